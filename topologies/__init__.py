@@ -1,0 +1,1 @@
+"""Where the nodes stand: Mininet Topo classes, and the one address plan."""
