@@ -1,0 +1,197 @@
+"""The mobility policy, in memory."""
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from protocols.mobility import Announce, Command, MobilityPolicy, State, Verb, Wishes
+
+A, B, X = "192.0.2.10", "198.51.100.20", "203.0.113.30"
+ACCEPTED: frozenset[Command] = frozenset()
+
+
+def connected(announce: Announce, wishes: Wishes | None = None) -> MobilityPolicy:
+    policy = MobilityPolicy(announce, wishes or Wishes())
+    policy.address_up(A)
+    policy.association_up(frozenset({A}))
+    return policy
+
+
+def take(policy: MobilityPolicy) -> list[Command]:
+    return list(iter(policy.next_command, None))
+
+
+def answer_all(policy: MobilityPolicy) -> list[Command]:
+    """Every command the policy makes while the peer accepts each."""
+    said: list[Command] = []
+    while (command := policy.next_command()) is not None:
+        said.append(command)
+        policy.acknowledged(ACCEPTED)
+    return said
+
+
+def test_a_new_nic_is_added_preferred_and_replaces_the_first() -> None:
+    """FIG. 7: ADD, SET PRIMARY, DELETE, one at a time, each behind the acknowledgement of the one before."""
+    policy = connected(Announce.SOCKET)
+    policy.address_up(B)
+    assert take(policy) == [Command(Verb.ADD, B)]
+    policy.acknowledged(ACCEPTED)
+    assert take(policy) == [Command(Verb.SET_PRIMARY, B)]
+    policy.acknowledged(ACCEPTED)
+    assert take(policy) == [Command(Verb.DELETE, A)]
+    policy.acknowledged(ACCEPTED)
+    assert policy.state(B) is State.PRIMARY
+    assert policy.state(A) is State.SPARE
+
+
+@pytest.mark.parametrize(
+    ("wishes", "verbs"),
+    [
+        (Wishes(set_primary=False, delete=False), [Verb.ADD]),
+        (Wishes(set_primary=True, delete=False), [Verb.ADD, Verb.SET_PRIMARY]),
+        (Wishes(set_primary=True, delete=True), [Verb.ADD, Verb.SET_PRIMARY, Verb.DELETE]),
+    ],
+)
+def test_wishes_say_how_far_fig_7_goes(wishes: Wishes, verbs: list[Verb]) -> None:
+    policy = connected(Announce.SOCKET, wishes)
+    policy.address_up(B)
+    assert [command.verb for command in answer_all(policy)] == verbs
+
+
+def test_a_refused_add_is_not_preferred() -> None:
+    policy = connected(Announce.SOCKET)
+    policy.address_up(B)
+    take(policy)
+    policy.acknowledged(frozenset({Command(Verb.ADD, B)}))
+    assert take(policy) == []
+    assert policy.state(B) is State.SPARE
+    assert policy.state(A) is State.MEMBER
+
+
+def test_a_roam_that_the_peer_accepts_needs_nothing_more() -> None:
+    """FIG. 9 on a kernel without the regression: the kernel's ASCONF does it all."""
+    policy = connected(Announce.KERNEL)
+    policy.address_down(A)
+    policy.address_up(X)
+    assert take(policy) == []
+    policy.acknowledged(ACCEPTED)
+    assert take(policy) == []
+    assert policy.state(X) is State.PRIMARY
+    assert policy.state(A) is State.ABSENT
+
+
+def test_a_roam_whose_delete_is_refused_asks_for_set_primary_at_once() -> None:
+    """FIG. 9 on a kernel with the regression: data flows again only after another ASCONF succeeded."""
+    policy = connected(Announce.KERNEL)
+    policy.address_down(A)
+    policy.address_up(X)
+    policy.acknowledged(frozenset({Command(Verb.DELETE, A)}))
+    assert take(policy) == [Command(Verb.SET_PRIMARY, X)]
+    policy.acknowledged(ACCEPTED)
+    assert policy.state(X) is State.PRIMARY
+
+
+def test_a_second_nic_is_preferred_after_the_kernel_added_it() -> None:
+    policy = connected(Announce.KERNEL)
+    policy.address_up(B)
+    policy.acknowledged(ACCEPTED)
+    assert take(policy) == [Command(Verb.SET_PRIMARY, B)]
+
+
+def test_a_lost_nic_is_deleted_when_another_address_remains() -> None:
+    policy = connected(Announce.SOCKET, Wishes(set_primary=True, delete=False))
+    policy.address_up(B)
+    answer_all(policy)
+    policy.address_down(A)
+    assert take(policy) == [Command(Verb.DELETE, A)]
+
+
+def test_the_last_address_is_never_deleted() -> None:
+    """RFC 5061, 5.3 F5."""
+    policy = connected(Announce.SOCKET)
+    policy.address_down(A)
+    assert take(policy) == []
+
+
+def test_a_socket_that_refuses_a_command_leaves_the_others_in_step() -> None:
+    policy = connected(Announce.SOCKET)
+    policy.address_up(B)
+    (add,) = take(policy)
+    policy.failed(add)
+    assert policy.state(B) is State.SPARE
+    policy.address_down(B)
+    policy.address_up(B)
+    assert take(policy) == [add]
+
+
+def test_an_address_known_before_the_association_is_announced_when_it_comes_up() -> None:
+    policy = MobilityPolicy(Announce.SOCKET)
+    policy.address_up(A)
+    policy.address_up(B)
+    assert take(policy) == []
+    policy.association_up(frozenset({A}))
+    assert take(policy) == [Command(Verb.ADD, B)]
+
+
+def test_nothing_is_outstanding_after_the_association_ended() -> None:
+    policy = connected(Announce.SOCKET)
+    policy.address_up(B)
+    policy.association_down()
+    assert take(policy) == []
+    policy.association_up(frozenset({B}))
+    assert take(policy) == [Command(Verb.ADD, A)]
+
+
+class Wandering(RuleBasedStateMachine):
+    """Addresses come and go while the peer answers late; the invariants hold whatever the order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.policy = connected(Announce.SOCKET)
+        self.configured = {A}
+        self.out: list[Command] = []
+        self.members = {A}
+
+    @rule(address=st.sampled_from([A, B, X]))
+    def come(self, address: str) -> None:
+        if address not in self.configured:
+            self.configured.add(address)
+            self.policy.address_up(address)
+
+    @rule(address=st.sampled_from([A, B, X]))
+    def go(self, address: str) -> None:
+        if address in self.configured:
+            self.configured.remove(address)
+            self.policy.address_down(address)
+
+    @rule()
+    def ask(self) -> None:
+        self.out += take(self.policy)
+
+    @precondition(lambda self: self.out)
+    @rule(refuse=st.booleans())
+    def answer(self, refuse: bool) -> None:
+        command = self.out.pop(0)
+        last = self.members == {command.address}
+        accepted = not refuse and not (command.verb is Verb.DELETE and last)  # RFC 5061, 5.3 F7
+        if accepted and command.verb is Verb.ADD:
+            self.members.add(command.address)
+        if accepted and command.verb is Verb.DELETE:
+            self.members.discard(command.address)
+        self.policy.acknowledged(ACCEPTED if accepted else frozenset({command}))
+
+    @invariant()
+    def only_members_are_preferred(self) -> None:
+        for address in (A, B, X):
+            if self.policy.state(address) in (State.PREFERRING, State.PRIMARY):
+                assert address in self.members
+
+    @invariant()
+    def one_primary_at_most(self) -> None:
+        states = [self.policy.state(a) for a in (A, B, X)]
+        assert states.count(State.PRIMARY) <= 1
+
+
+TestWandering = Wandering.TestCase
+TestWandering.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
