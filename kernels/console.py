@@ -1,0 +1,98 @@
+"""Understands what a run says: console lines, the control channel, and how it must have ended."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass, field
+
+TAIL_LINES = 20
+_STEP = re.compile(r"roamlab: step (\S.*?)\s*$")
+_PANIC = re.compile(r"Kernel panic - not syncing: (.*\S)")
+# The kernel's own farewell at power-off, whatever the log level.
+_FAREWELL = re.compile(r"(\[ *\d+\.\d+\] )?reboot: ")
+# A stack dump would push what matters out of the tail; the console's log has it.
+_STACK = re.compile(r"(\[ *\d+\.\d+\] )? (\[<|[0-9a-f]{8,} )")
+_CONTROL = "roamlab: "
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run has come, from what it has said so far."""
+
+    step: str = "boot"
+    running: bool = False
+    status: int | None = None
+    failed: str = ""
+    panic: str = ""
+    clock_ns: int | None = None
+    heard: int = 0
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
+
+    def console_line(self, line: str) -> bool:
+        """Take a line of the console; tell whether it is the job's (or a panic's) and to be passed on."""
+        self.heard += 1
+        if _FAREWELL.match(line) or (self.status is not None and not line):
+            return False
+        if not _STACK.match(line):
+            self.tail.append(line)
+        if panic := _PANIC.search(line):
+            self.panic = self.panic or panic[1]
+        if step := _STEP.match(line):
+            self.step = step[1]
+        # What UML says before its kernel runs is for the console's log only.
+        return self.running or bool(self.panic)
+
+    def control_line(self, line: str) -> bool:
+        """Take a line of the control channel; False for one that isn't (the sandbox complaining there)."""
+        if not line.startswith(_CONTROL):
+            return False
+        self.heard += 1
+        word, _, rest = line.removeprefix(_CONTROL).partition(" ")
+        if word == "ready":
+            self.step = "set-up"
+        elif word == "running":
+            self.running, self.step = True, "start"
+        elif word == "clock":
+            self.clock_ns = int(rest)
+        elif word == "exit":
+            self.status = int(rest)
+        elif word == "failed":
+            self.failed = rest
+        else:
+            return False
+        return True
+
+    def verdict(self, returncode: int) -> tuple[int, str]:
+        """Say status and reason of a run that nobody outside ended; returncode is its process'."""
+        if self.status is not None:
+            return self.status, ""
+        if self.panic:
+            return 1, f"kernel panic at step {self.step}: {self.panic}"
+        if self.failed:
+            return 1, f"the inside could not be set up: {self.failed}"
+        signal = -returncode if returncode < 0 else returncode - 128 if returncode > 128 else 0
+        if signal:
+            return 128 + signal, f"the guest was killed by signal {signal} at step {self.step}"
+        return 1, f"the guest ended at step {self.step} without an exit status (its own was {returncode})"
+
+
+@dataclass(slots=True)
+class Lines:
+    """Cuts a stream of bytes into lines."""
+
+    rest: bytes = b""
+
+    def feed(self, data: bytes) -> list[str]:
+        """Add bytes; give the lines that are whole now, without their ends."""
+        *whole, self.rest = (self.rest + data).split(b"\n")
+        return [self._text(line) for line in whole]
+
+    def last(self) -> list[str]:
+        """Give what is left as a line when the stream has ended."""
+        rest, self.rest = self.rest, b""
+        return [self._text(rest)] if rest.strip() else []
+
+    @staticmethod
+    def _text(line: bytes) -> str:
+        return line.rstrip(b"\r").decode("utf-8", "replace")

@@ -1,0 +1,137 @@
+"""What the two first processes (init in a guest, cell on this machine's kernel) share.
+
+Control channel: the outside sends a line with a length in bytes, then that many: keys and values, each ended by
+a NUL. The inside answers in lines `roamlab: WORD ...`. No json here: importing it would cost a tenth of the boot.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import resource
+import select
+import struct
+import time
+from _socket import AF_INET, SOCK_DGRAM, socket  # the C module alone: `socket` imports enum and selectors
+
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_BIND, MS_REC, MS_PRIVATE = 1, 2, 4, 0x1000, 0x4000, 0x40000
+NEVER_HIDDEN_BY = ("/tmp", "/run", "/var/tmp", "/dev/shm")  # noqa: S108 - tmpfs goes over these
+HEARTBEAT_MS = 1000
+OPEN_FILES = 65536
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def check(result: int, what: str) -> int:
+    """Return a C call's result, or raise OSError naming what failed."""
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"{what}: {os.strerror(code)}")
+    return result
+
+
+def mount(source: str, target: str, kind: str, flags: int = 0, data: str = "") -> None:
+    """Mount a file system; raises OSError naming what and where."""
+    check(
+        libc.mount(source.encode(), os.fsencode(target), kind.encode(), flags, os.fsencode(data)),
+        f"mount {kind} on {target}",
+    )
+
+
+class Control:
+    """The inside's end of the control channel."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def say(self, *words: object) -> None:
+        """Tell the outside one line."""
+        os.write(self._fd, ("roamlab: " + " ".join(map(str, words)) + "\n").encode())
+
+    def job(self) -> dict[str, list[str]]:
+        """Read the job: values by key, in the order sent."""
+        length, _, data = self._read().partition(b"\n")
+        while len(data) < int(length):
+            data += self._read()
+        fields = data[:-1].split(b"\0")
+        job: dict[str, list[str]] = {}
+        for key, value in zip(fields[::2], fields[1::2], strict=True):
+            job.setdefault(key.decode(), []).append(os.fsdecode(value))
+        return job
+
+    def _read(self) -> bytes:
+        piece = os.read(self._fd, 4096)
+        if not piece:
+            raise EOFError
+        return piece
+
+
+def make_directories(path: str) -> None:
+    """Make path and its parents where they are missing (os.makedirs, which names its errors less well)."""
+    os.makedirs(path, exist_ok=True)  # noqa: PTH103 - pathlib would double the imports
+
+
+def lo_up() -> None:
+    """Bring the loopback NIC up, as a new network namespace has it down (SIOCSIFFLAGS, IFF_UP)."""
+    with_socket = socket(AF_INET, SOCK_DGRAM, 0)
+    fcntl.ioctl(with_socket, 0x8914, struct.pack("16sh14x", b"lo", 1))
+    with_socket.close()
+
+
+def raise_limits() -> None:
+    """Allow as many open files as a large topology needs, where the kernel lets us."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, max(hard, OPEN_FILES)))
+    except (OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def run(job: dict[str, list[str]], control: Control, terminal: str | None) -> int:
+    """Run the job's argv as a child, with a heartbeat each second of the clock inside; return its status.
+
+    terminal is the device that becomes its controlling terminal; None gives it /dev/null to read.
+    """
+    control.say("running")
+    child = os.fork()
+    if child == 0:
+        _become(job, terminal)
+    watched = select.poll()
+    watched.register(os.pidfd_open(child), select.POLLIN)
+    while True:
+        ended = watched.poll(HEARTBEAT_MS)
+        if not ended:
+            control.say("clock", time.clock_gettime_ns(time.CLOCK_REALTIME))
+        while True:  # orphans come to us
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == child:
+                code = os.waitstatus_to_exitcode(status)
+                return code if code >= 0 else 128 - code
+            if pid == 0:
+                break
+
+
+def _become(job: dict[str, list[str]], terminal: str | None) -> None:
+    """Become the job's program; never returns."""
+    argv = job["arg"]
+    try:
+        os.setsid()
+        stdin = os.open(terminal or "/dev/null", os.O_RDWR)
+        os.dup2(stdin, 0)
+        if terminal:
+            fcntl.ioctl(stdin, 0x540E, 0)  # TIOCSCTTY
+            os.dup2(stdin, 1)
+        os.dup2(1, 2)
+        if stdin > 2:
+            os.close(stdin)
+        os.chdir(job["run_dir"][0])
+        env = dict(pair.split("=", 1) for pair in job["env"])
+        os.execve(argv[0], argv, env)  # noqa: S606
+    except OSError as error:
+        os.write(2, f"roamlab: cannot run {argv[0]}: {error}\n".encode())
+    finally:
+        os._exit(127)

@@ -1,0 +1,115 @@
+"""The first process of a UML guest: makes the machine's files a machine, runs one job, powers off."""
+
+from __future__ import annotations
+
+import os
+import sys
+import termios
+
+sys.path.insert(0, __file__.rsplit("/", 3)[0])
+from kernels.inside.base import (
+    MS_NODEV,
+    MS_NOSUID,
+    NEVER_HIDDEN_BY,
+    Control,
+    check,
+    libc,
+    lo_up,
+    make_directories,
+    mount,
+    raise_limits,
+    run,
+)
+
+FINIT_MODULE = 313  # x86_64
+POWER_OFF = 0x4321FEDC
+
+
+def raw(fd: int) -> None:
+    """Let every byte through a terminal as it is."""
+    mode = termios.tcgetattr(fd)
+    mode[0] = mode[1] = mode[3] = 0
+    mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
+    termios.tcsetattr(fd, termios.TCSANOW, mode)
+
+
+def console(job: dict[str, list[str]]) -> None:
+    """Set the console up: a terminal for a person, a plain pipe for anything else."""
+    mode = termios.tcgetattr(1)
+    if job["terminal"] == ["1"]:
+        rows, columns = map(int, job["window"][0].split("x"))
+        termios.tcsetwinsize(1, (rows, columns))
+    else:
+        mode[1] &= ~termios.OPOST
+        mode[3] &= ~(termios.ECHO | termios.ECHONL)
+        termios.tcsetattr(1, termios.TCSANOW, mode)
+
+
+def file_systems(job: dict[str, list[str]]) -> None:
+    """Mount what a Linux machine has, then what the job may see although a tmpfs hides it, then its run directory."""
+    mount("proc", "/proc", "proc")
+    mount("sysfs", "/sys", "sysfs")
+    mount("cgroup2", "/sys/fs/cgroup", "cgroup2")
+    for directory in ("/dev/pts", "/dev/shm"):  # noqa: S108
+        make_directories(directory)
+    mount("devpts", "/dev/pts", "devpts", 0, "gid=5,mode=620,ptmxmode=666")
+    for directory in NEVER_HIDDEN_BY:
+        mount("tmpfs", directory, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
+    for name, fd in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
+        os.symlink(f"/proc/self/fd{fd}", f"/dev/{name}")  # noqa: PTH211
+    for path in job.get("keep", []):
+        make_directories(path)
+        mount("none", path, "hostfs", 1, path)
+    (run_dir,) = job["run_dir"]
+    make_directories(run_dir)
+    mount("none", run_dir, "hostfs", 0, run_dir)
+
+
+def load_modules(job: dict[str, list[str]]) -> None:
+    """Load the job's modules, dependencies first; names that are no modules here are built in."""
+    if "modules" not in job:
+        return
+    (root,) = job["modules"]
+    needed: dict[str, list[str]] = {}
+    with open(f"{root}/modules.dep") as lines:  # noqa: PTH123
+        for line in lines:
+            path, _, before = line.partition(":")
+            name = path.rsplit("/", 1)[-1].split(".", 1)[0].replace("-", "_")
+            needed[name] = [path, *before.split()]
+    loaded = set()
+    for name in job.get("module", []):
+        for path in reversed(needed.get(name, [])):
+            if path in loaded:
+                continue
+            loaded.add(path)
+            fd = os.open(f"{root}/{path}", os.O_RDONLY)
+            check(libc.syscall(FINIT_MODULE, fd, b"", 0), f"load {path}")
+            os.close(fd)
+
+
+def main() -> None:
+    """Be init."""
+    serial = os.open("/dev/ttyS0", os.O_RDWR | os.O_NOCTTY)
+    raw(serial)
+    control = Control(serial)
+    control.say("ready")
+    job = control.job()
+    status = 1
+    try:
+        file_systems(job)
+        console(job)
+        load_modules(job)
+        lo_up()
+        raise_limits()
+        libc.sethostname(b"roamlab", 7)
+        status = run(job, control, "/dev/tty0" if job["interactive"] == ["1"] else None)
+        termios.tcdrain(1)
+        control.say("exit", status)
+    except Exception as error:  # noqa: BLE001 - init must not die: that is a panic
+        control.say("failed", type(error).__name__, error)
+    termios.tcdrain(serial)
+    libc.reboot(POWER_OFF)
+
+
+if __name__ == "__main__":
+    main()

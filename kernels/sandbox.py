@@ -1,0 +1,73 @@
+"""Bubblewrap around a UML process: the machine's files read-only, no network, nothing that outlives it.
+
+Inside the guest, root can remount its root file system writable and would then write with the rights of the
+user who started it. Only the outside can prevent that.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from kernels.inside.base import NEVER_HIDDEN_BY
+
+# Where the guest finds roamlab's first process, the same on every machine: it stands in the kernel's command
+# line, which is mixed into the kernel's random pool.
+CODE = Path("/run/roamlab")
+_TRY_S = 10.0
+_MIB = 1 << 20
+
+
+@lru_cache(maxsize=1)
+def bubblewrap() -> str | None:
+    """Find a bubblewrap that works for this user here, or None."""
+    found = shutil.which("bwrap")
+    if found is None or not _works([found, "--unshare-all", "--ro-bind", "/", "/", "--dev", "/dev", "true"]):
+        return None
+    return found
+
+
+@lru_cache(maxsize=1)
+def fixed_addresses() -> tuple[str, ...]:
+    """Give the command that runs another without address randomisation, empty where it isn't allowed.
+
+    UML fills the gap that its randomised break leaves with memory of its own: with it, each boot would
+    have another amount of memory, and many take longer.
+    """
+    command = ("setarch", "--addr-no-randomize")
+    return command if _works([*command, "true"]) else ()
+
+
+def hidden(path: Path) -> bool:
+    """Whether a tmpfs inside covers path."""
+    return any(path.is_relative_to(directory) for directory in NEVER_HIDDEN_BY)
+
+
+def confine(bwrap: str, keep: Sequence[Path], code: Path, run_dir: Path, memory_mib: int) -> list[str]:
+    """Give the bubblewrap command line to put before a UML command.
+
+    keep        directories to show read-only although a tmpfs would hide them
+    code        the package's directory, shown below CODE
+    run_dir     the one writable directory
+    memory_mib  room for the guest's memory, an unlinked file on a tmpfs of its own
+    """
+    line = [bwrap, "--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "/", "/"]
+    line += ["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run", "--tmpfs", "/var/tmp"]  # noqa: S108
+    line += ["--size", str((memory_mib + 64) * _MIB), "--tmpfs", "/tmp"]  # noqa: S108
+    for path in keep:
+        line += ["--ro-bind", str(path), str(path)]
+    line += ["--ro-bind", str(code), str(CODE / code.name), "--bind", str(run_dir), str(run_dir)]
+    return [*line, "--chdir", "/", "--"]
+
+
+def _works(command: Sequence[str]) -> bool:
+    try:
+        return (
+            subprocess.run(command, capture_output=True, timeout=_TRY_S, stdin=subprocess.DEVNULL).returncode
+            == 0
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False

@@ -1,0 +1,174 @@
+"""Runs jobs in a User-Mode Linux guest: an ordinary process whose root is this machine's files, read-only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kernels import sandbox
+from kernels.abilities import modules_for, option
+from kernels.binary import Binary
+from kernels.cpu import own_cpu
+from kernels.job import Job, KernelError, OnLine, Outcome, Unsupported
+from kernels.spin import SpinWatch
+from kernels.supervise import Launch, no_watch, supervise
+from kernels.terminal import at_terminal, window
+
+# Nanoseconds since 1970 at which virtual time starts: 2030-01-01, later than any file of the machine.
+VIRTUAL_START_NS = 1_893_456_000_000_000_000
+
+_PACKAGE = Path(__file__).resolve().parent
+_REPOSITORY = _PACKAGE.parent
+_INIT = Path("inside/init.py")
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Debian's kernel spends 0.85 s of its boot measuring how fast RAID and btrfs would be, and making 512 legacy
+# terminals. Kernels without these parts ignore their names.
+_NOT_STARTED = "init_btrfs_fs,raid6_select_algo,calibrate_xor_blocks,init_zswap,init_jfs_fs"
+
+
+@dataclass(frozen=True, slots=True)
+class UmlKernel:
+    """A UML binary, ready to boot; `variant` names the patches in it that change protocol behaviour."""
+
+    binary: Binary
+    variant: str = ""
+    real_time: bool = False
+
+    @property
+    def kind(self) -> str:
+        """Always `uml`."""
+        return "uml"
+
+    @property
+    def version(self) -> str:
+        """The kernel's release."""
+        return self.binary.version
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        """What is built in or a module that is there."""
+        return self.binary.abilities
+
+    @property
+    def virtual_time(self) -> bool:
+        """Whether the guest's clock is virtual: where the binary can and nobody asked for real time."""
+        return self.binary.time_travel and not self.real_time
+
+    def describe(self) -> dict[str, Any]:
+        """What a manifest records of this kernel."""
+        return {
+            "kind": self.kind,
+            "version": self.version,
+            "variant": self.variant,
+            "virtual_time": self.virtual_time,
+            "sha256": self.binary.sha256,
+            "binary": self.binary.path.name,
+            "mode": "seccomp" if self.binary.seccomp else "ptrace",
+            "confined": sandbox.bubblewrap() is not None,
+        }
+
+    def command_line(self, job: Job, code: Path) -> list[str]:
+        """Give the kernel's command line: the same for the same seed and memory, on every machine.
+
+        It is mixed into the kernel's random pool, so that no path of a run may stand in it.
+        """
+        line = [f"mem={job.memory_mib}M", "rootfstype=hostfs", "rootflags=/", "ro"]
+        line += ["con=null", "con0=fd:0,fd:1", "ssl=null", "ssl0=fd:2", "umid=guest"]
+        line += ["loglevel=3", "pty.legacy_count=0", f"initcall_blacklist={_NOT_STARTED}"]
+        if self.binary.seccomp:
+            line.append("seccomp=on")
+        if self.virtual_time:
+            line += ["time-travel=inf-cpu", f"time-travel-start={VIRTUAL_START_NS}", "norandmaps"]
+            line += ["random.trust_cpu=on", "random.trust_bootloader=on", f"roamlab.seed={job.seed}"]
+        # Python is the first process itself: a shell before it would cost a tenth of the boot.
+        return [*line, f"init={_system_python()}", "--", "-I", "-S", str(code / _INIT)]
+
+    def execute(self, job: Job, on_line: OnLine) -> Outcome:
+        """Boot, run job.argv, power off; see kernels.job.Kernel."""
+        self._refuse(job)
+        run_dir = job.run_dir.resolve()
+        seen = (_REPOSITORY, Path(sys.prefix), self.binary.path)
+        keep = [path for path in seen if sandbox.hidden(path)]
+        bwrap = sandbox.bubblewrap()
+        binary = str(self.binary.path)
+        control_dir = tempfile.TemporaryDirectory(prefix="roamlab-") if bwrap is None else None
+        try:
+            if bwrap is not None:
+                before = sandbox.confine(bwrap, keep, _PACKAGE, run_dir, job.memory_mib)
+                code, control, memory = sandbox.CODE / _PACKAGE.name, "/run/uml", "/tmp"  # noqa: S108
+            else:
+                assert control_dir is not None
+                before, code, control, memory = [], _PACKAGE, control_dir.name, _roomy(job.memory_mib)
+            command = [*before, *sandbox.fixed_addresses(), binary, f"uml_dir={control}"]
+            watch = SpinWatch(f"{control}/guest/mconsole") if self.virtual_time else no_watch
+            with own_cpu() as cpu:
+                launch = Launch(
+                    command=(*command, *self.command_line(job, code)),
+                    env={"PATH": _PATH, "HOME": "/", "TMPDIR": memory, "LANG": "C.UTF-8"},
+                    cpu=cpu,
+                    records=tuple(self._records(job, run_dir, keep)),
+                )
+                return supervise(launch, job, on_line, watch)
+        finally:
+            if control_dir is not None:
+                control_dir.cleanup()
+
+    def _refuse(self, job: Job) -> None:
+        """Raise for what can't work, before anything is started."""
+        for need in sorted(job.needs - self.abilities):
+            missing = f"{option(need)} is not in {self.binary.path.name} {self.version}"
+            raise Unsupported(need, f"{missing}; build a kernel that has it with `./lab kernel`")
+        if not os.access(job.run_dir, os.W_OK | os.X_OK):
+            raise KernelError(f"the run directory {job.run_dir} is not a directory that we can write")
+
+    def _records(self, job: Job, run_dir: Path, keep: Sequence[Path]) -> list[tuple[str, str]]:
+        """What init is told (see kernels/inside/init.py)."""
+        rows, columns = window()
+        records = [("run_dir", str(run_dir)), ("interactive", str(int(job.interactive)))]
+        records += [
+            ("terminal", str(int(job.interactive and at_terminal()))),
+            ("window", f"{rows}x{columns}"),
+        ]
+        records += [("keep", str(path)) for path in keep]
+        records += [("arg", argument) for argument in job.argv]
+        records += [("env", f"{name}={value}") for name, value in environment(job).items()]
+        if self.binary.modules is not None:
+            records.append(("modules", str(self.binary.modules)))
+            records += [("module", name) for name in modules_for(job.needs)]
+        return records
+
+
+def environment(job: Job) -> dict[str, str]:
+    """The whole environment of a job: nothing of this process' own gets in."""
+    return {
+        "PATH": _PATH,
+        "HOME": "/root",
+        "LANG": "C.UTF-8",
+        "TERM": os.environ.get("TERM", "dumb") if job.interactive else "dumb",
+        "PYTHONPATH": str(_REPOSITORY),
+        "PYTHONHASHSEED": str(job.seed % 2**32),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _system_python() -> Path:
+    """The interpreter itself, not a venv's link to it: init needs nothing of a venv."""
+    return Path(sys.executable).resolve()
+
+
+def _roomy(memory_mib: int) -> str:
+    """Find a directory with room for the guest's memory (a sparse file that UML unlinks at once)."""
+    wanted = memory_mib << 20
+    for directory in ("/dev/shm", tempfile.gettempdir(), "/var/tmp"):  # noqa: S108
+        if os.access(directory, os.W_OK) and shutil.disk_usage(directory).free >= wanted:
+            return directory
+    raise KernelError(
+        f"no room for the guest's memory: {memory_mib} MiB in /dev/shm, {tempfile.gettempdir()} or /var/tmp"
+    )
