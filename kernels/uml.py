@@ -18,15 +18,13 @@ from kernels.cpu import own_cpu
 from kernels.job import Job, KernelError, OnLine, Outcome, Unsupported
 from kernels.spin import SpinWatch
 from kernels.supervise import Launch, no_watch, supervise
-from kernels.terminal import at_terminal, window
+from kernels.surroundings import REPOSITORY, SYSTEM_PATH, check_run_dir, records
 
 # Nanoseconds since 1970 at which virtual time starts: 2030-01-01, later than any file of the machine.
 VIRTUAL_START_NS = 1_893_456_000_000_000_000
 
 _PACKAGE = Path(__file__).resolve().parent
-_REPOSITORY = _PACKAGE.parent
 _INIT = Path("inside/init.py")
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Debian's kernel spends 0.85 s of its boot measuring how fast RAID and btrfs would be, and making 512 legacy
 # terminals. Kernels without these parts ignore their names.
 _NOT_STARTED = "init_btrfs_fs,raid6_select_algo,calibrate_xor_blocks,init_zswap,init_jfs_fs"
@@ -93,7 +91,7 @@ class UmlKernel:
         """Boot, run job.argv, power off; see kernels.job.Kernel."""
         self._refuse(job)
         run_dir = job.run_dir.resolve()
-        seen = (_REPOSITORY, Path(sys.prefix), self.binary.path)
+        seen = (REPOSITORY, Path(sys.prefix), self.binary.path)
         keep = [path for path in seen if sandbox.hidden(path)]
         bwrap = sandbox.bubblewrap()
         binary = str(self.binary.path)
@@ -110,9 +108,9 @@ class UmlKernel:
             with own_cpu() as cpu:
                 launch = Launch(
                     command=(*command, *self.command_line(job, code)),
-                    env={"PATH": _PATH, "HOME": "/", "TMPDIR": memory, "LANG": "C.UTF-8"},
+                    env={"PATH": SYSTEM_PATH, "HOME": "/", "TMPDIR": memory, "LANG": "C.UTF-8"},
                     cpu=cpu,
-                    records=tuple(self._records(job, run_dir, keep)),
+                    records=tuple(self._records(job, keep)),
                 )
                 return supervise(launch, job, on_line, watch)
         finally:
@@ -124,38 +122,15 @@ class UmlKernel:
         for need in sorted(job.needs - self.abilities):
             missing = f"{option(need)} is not in {self.binary.path.name} {self.version}"
             raise Unsupported(need, f"{missing}; build a kernel that has it with `./lab kernel`")
-        if not os.access(job.run_dir, os.W_OK | os.X_OK):
-            raise KernelError(f"the run directory {job.run_dir} is not a directory that we can write")
+        check_run_dir(job.run_dir)
 
-    def _records(self, job: Job, run_dir: Path, keep: Sequence[Path]) -> list[tuple[str, str]]:
-        """What init is told (see kernels/inside/init.py)."""
-        rows, columns = window()
-        records = [("run_dir", str(run_dir)), ("interactive", str(int(job.interactive)))]
-        records += [
-            ("terminal", str(int(job.interactive and at_terminal()))),
-            ("window", f"{rows}x{columns}"),
-        ]
-        records += [("keep", str(path)) for path in keep]
-        records += [("arg", argument) for argument in job.argv]
-        records += [("env", f"{name}={value}") for name, value in environment(job).items()]
+    def _records(self, job: Job, keep: Sequence[Path]) -> list[tuple[str, str]]:
+        """What init is told: every job's records, and the modules to load."""
+        found = records(job, keep)
         if self.binary.modules is not None:
-            records.append(("modules", str(self.binary.modules)))
-            records += [("module", name) for name in modules_for(job.needs)]
-        return records
-
-
-def environment(job: Job) -> dict[str, str]:
-    """The whole environment of a job: nothing of this process' own gets in."""
-    return {
-        "PATH": _PATH,
-        "HOME": "/root",
-        "LANG": "C.UTF-8",
-        "TERM": os.environ.get("TERM", "dumb") if job.interactive else "dumb",
-        "PYTHONPATH": str(_REPOSITORY),
-        "PYTHONHASHSEED": str(job.seed % 2**32),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONUNBUFFERED": "1",
-    }
+            found.append(("modules", str(self.binary.modules)))
+            found += [("module", name) for name in modules_for(job.needs)]
+        return found
 
 
 def _system_python() -> Path:

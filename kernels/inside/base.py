@@ -12,6 +12,7 @@ import os
 import resource
 import select
 import struct
+import termios
 import time
 from _socket import AF_INET, SOCK_DGRAM, socket  # the C module alone: `socket` imports enum and selectors
 
@@ -86,6 +87,18 @@ def raise_limits() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, max(hard, OPEN_FILES)))
     except (OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def set_terminal(fd: int, job: dict[str, list[str]]) -> None:
+    """Set the job's terminal up: cooked for a person, for anything else a plain pipe of lines."""
+    mode = termios.tcgetattr(fd)
+    if job["terminal"] == ["1"]:
+        rows, columns = map(int, job["window"][0].split("x"))
+        termios.tcsetwinsize(fd, (rows, columns))
+    else:
+        mode[1] &= ~termios.OPOST
+        mode[3] &= ~(termios.ECHO | termios.ECHONL)
+        termios.tcsetattr(fd, termios.TCSANOW, mode)
 
 
 def run(job: dict[str, list[str]], control: Control, terminal: str | None) -> int:

@@ -19,6 +19,7 @@ from kernels.inside.base import (
     mount,
     raise_limits,
     run,
+    set_terminal,
 )
 
 FINIT_MODULE = 313  # x86_64
@@ -31,18 +32,6 @@ def raw(fd: int) -> None:
     mode[0] = mode[1] = mode[3] = 0
     mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
     termios.tcsetattr(fd, termios.TCSANOW, mode)
-
-
-def console(job: dict[str, list[str]]) -> None:
-    """Set the console up: a terminal for a person, a plain pipe for anything else."""
-    mode = termios.tcgetattr(1)
-    if job["terminal"] == ["1"]:
-        rows, columns = map(int, job["window"][0].split("x"))
-        termios.tcsetwinsize(1, (rows, columns))
-    else:
-        mode[1] &= ~termios.OPOST
-        mode[3] &= ~(termios.ECHO | termios.ECHONL)
-        termios.tcsetattr(1, termios.TCSANOW, mode)
 
 
 def file_systems(job: dict[str, list[str]]) -> None:
@@ -97,7 +86,7 @@ def main() -> None:
     status = 1
     try:
         file_systems(job)
-        console(job)
+        set_terminal(1, job)
         load_modules(job)
         lo_up()
         raise_limits()

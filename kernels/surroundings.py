@@ -1,0 +1,47 @@
+"""What every job finds around it, whatever kernel it runs in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from kernels.job import Job, KernelError
+from kernels.terminal import at_terminal, window
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def environment(job: Job) -> dict[str, str]:
+    """The whole environment of a job: nothing of this process' own gets in."""
+    return {
+        "PATH": SYSTEM_PATH,
+        "HOME": "/root",
+        "LANG": "C.UTF-8",
+        "TERM": os.environ.get("TERM", "dumb") if job.interactive else "dumb",
+        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONHASHSEED": str(job.seed % 2**32),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def check_run_dir(run_dir: Path) -> None:
+    """Raise KernelError for a run directory that can't be written."""
+    if not run_dir.is_dir() or not os.access(run_dir, os.W_OK | os.X_OK):
+        raise KernelError(f"the run directory {run_dir} is not a directory that we can write")
+
+
+def records(job: Job, keep: Sequence[Path]) -> list[tuple[str, str]]:
+    """What the first process inside is told (see kernels/inside/base.py)."""
+    rows, columns = window()
+    return [
+        ("run_dir", str(job.run_dir.resolve())),
+        ("interactive", str(int(job.interactive))),
+        ("terminal", str(int(job.interactive and at_terminal()))),
+        ("window", f"{rows}x{columns}"),
+        *(("keep", str(path)) for path in keep),
+        *(("arg", argument) for argument in job.argv),
+        *(("env", f"{name}={value}") for name, value in environment(job).items()),
+    ]
