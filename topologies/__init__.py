@@ -1,1 +1,14 @@
-"""Where the nodes stand: Mininet Topo classes, and the one address plan."""
+"""Mininet topologies by name."""
+
+from typing import Final
+
+from topologies.figure1 import HomeAndVisited
+from topologies.roaming import RoamingTopo, Segment
+from topologies.two_segments import TwoSegments
+
+TOPOLOGIES: Final[dict[str, type[RoamingTopo]]] = {
+    "HomeAndVisited": HomeAndVisited,
+    "TwoSegments": TwoSegments,
+}
+
+__all__ = ["TOPOLOGIES", "HomeAndVisited", "RoamingTopo", "Segment", "TwoSegments"]

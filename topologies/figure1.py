@@ -1,0 +1,90 @@
+"""FIG. 1 of the design: a mobile node between its home segment and two foreign ones.
+
+    mn ~~ home ── ha (R2) ── r1 ──┐
+                                  │
+                              internet ── cn
+                                  │
+       visited ── fa ────── r3 ───┤
+        └ pc16               │    ┘
+       visited2 ── fa2 ──────┘
+
+`~~` is a wireless edge. ha, fa and fa2 are the routers of their segments and so the home agent and the foreign agents.
+"""
+
+from topologies import addresses
+from topologies.addresses import EVERYTHING
+from topologies.roaming import RoamingTopo, edge
+
+
+class HomeAndVisited(RoamingTopo):
+    """FIG. 1.
+
+    Parameters
+    ----------
+        edge_delay_ms, edge_jitter_ms, edge_loss (percent), edge_bw (Mbit/s, None is unlimited): the wireless edge of each
+            segment, in both directions.
+        visited_delay_ms, visited2_delay_ms: the edge delay of one segment, where it differs.
+        core_delay_ms: one way, of each of the three links to the internet, cn's among them.
+        site_delay_ms: one way, of each link between a segment's router and its site's border router.
+
+    """
+
+    def build(
+        self,
+        *,
+        edge_delay_ms: float = 5.0,
+        edge_jitter_ms: float = 0.0,
+        edge_loss: float = 0.0,
+        edge_bw: float | None = 20.0,
+        visited_delay_ms: float | None = None,
+        visited2_delay_ms: float | None = None,
+        core_delay_ms: float = 20.0,
+        site_delay_ms: float = 1.0,
+    ) -> None:
+        """Make the topology."""
+        plan = addresses
+        core, site = core_delay_ms / 1000, site_delay_ms / 1000
+        self.add_router("ha", EVERYTHING.routes(plan.HA_R1, 2))
+        self.add_router("r1", {**EVERYTHING.routes(plan.R1_INTERNET, 2), **plan.HOME.routes(plan.HA_R1, 1)})
+        self.add_router("fa", EVERYTHING.routes(plan.FA_R3, 2))
+        self.add_router("fa2", EVERYTHING.routes(plan.FA2_R3, 2))
+        self.add_router(
+            "r3",
+            {
+                **EVERYTHING.routes(plan.R3_INTERNET, 2),
+                **plan.VISITED.routes(plan.FA_R3, 1),
+                **plan.VISITED2.routes(plan.FA2_R3, 1),
+            },
+        )
+        self.add_router(
+            "internet",
+            {
+                **plan.HOME.routes(plan.R1_INTERNET, 1),
+                **plan.HOME_SITE.routes(plan.R1_INTERNET, 1),
+                **plan.VISITED.routes(plan.R3_INTERNET, 1),
+                **plan.VISITED2.routes(plan.R3_INTERNET, 1),
+                **plan.FOREIGN_SITE.routes(plan.R3_INTERNET, 1),
+            },
+        )
+        self.add_transit("ha", "r1", plan.HA_R1, site)
+        self.add_transit("r1", "internet", plan.R1_INTERNET, core)
+        self.add_transit("fa", "r3", plan.FA_R3, site)
+        self.add_transit("fa2", "r3", plan.FA2_R3, site)
+        self.add_transit("r3", "internet", plan.R3_INTERNET, core)
+
+        def wireless(delay_ms: float | None) -> dict[str, float]:
+            return edge(edge_delay_ms if delay_ms is None else delay_ms, edge_jitter_ms, edge_loss, edge_bw)
+
+        home = self.add_segment("home", "ha", plan.HOME, wireless(None))
+        self.add_segment("visited", "fa", plan.VISITED, wireless(visited_delay_ms))
+        self.add_segment("visited2", "fa2", plan.VISITED2, wireless(visited2_delay_ms))
+        self.add_mobile(home)
+        self.addHost("pc16", ip=None)
+        self.addLink(
+            "pc16",
+            "visited",
+            edge=False,
+            intfName1="eth0",
+            params1={"ip": plan.VISITED.addresses(plan.PC16), "gateways": plan.VISITED.gateways},
+        )
+        self.add_correspondent("internet", plan.CORRESPONDENTS, core)

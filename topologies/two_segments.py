@@ -1,0 +1,38 @@
+"""The least in which a node can roam: two segments of one router, and the correspondent node behind it.
+
+mn ~~ home ────┐
+               r ── cn
+     visited ──┘
+"""
+
+from topologies import addresses
+from topologies.roaming import RoamingTopo, edge
+
+
+class TwoSegments(RoamingTopo):
+    """Two segments; without delays, loss or rates of its own unless they are asked for.
+
+    Parameters
+    ----------
+        edge_delay_ms, edge_jitter_ms, edge_loss (percent), edge_bw (Mbit/s, None is unlimited): the wireless edge of both
+            segments, in both directions.
+        core_delay_ms: one way, between router and correspondent.
+
+    """
+
+    def build(
+        self,
+        *,
+        edge_delay_ms: float = 0.0,
+        edge_jitter_ms: float = 0.0,
+        edge_loss: float = 0.0,
+        edge_bw: float | None = None,
+        core_delay_ms: float = 0.0,
+    ) -> None:
+        """Make the topology."""
+        self.add_router("r", {})
+        wireless = edge(edge_delay_ms, edge_jitter_ms, edge_loss, edge_bw)
+        home = self.add_segment("home", "r", addresses.HOME, wireless)
+        self.add_segment("visited", "r", addresses.VISITED, wireless)
+        self.add_mobile(home)
+        self.add_correspondent("r", addresses.CORRESPONDENTS, core_delay_ms / 1000)
