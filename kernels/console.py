@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 TAIL_LINES = 20
 _STEP = re.compile(r"roamlab: step (\S.*?)\s*$")
 _PANIC = re.compile(r"Kernel panic - not syncing: (.*\S)")
-# The kernel's own farewell at power-off, whatever the log level.
-_FAREWELL = re.compile(r"(\[ *\d+\.\d+\] )?reboot: ")
 # A stack dump would push what matters out of the tail; the console's log has it.
 _STACK = re.compile(r"(\[ *\d+\.\d+\] )? (\[<|[0-9a-f]{8,} )")
 _CONTROL = "roamlab: "
@@ -32,8 +30,6 @@ class Progress:
     def console_line(self, line: str) -> bool:
         """Take a line of the console; tell whether it is the job's (or a panic's) and to be passed on."""
         self.heard += 1
-        if _FAREWELL.match(line) or (self.status is not None and not line):
-            return False
         if not _STACK.match(line):
             self.tail.append(line)
         if panic := _PANIC.search(line):

@@ -12,19 +12,19 @@ class KernelError(Exception):
     """A kernel can't be used; the message is one sentence for the user."""
 
 
-class KernelMissing(KernelError):  # noqa: N818 - says what is the matter
+class KernelMissing(KernelError):
     """There is no such kernel on this machine."""
 
 
-class NotAKernel(KernelError):  # noqa: N818 - says what is the matter
+class NotAKernel(KernelError):
     """The file is no User-Mode Linux binary."""
 
 
-class NotPermitted(KernelError):  # noqa: N818 - says what is the matter
+class NotPermitted(KernelError):
     """The user may not do what the kernel needs."""
 
 
-class Unsupported(KernelError):  # noqa: N818 - says what is the matter
+class Unsupported(KernelError):
     """The kernel lacks an ability that a job needs; says how to get it."""
 
     def __init__(self, ability: str, remedy: str) -> None:

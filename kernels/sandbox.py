@@ -41,12 +41,23 @@ def fixed_addresses() -> tuple[str, ...]:
     return command if _works([*command, "true"]) else ()
 
 
+# A shell that kills its process group, UML's helpers with it, when its parent is gone.
+_WARDEN = 'trap "kill -9 0" TERM; exec 3<&0; "$@" <&3 3<&- & wait $!'
+
+
+@lru_cache(maxsize=1)
+def die_with_us() -> tuple[str, ...]:
+    """Give the command that ends another when we die, for where there is no bubblewrap to see to it."""
+    bound = ("setpriv", "--pdeathsig", "TERM", "--")
+    return (*bound, "sh", "-c", _WARDEN, "warden") if _works([*bound, "true"]) else ()
+
+
 def hidden(path: Path) -> bool:
     """Whether a tmpfs inside covers path."""
     return any(path.is_relative_to(directory) for directory in NEVER_HIDDEN_BY)
 
 
-def confine(bwrap: str, keep: Sequence[Path], code: Path, run_dir: Path, memory_mib: int) -> list[str]:
+def confine(bwrap: str, keep: Sequence[Path], code: Path, run_dir: Path, memory_mib: int) -> tuple[str, ...]:
     """Give the bubblewrap command line to put before a UML command.
 
     keep        directories to show read-only although a tmpfs would hide them
@@ -60,7 +71,7 @@ def confine(bwrap: str, keep: Sequence[Path], code: Path, run_dir: Path, memory_
     for path in keep:
         line += ["--ro-bind", str(path), str(path)]
     line += ["--ro-bind", str(code), str(CODE / code.name), "--bind", str(run_dir), str(run_dir)]
-    return [*line, "--chdir", "/", "--"]
+    return (*line, "--chdir", "/", "--")
 
 
 def _works(command: Sequence[str]) -> bool:

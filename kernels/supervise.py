@@ -23,6 +23,7 @@ from kernels.terminal import Terminal
 CONSOLE_LOG = "console.log"
 _TICK_S = 0.25
 _CHUNK = 65536
+_END_OF_FILE = b"\x04"
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -105,6 +106,7 @@ class _Run:
     out: int = -1
     pending: bytes = b""
     input_open: bool = False
+    at_line_start: bool = True
     console_lines: Lines = field(default_factory=Lines)
     control_lines: Lines = field(default_factory=Lines)
 
@@ -158,16 +160,20 @@ class _Run:
                 selector.register(fd, selectors.EVENT_READ)
             if self.pending:
                 selector.register(self.into, selectors.EVENT_WRITE)
-            elif self.input_open:
+            elif self.input_open and self.progress.running:
                 selector.register(self.terminal.input, selectors.EVENT_READ)
             return {key.fd for key, _events in selector.select(timeout)}
 
     def _relay(self, ready: set[int]) -> None:
-        """Carry input to an interactive job; the end of input becomes the terminal's end-of-file character."""
-        if self.input_open and not self.pending and self.terminal.input in ready and self.progress.running:
+        """Carry input to an interactive job; its end becomes the terminal's end-of-file character.
+
+        In the middle of a line that character only sends the line off: there it takes two.
+        """
+        if self.input_open and not self.pending and self.terminal.input in ready:
             data = os.read(self.terminal.input, _CHUNK)
             self.input_open = bool(data)
-            self.pending = data or b"\x04"
+            self.pending = data or (_END_OF_FILE if self.at_line_start else _END_OF_FILE * 2)
+            self.at_line_start = data.endswith(b"\n")
         if self.pending and self.into in ready:
             try:
                 self.pending = self.pending[os.write(self.into, self.pending) :]
@@ -180,7 +186,7 @@ class _Run:
         data = _read(self.control.fileno())
         for line in self.control_lines.feed(data):
             before = self.progress.step
-            if not self.progress.control_line(line):
+            if line and not self.progress.control_line(line):
                 self.log.write(os.fsencode(line) + b"\n")
                 self._line(line)
             elif before == "boot" and self.progress.step != before:

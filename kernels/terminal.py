@@ -32,7 +32,7 @@ class Terminal:
             return
         before = termios.tcgetattr(source)
         try:
-            tty.setraw(source)
+            tty.setraw(source, termios.TCSADRAIN)  # what was typed ahead stays
             yield cls(source, sink, person=True)
         finally:
             termios.tcsetattr(source, termios.TCSADRAIN, before)

@@ -94,28 +94,26 @@ class UmlKernel:
         seen = (REPOSITORY, Path(sys.prefix), self.binary.path)
         keep = [path for path in seen if sandbox.hidden(path)]
         bwrap = sandbox.bubblewrap()
-        binary = str(self.binary.path)
-        control_dir = tempfile.TemporaryDirectory(prefix="roamlab-") if bwrap is None else None
-        try:
-            if bwrap is not None:
-                before = sandbox.confine(bwrap, keep, _PACKAGE, run_dir, job.memory_mib)
-                code, control, memory = sandbox.CODE / _PACKAGE.name, "/run/uml", "/tmp"  # noqa: S108
-            else:
-                assert control_dir is not None
-                before, code, control, memory = [], _PACKAGE, control_dir.name, _roomy(job.memory_mib)
-            command = [*before, *sandbox.fixed_addresses(), binary, f"uml_dir={control}"]
-            watch = SpinWatch(f"{control}/guest/mconsole") if self.virtual_time else no_watch
-            with own_cpu() as cpu:
-                launch = Launch(
-                    command=(*command, *self.command_line(job, code)),
-                    env={"PATH": SYSTEM_PATH, "HOME": "/", "TMPDIR": memory, "LANG": "C.UTF-8"},
-                    cpu=cpu,
-                    records=tuple(self._records(job, keep)),
-                )
+        if bwrap is not None:
+            before = sandbox.confine(bwrap, keep, _PACKAGE, run_dir, job.memory_mib)
+            code, control, memory = sandbox.CODE / _PACKAGE.name, Path("/run/uml"), "/tmp"  # noqa: S108
+        else:
+            before = sandbox.die_with_us()
+            code, control, memory = _PACKAGE, run_dir / ".uml", _roomy(job.memory_mib)
+        command = [*before, *sandbox.fixed_addresses(), str(self.binary.path), f"uml_dir={control}"]
+        watch = SpinWatch(f"{control}/guest/mconsole") if self.virtual_time else no_watch
+        with own_cpu() as cpu:
+            launch = Launch(
+                command=(*command, *self.command_line(job, code)),
+                env={"PATH": SYSTEM_PATH, "HOME": "/", "TMPDIR": memory, "LANG": "C.UTF-8"},
+                cpu=cpu,
+                records=tuple(self._records(job, keep)),
+            )
+            try:
                 return supervise(launch, job, on_line, watch)
-        finally:
-            if control_dir is not None:
-                control_dir.cleanup()
+            finally:
+                if bwrap is None:
+                    shutil.rmtree(control, ignore_errors=True)
 
     def _refuse(self, job: Job) -> None:
         """Raise for what can't work, before anything is started."""

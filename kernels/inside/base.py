@@ -16,7 +16,8 @@ import termios
 import time
 from _socket import AF_INET, SOCK_DGRAM, socket  # the C module alone: `socket` imports enum and selectors
 
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_BIND, MS_REC, MS_PRIVATE = 1, 2, 4, 0x1000, 0x4000, 0x40000
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT = 1, 2, 4, 0x20
+MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 NEVER_HIDDEN_BY = ("/tmp", "/run", "/var/tmp", "/dev/shm")  # noqa: S108 - tmpfs goes over these
 HEARTBEAT_MS = 1000
 OPEN_FILES = 65536

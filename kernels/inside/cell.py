@@ -156,7 +156,7 @@ def first(job: dict[str, list[str]], control: Control) -> None:
         else:
             status = run(job, control, None)
         control.say("exit", status)
-    except Exception as error:  # noqa: BLE001 - reported, and the run ends
+    except Exception as error:
         control.say("failed", error)
 
 

@@ -8,8 +8,11 @@ import termios
 
 sys.path.insert(0, __file__.rsplit("/", 3)[0])
 from kernels.inside.base import (
+    MS_BIND,
     MS_NODEV,
     MS_NOSUID,
+    MS_RDONLY,
+    MS_REMOUNT,
     NEVER_HIDDEN_BY,
     Control,
     check,
@@ -36,6 +39,8 @@ def raw(fd: int) -> None:
 
 def file_systems(job: dict[str, list[str]]) -> None:
     """Mount what a Linux machine has, then what the job may see although a tmpfs hides it, then its run directory."""
+    # A file's set-user-id bit would turn root inside into its owner outside.
+    mount("none", "/", "", MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID)
     mount("proc", "/proc", "proc")
     mount("sysfs", "/sys", "sysfs")
     mount("cgroup2", "/sys/fs/cgroup", "cgroup2")
@@ -48,10 +53,10 @@ def file_systems(job: dict[str, list[str]]) -> None:
         os.symlink(f"/proc/self/fd{fd}", f"/dev/{name}")  # noqa: PTH211
     for path in job.get("keep", []):
         make_directories(path)
-        mount("none", path, "hostfs", 1, path)
+        mount("none", path, "hostfs", MS_RDONLY | MS_NOSUID, path)
     (run_dir,) = job["run_dir"]
     make_directories(run_dir)
-    mount("none", run_dir, "hostfs", 0, run_dir)
+    mount("none", run_dir, "hostfs", MS_NOSUID, run_dir)
 
 
 def load_modules(job: dict[str, list[str]]) -> None:
@@ -94,9 +99,11 @@ def main() -> None:
         status = run(job, control, "/dev/tty0" if job["interactive"] == ["1"] else None)
         termios.tcdrain(1)
         control.say("exit", status)
-    except Exception as error:  # noqa: BLE001 - init must not die: that is a panic
+    except Exception as error:
         control.say("failed", type(error).__name__, error)
     termios.tcdrain(serial)
+    with open("/proc/sys/kernel/printk", "w") as level:  # noqa: PTH123
+        level.write("0")  # the kernel's farewell is not the job's
     libc.reboot(POWER_OFF)
 
 

@@ -54,12 +54,10 @@ def ask(family: int, message: int, flags: int, body: bytes) -> int:
 
 
 def link(kind: str) -> bool:
-    """Whether NICs of a kind can be made."""
+    """Whether NICs of a kind can be made (a tunnel without addresses "exists": each kind has a fallback NIC)."""
     info = attribute(IFLA_LINKINFO, attribute(IFLA_INFO_KIND, kind.encode()))
     body = struct.pack("=BxHiII", 0, 0, 0, 0, 0) + attribute(IFLA_IFNAME, b"probe0\0") + info
     code = ask(NETLINK_ROUTE, RTM_NEWLINK, ACK | CREATE_EXCL, body)
-    if code == errno.EEXIST:
-        raise OSError(code, "probe NIC left over")
     if code == 0:
         head = struct.pack("=BxHiII", 0, 0, 0, 0, 0)
         ask(NETLINK_ROUTE, RTM_NEWLINK + 1, ACK, head + attribute(IFLA_IFNAME, b"probe0\0"))
