@@ -1,0 +1,81 @@
+"""The causal chain: from what happened to the NIC to the first data on the new path, each step with its time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from experiments.evidence import Evidence, requests
+from experiments.result import Link
+from protocols.pcapng import Direction as Way
+from protocols.sctp.describe import describe
+
+_EVENTS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
+    "stimulus": lambda e: f"{e['action']} {e.get('nic', '')}".strip(),
+    "link.down": lambda e: e["nic"],
+    "link.up": lambda e: e["nic"],
+    "address.down": lambda e: f"{e['address']} off {e['nic']}",
+    "address.up": lambda e: f"{e['address']} on {e['nic']}",
+    "asconf.unasked": lambda e: f"{e['verb']} {e['address']}: {e['error']}",
+    "association.lost": lambda _: "",
+    "association.failed": lambda _: "",
+    "association.up": lambda _: "",
+    "agent.died": lambda e: e["how"],
+}
+
+
+def chain(evidence: Evidence, epoch_ns: int, mobile: str, correspondent: str) -> list[Link]:
+    """All steps from the first stimulus on, by time; without a stimulus there are none."""
+    stimuli = evidence.of_kind("stimulus")
+    if not stimuli:
+        return []
+    start = stimuli[0]["t"]
+    links = [
+        *_from_events(evidence, start),
+        *_from_requests(evidence, start, mobile, correspondent),
+        *_first_data(evidence, stimuli[0]),
+    ]
+    links.sort(key=lambda item: item[0])
+    return [
+        Link(round((time_ns - epoch_ns) / 1e9, 9), step, node, text, packet)
+        for time_ns, step, node, text, packet in links
+    ]
+
+
+Step = tuple[int, str, str, str, int | None]
+
+
+def _from_events(evidence: Evidence, start: int) -> Iterator[Step]:
+    for event in evidence.events:
+        if event["t"] >= start and event["kind"] in _EVENTS:
+            yield event["t"], event["kind"], event["node"], _EVENTS[event["kind"]](event), None
+
+
+def _from_requests(evidence: Evidence, start: int, mobile: str, correspondent: str) -> Iterator[Step]:
+    sent: set[tuple[str, int]] = set()
+    for packet, chunk in requests(evidence.trace.sctp):
+        at_end = packet.node in (mobile, correspondent)
+        if packet.time_ns < start or not at_end:
+            continue
+        again = ""
+        if packet.direction is Way.OUT:
+            again = " again" if (chunk.name, chunk.serial) in sent else ""
+            sent.add((chunk.name, chunk.serial))
+        step = f"{chunk.name} {'sent' if packet.direction is Way.OUT else 'arrives'}{again}"
+        yield packet.time_ns, step, packet.node, f"{describe(chunk)} from {packet.source}", packet.index
+
+
+def _first_data(evidence: Evidence, stimulus: dict[str, Any]) -> Iterator[Step]:
+    new = stimulus.get("new")
+    for direction in ("up", "down"):
+        for arrival in sorted(evidence.arrived.values(), key=lambda a: a.time_ns):
+            packet = arrival.packet
+            end = packet.source if direction == "up" else packet.destination
+            if (
+                arrival.message.direction.word == direction
+                and str(end) == new
+                and arrival.time_ns >= stimulus["t"]
+            ):
+                text = f"message {arrival.message.sequence} from {packet.source} to {packet.destination}"
+                yield arrival.time_ns, f"first DATA {direction}", packet.node, text, packet.index
+                break

@@ -1,0 +1,62 @@
+"""The run's clock, real or virtual: the only module that knows what waiting costs.
+
+In a guest in time-travel mode the kernel's clock itself is virtual, so the same two calls serve both; what differs is what
+may be said of the result. In virtual time outages and timers are exact and the processor is infinitely fast.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+
+class Clock(Protocol):
+    """What the lab asks of time."""
+
+    def now_ns(self) -> int:
+        """CLOCK_REALTIME in ns, the clock of the capture's timestamps."""
+
+    def wait(self, sources: Iterable[Any], until_ns: int) -> list[Any]:
+        """Wait for one of ``sources`` (anything with ``fileno``) to become readable, at the longest until ``until_ns``."""
+
+
+class SystemClock:
+    """The kernel's own clock, which time-travel mode makes virtual beneath us."""
+
+    def now_ns(self) -> int:
+        """CLOCK_REALTIME in ns."""
+        return time.clock_gettime_ns(time.CLOCK_REALTIME)
+
+    def wait(self, sources: Iterable[Any], until_ns: int) -> list[Any]:
+        """Wait with a resolution of a microsecond (``select``'s; poll's and epoll's is a millisecond)."""
+        readable, _, _ = select.select([*sources], (), (), max(0, until_ns - self.now_ns()) / 1e9)
+        return readable
+
+
+class Timeline:
+    """Actions at set times, in the order of their times and, at the same time, of their making."""
+
+    def __init__(self, clock: Clock, start_ns: int) -> None:
+        self._clock = clock
+        self._start_ns = start_ns
+        self._actions: list[tuple[int, Callable[[], None]]] = []
+
+    def at(self, time_s: float, action: Callable[[], None]) -> None:
+        """Do ``action`` at ``time_s`` seconds after the run's start."""
+        self._actions.append((self._start_ns + round(time_s * 1e9), action))
+        self._actions.sort(key=lambda entry: entry[0])  # stable: equal times keep their order
+
+    def play(self, until_s: float, readers: Callable[[], Mapping[Any, Callable[[], None]]]) -> None:
+        """Run until ``until_s``: actions when due, readers' callbacks whenever their sources have something."""
+        end_ns = self._start_ns + round(until_s * 1e9)
+        while True:
+            while self._actions and self._actions[0][0] <= min(self._clock.now_ns(), end_ns):
+                self._actions.pop(0)[1]()
+            if self._clock.now_ns() >= end_ns:
+                return
+            deadline = min(end_ns, self._actions[0][0]) if self._actions else end_ns
+            sources = readers()
+            for source in self._clock.wait(sources, deadline):
+                sources[source]()

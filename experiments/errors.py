@@ -1,0 +1,23 @@
+"""What can go wrong, each with its exit status (README, "Exit status")."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LabError(Exception):
+    """Something that a person can act on: one sentence, no traceback. ``status`` is the exit status of the command."""
+
+    status: ClassVar[int] = 3
+
+
+class BadInput(LabError):
+    """What was asked for does not exist or is malformed."""
+
+    status = 2
+
+
+class UnsupportedHere(LabError):
+    """The kernel or machine lacks something that the scenario needs."""
+
+    status = 4

@@ -1,0 +1,58 @@
+"""The inside of a run: build the network, start the agents, play the scenario. `python -m experiments.inside RUN_DIR`.
+
+Runs in a guest or in fresh namespaces, where the run directory is the only thing that can be written. It judges nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+
+import msgspec
+
+from experiments.errors import LabError, UnsupportedHere
+from experiments.run_directory import PLAN, RunDirectory
+from experiments.scenario import Plan, find
+
+
+def step(name: str) -> None:
+    """Say where we are, for the outside: it names this step when it has to end us."""
+    print(f"roamlab: step {name}", flush=True)
+
+
+def main(path: Path) -> int:
+    """Play the plan in a run directory; the exit status (experiments.errors)."""
+    try:
+        _play(RunDirectory.open(path))
+    except LabError as error:
+        print(f"roamlab: failed: {error}", flush=True)
+        return error.status
+    except Exception:
+        traceback.print_exc()
+        last = traceback.format_exc().strip().splitlines()[-1]
+        print(f"roamlab: failed: {last}", flush=True)
+        return LabError.status
+    return 0
+
+
+def _play(run: RunDirectory) -> None:
+    step("imports")
+    from experiments.clock import SystemClock
+    from experiments.site import Site
+    from network.errors import MissingKernelOption
+
+    plan = msgspec.convert(run.read(PLAN), Plan)
+    scenario = find(plan.scenario)
+    topology, own = scenario.split(plan.parameters)
+    try:
+        with Site(scenario.topology(**topology), run, SystemClock(), announce_step=step) as site:
+            step("scenario")
+            scenario.play(site.lab, **own)
+            step("collect")
+    except MissingKernelOption as lack:
+        raise UnsupportedHere(str(lack)) from None
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,137 @@
+"""One run from the outside: make its directory, hand the plan to a kernel, judge what came back."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from experiments import run_directory
+from experiments.errors import LabError, UnsupportedHere
+from experiments.result import Judgement, Result
+from experiments.run_directory import RunDirectory
+from experiments.scenario import Plan, Scenario, Verdict
+from experiments.verdict import judge
+from kernels.job import Job, Kernel, KernelError, Outcome, Unsupported
+
+_PACKAGES: Final = ("mininet", "msgspec", "pyroute2", "pysctp")
+_LIMIT_S: Final = 180.0
+OnLine = Callable[[str], None]
+
+
+def run(
+    scenario: Scenario,
+    parameters: Mapping[str, Any],
+    *,
+    seed: int,
+    kernel: Kernel,
+    runs: Path,
+    on_line: OnLine,
+) -> Result:
+    """Play a scenario in a kernel and judge it; the run directory is written whole whatever happens.
+
+    Raises LabError only for what prevents a run directory.
+    """
+    directory = RunDirectory.create(runs, scenario.name)
+    directory.write(
+        run_directory.PLAN,
+        Plan(scenario=scenario.name, parameters=dict(parameters), seed=seed),
+    )
+    job = Job(
+        argv=(sys.executable, "-m", "experiments.inside", str(directory.path)),
+        run_dir=directory.path,
+        seed=seed,
+        needs=frozenset({"bridge", "netem", "netns", "packet", "veth"}) | scenario.needs,
+        limit_s=_LIMIT_S,
+    )
+    wall_s, status = 0.0, 3
+    try:
+        outcome = kernel.execute(job, on_line)
+    except Unsupported as lack:
+        judgement = _unfinished(scenario, Verdict.UNSUPPORTED, str(lack))
+        status = UnsupportedHere.status
+    except KernelError as error:
+        judgement = _unfinished(scenario, Verdict.INVALID, str(error))
+    else:
+        wall_s = outcome.wall_s
+        if outcome.reason or outcome.status:
+            reason = outcome.reason or _last_words(outcome)
+            verdict = Verdict.UNSUPPORTED if outcome.status == UnsupportedHere.status else Verdict.INVALID
+            judgement = _unfinished(scenario, verdict, reason)
+            status = UnsupportedHere.status if verdict is Verdict.UNSUPPORTED else LabError.status
+        else:
+            judgement = judge(directory)
+            status = 0 if judgement.verdict == judgement.expected else 1
+    result = Result(
+        judgement=judgement,
+        parameters=scenario.changed(parameters),
+        kernel={
+            "kind": kernel.kind,
+            "version": kernel.version,
+            "variant": kernel.variant,
+            "virtual_time": kernel.virtual_time,
+        },
+        seed=seed,
+        run_dir=str(directory.path),
+        wall_s=round(wall_s, 3),
+        status=status,
+    )
+    directory.write(run_directory.VERDICT, judgement)
+    directory.write(run_directory.MANIFEST, _manifest(scenario, parameters, seed, kernel, result))
+    return result
+
+
+def replay_line(scenario: str, parameters: Mapping[str, Any], seed: int, kernel: str) -> str:
+    """The command that makes the same run again."""
+    settings = "".join(f" --set {name}={_text(value)}" for name, value in parameters.items())
+    return f"./lab run {scenario} --kernel {kernel} --seed {seed}{settings}"
+
+
+def _manifest(
+    scenario: Scenario, parameters: Mapping[str, Any], seed: int, kernel: Kernel, result: Result
+) -> dict[str, Any]:
+    return {
+        "scenario": scenario.name,
+        "parameters": dict(parameters),
+        "seed": seed,
+        "kernel": {**result.kernel, **kernel.describe()},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in _PACKAGES},
+        },
+        "wall_s": result.wall_s,
+        "replay": replay_line(scenario.name, result.parameters, seed, kernel.kind),
+    }
+
+
+def _unfinished(scenario: Scenario, verdict: Verdict, reason: str) -> Judgement:
+    return Judgement(
+        scenario=scenario.name,
+        figure=scenario.figure,
+        verdict=verdict.value,
+        expected=scenario.expect.value,
+        reasons=[reason],
+    )
+
+
+def _last_words(outcome: Outcome) -> str:
+    """What the inside said last, for an end that it chose itself."""
+    said = [
+        line.removeprefix("roamlab: failed: ")
+        for line in outcome.console_tail
+        if line.startswith("roamlab: failed: ")
+    ]
+    return (
+        said[-1]
+        if said
+        else f"the lab failed at step {outcome.step} with exit status {outcome.status}; see console.log"
+    )
+
+
+def _text(value: Any) -> str:
+    return str(msgspec.to_builtins(value)).lower() if isinstance(value, bool) else str(value)

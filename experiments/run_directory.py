@@ -1,0 +1,127 @@
+"""One run, one directory: what is in it, and how its files are written so that each is always whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import msgspec
+
+from experiments.errors import BadInput, LabError
+
+PLAN: Final = "plan.json"
+MANIFEST: Final = "manifest.json"
+EVENTS: Final = "events.jsonl"
+CAPTURE: Final = "capture.pcapng"
+VERDICT: Final = "verdict.json"
+CONSOLE: Final = "console.log"
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """A run's files. JSON files are replaced in one step; JSON lines are appended whole."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, root: Path, scenario: str) -> RunDirectory:
+        """A new, empty directory ``root/scenario/id``; ``id`` is the wall-clock time and tells runs apart.
+
+        Raises BadInput when it cannot be made there.
+        """
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        for attempt in range(1000):
+            path = root.absolute() / scenario / (stamp if not attempt else f"{stamp}-{attempt}")
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                if path.is_dir():
+                    continue
+                raise BadInput(
+                    f"{path.parent} is in the way of the run directory; choose another with --runs"
+                ) from None
+            except OSError as error:
+                raise BadInput(
+                    f"cannot make a run directory in {root}: {error.strerror}; choose another with --runs"
+                ) from None
+            return cls(path)
+        raise BadInput(
+            f"{root / scenario} has a thousand runs of this second; choose another directory with --runs"
+        )
+
+    @classmethod
+    def open(cls, path: Path) -> RunDirectory:
+        """An existing run; a file in it may be named too. Raises BadInput when it is none."""
+        directory = path if path.is_dir() else path.parent
+        if not (directory / PLAN).is_file():
+            raise BadInput(
+                f"{path} is no run directory (it has no {PLAN}); `./lab run` makes them under runs/"
+            )
+        return cls(directory.absolute())
+
+    def write(self, name: str, content: Any) -> None:
+        """Write a JSON file whole: beside its name first, then renamed."""
+        encoded = msgspec.json.format(msgspec.json.encode(content, order="deterministic"), indent=2) + b"\n"
+        temporary = self.path / f".{name}.new"
+        try:
+            temporary.write_bytes(encoded)
+            temporary.rename(self.path / name)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise disk_error(error, self.path) from None
+
+    def read(self, name: str) -> Any:
+        """A JSON file's content. Raises BadInput when it is missing or damaged."""
+        try:
+            return msgspec.json.decode((self.path / name).read_bytes())
+        except FileNotFoundError:
+            raise BadInput(f"{self.path} has no {name}: the run did not get that far") from None
+        except msgspec.DecodeError as error:
+            raise BadInput(f"{self.path / name} is damaged: {error}") from None
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """The events in the order they were reported; a last line that was cut off is left out."""
+        try:
+            lines = (self.path / EVENTS).read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return
+        decoder = msgspec.json.Decoder(dict[str, Any])
+        for line in lines[:-1]:
+            yield decoder.decode(line)
+
+
+class EventLog:
+    """``events.jsonl`` while a run goes on: one write a line, times in ns since the run's start."""
+
+    def __init__(self, run: RunDirectory, start_ns: int) -> None:
+        self._file: BinaryIO = (run.path / EVENTS).open("ab", buffering=0)
+        self._path = run.path
+        self._encoder = msgspec.json.Encoder(order="deterministic")
+        self.start_ns = start_ns
+        self.write(start_ns, "lab", "run.start", epoch_ns=start_ns)
+
+    def write(self, time_ns: int, node: str, kind: str, **details: Any) -> None:
+        """Append one event; ``time_ns`` is CLOCK_REALTIME. Raises LabError when the disk is full."""
+        event = {"t": time_ns - self.start_ns, "node": node, "kind": kind, **details}
+        line = self._encoder.encode(event) + b"\n"
+        try:
+            if self._file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise disk_error(error, self._path) from None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def disk_error(error: OSError, path: Path) -> LabError:
+    """The sentence for an error in writing a run's files."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return LabError(f"no space left under {path}; free some or choose another directory with --runs")
+    return LabError(f"cannot write in {path}: {error.strerror}")

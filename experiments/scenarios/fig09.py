@@ -1,0 +1,25 @@
+"""FIG. 9: one NIC roams."""
+
+from experiments.lab import Family, Lab
+from experiments.scenario import Seconds, Verdict, scenario
+from protocols.mobility import Announce
+from topologies import HomeAndVisited
+
+
+@scenario("fig09", figure="FIG. 9", topology=HomeAndVisited, expect=Verdict.SURVIVED)
+def fig09(lab: Lab, gap: Seconds = 0.0, family: Family = 4) -> None:
+    """A mobile node with one NIC moves to another subnet in the middle of a transfer."""
+    session = lab.mobile.connect(lab.correspondent, family=family, announce=Announce.KERNEL)
+    lab.at(1.0).start(session.stream(every=0.02))
+    lab.at(5.0).move(lab.mobile.nic("wlan0"), to=lab.visited, gap=gap)
+    lab.until(20.0)
+
+
+@scenario("fig09-fixed", figure="FIG. 9", topology=HomeAndVisited, expect=Verdict.BROKE)
+def fig09_fixed(lab: Lab, gap: Seconds = 0.0, family: Family = 4) -> None:
+    """The same move without ASCONF: the association's addresses stay what they were."""
+    lab.without_asconf()
+    session = lab.mobile.connect(lab.correspondent, family=family)
+    lab.at(1.0).start(session.stream(every=0.02))
+    lab.at(5.0).move(lab.mobile.nic("wlan0"), to=lab.visited, gap=gap)
+    lab.until(20.0)

@@ -1,0 +1,144 @@
+"""The place where a scenario plays: network, capture and agents made ready, and taken down again whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import ip_interface
+from types import TracebackType
+from typing import Any, Final, Self
+
+from experiments.agents import Agents
+from experiments.clock import Clock
+from experiments.lab import Lab
+from experiments.run_directory import CAPTURE, EventLog, RunDirectory, disk_error
+from network.net import Mininet
+from nodes.correspondent_node import CorrespondentNode
+from nodes.launch import launch
+from nodes.mobile_node import MobileNode
+from topologies import RoamingTopo, Segment
+from topologies.addresses import CORRESPONDENT, CORRESPONDENTS
+
+_SCTP: Final = {"net.sctp.addip_enable": 1, "net.sctp.auth_enable": 1}
+_WILDCARD: Final = {4: "0.0.0.0", 6: "::"}
+
+
+class Site:
+    """A topology built, captured and staffed: the mobile node's and the correspondent node's agents run in it.
+
+    ``family`` (4 or 6) is the one that sessions use; NICs always have addresses of both.
+    """
+
+    def __init__(
+        self, topology: RoamingTopo, run: RunDirectory, clock: Clock, announce_step: Callable[[str], None]
+    ) -> None:
+        self._topology = topology
+        self._run = run
+        self._clock = clock
+        self._step = announce_step
+        self.asconf = True
+        self.family = 4
+        self.mobile = topology.mobile
+        self.correspondent = topology.correspondent
+        self.segments = topology.segments
+        self._where = {topology.mobile_nic: next(iter(topology.segments.values()))}
+
+    def __enter__(self) -> Self:
+        self._step("network")
+        try:
+            self._log = EventLog(self._run, self._clock.now_ns())
+            self._net = Mininet(topo=self._topology, on_event=self._nic_event)
+            self._net.start()
+            self._net.capture_to(self._run.path / CAPTURE)
+        except OSError as error:
+            raise disk_error(error, self._run.path) from None
+        self._step("agents")
+        self._agents = Agents(self._clock, self._agent_event)
+        self.lab = Lab(self, self._agents, self._log, self._clock)
+        for name, agent in ((self.correspondent, CorrespondentNode), (self.mobile, MobileNode)):
+            self._net[name].sysctl(_SCTP)
+            self._agents.adopt(
+                launch(agent, name, self._net[name].namespace.fd, self._run.path / f"{name}.log")
+            )
+        self._agents.await_ready()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._agents.stop()
+        report = self._net.stop_capture()
+        if kind is None:
+            dropped = sum(report.dropped.values()) if report else 0
+            self._log.write(self._clock.now_ns(), "lab", "run.end", capture_dropped=dropped)
+        self._log.close()
+        self._net.stop()
+
+    # -- what a lab asks -------------------------------------------------------------------------------------------
+
+    @property
+    def wildcard(self) -> str:
+        """The unspecified address of the sessions' family."""
+        return _WILDCARD[self.family]
+
+    @property
+    def correspondent_address(self) -> str:
+        """Where the correspondent node is reached."""
+        return self._of_family(CORRESPONDENTS.addresses(CORRESPONDENT))
+
+    def mobile_address(self, nic: str = "") -> str:
+        """The address of one of the mobile node's NICs, by default its first."""
+        return self.address_on(self._where[nic or self._topology.mobile_nic])
+
+    def address_on(self, segment: Segment) -> str:
+        """The address that the mobile node has when it is on a segment."""
+        return self._of_family(segment.mobile_addresses())
+
+    def delays_ns(self, segment: Segment) -> dict[str, int]:
+        """One-way delays between the mobile node on a segment and the correspondent node."""
+        up, down = self._topology.path_delay(segment.name)
+        return {"up_ns": round(up * 1e9), "down_ns": round(down * 1e9)}
+
+    def without_asconf(self) -> None:
+        """Switch ASCONF off on both nodes; associations set up from now on have none."""
+        self.asconf = False
+        for name in (self.mobile, self.correspondent):
+            self._net[name].sysctl({"net.sctp.addip_enable": 0})
+
+    # -- what happens to NICs ----------------------------------------------------------------------------------------
+
+    def unplug(self, nic: str) -> None:
+        """Take the link of one of the mobile node's NICs away; its addresses stay until it is plugged in elsewhere."""
+        self._net.unplug(self._net.nic(self.mobile, nic))
+
+    def plug(self, nic: str, segment: Segment) -> None:
+        """Plug a NIC into a segment and give it that segment's addresses in place of the ones it had."""
+        intf = self._net.nic(self.mobile, nic)
+        self._net.plug(intf, segment.name)
+        self._readdress(intf, segment)
+
+    def move(self, nic: str, segment: Segment) -> None:
+        """Take a NIC from its segment to another with no time in between."""
+        intf = self._net.nic(self.mobile, nic)
+        self._net.move(intf, segment.name)
+        self._readdress(intf, segment)
+
+    def attach(self, nic: str, segment: Segment) -> None:
+        """Add a NIC to the mobile node, on a segment, with that segment's addresses."""
+        intf = self._net.attach(self.mobile, nic, segment.name)
+        intf.configure(segment.mobile_addresses(), segment.gateways)
+        self._where[nic] = segment
+
+    def _readdress(self, intf: Any, segment: Segment) -> None:
+        intf.deconfigure()
+        intf.configure(segment.mobile_addresses(), segment.gateways)
+        self._where[intf.name] = segment
+
+    def _of_family(self, addresses: list[str]) -> str:
+        return next(str(a.ip) for a in map(ip_interface, addresses) if a.version == self.family)
+
+    def _nic_event(self, kind: str, node: str, nic: str, *, time_ns: int, **details: Any) -> None:
+        self._log.write(time_ns, node, kind, nic=nic, **details)
+
+    def _agent_event(self, time_ns: int, node: str, kind: str, details: dict[str, Any]) -> None:
+        self._log.write(time_ns, node, kind, **details)
+        self.lab.noticed(kind, details)

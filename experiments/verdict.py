@@ -1,0 +1,224 @@
+"""Did the session survive? Drawn from the capture and the events, and from nothing else.
+
+A run counts only when its stimulus is in the capture: every ``stimulus`` event names what must be seen on the wire, and a run
+where it isn't is ``invalid``, never a pass.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from experiments import run_directory
+from experiments.bounds import earliest
+from experiments.chain import chain
+from experiments.evidence import Evidence, gather, requests
+from experiments.result import Both, Count, Judgement
+from experiments.run_directory import RunDirectory
+from experiments.scenario import Verdict, find
+from protocols import trace
+from protocols.errors import DecodeError
+from protocols.pcapng import Direction as Way
+from protocols.sctp import chunks
+from protocols.sctp.parameters import AddIp, DeleteIp, SetPrimary
+from protocols.trace import IpDatagram
+
+DIRECTIONS = ("up", "down")
+_VERBS = {"ADD IP": AddIp, "SET PRIMARY": SetPrimary, "DELETE IP": DeleteIp}
+
+
+def judge(run: RunDirectory) -> Judgement:
+    """The judgement of a run directory; what is missing in it makes the run invalid and is named."""
+    plan = run.read(run_directory.PLAN)
+    scenario = find(plan["scenario"])
+    events = list(run.events())
+    session = next((e for e in events if e["kind"] == "session.start"), None)
+    missing = _missing(run, events, session)
+    if missing:
+        return Judgement(
+            scenario=scenario.name,
+            figure=scenario.figure,
+            verdict=Verdict.INVALID.value,
+            expected=scenario.expect.value,
+            reasons=[missing],
+        )
+    assert session is not None
+    captured = trace.load(run.path / run_directory.CAPTURE)
+    evidence = gather(captured, events, session["mobile"], session["correspondent"])
+    invalid = [*_unseen_stimuli(evidence), *_unseen_deliveries(evidence, session)]
+    broken = _breaks(evidence)
+    verdict = Verdict.INVALID if invalid else Verdict.BROKE if broken else Verdict.SURVIVED
+    stimuli = evidence.of_kind("stimulus")
+    bound, waits = _bounds(evidence, stimuli)
+    return Judgement(
+        scenario=scenario.name,
+        figure=scenario.figure,
+        verdict=verdict.value,
+        expected=scenario.expect.value,
+        reasons=invalid or broken or [_survival(evidence)],
+        sent=_count(dict.fromkeys(evidence.sent, 1)),
+        delivered=_count(dict.fromkeys(evidence.delivered, 1)),
+        lost=_count({key: 1 for key in evidence.sent if key not in evidence.delivered}),
+        duplicated=_count({key: len(times) - 1 for key, times in evidence.delivered.items()}),
+        outage_s=_outages(evidence, session, stimuli),
+        lower_bound_s=bound,
+        waits_s=waits,
+        virtual_s=round(events[-1]["t"] / 1e9, 9),
+        chain=chain(evidence, events[0]["epoch_ns"], session["mobile"], session["correspondent"]),
+    )
+
+
+def _missing(run: RunDirectory, events: list[dict[str, Any]], session: dict[str, Any] | None) -> str:
+    """What a run lacks to be judged at all, or nothing."""
+    if session is None:
+        return "no session was started: the run did not get that far"
+    if not any(e["kind"] == "run.end" for e in events):
+        return "the run did not come to its end"
+    try:
+        captured = trace.load(run.path / run_directory.CAPTURE)
+    except FileNotFoundError:
+        return f"there is no {run_directory.CAPTURE}"
+    except DecodeError as error:
+        return f"{run_directory.CAPTURE} cannot be read: {error}"
+    if captured.truncated:
+        return f"{run_directory.CAPTURE} is cut off: what it lacks could have been anything"
+    return ""
+
+
+def _unseen_stimuli(evidence: Evidence) -> list[str]:
+    """Stimuli without a witness in the capture."""
+    unseen = []
+    for stimulus in evidence.of_kind("stimulus"):
+        what = f"the {stimulus['action']} at {stimulus['at_s']} s"
+        if not _witnessed(evidence, stimulus):
+            unseen.append(f"{what} is not in the capture")
+        unseen += [
+            f"{what} should have led to {verb}; no such request was sent and accepted"
+            for verb in stimulus.get("expects", ())
+            if not _granted(evidence, verb, stimulus)
+        ]
+    return unseen
+
+
+def _witnessed(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
+    """Whether the capture shows a stimulus.
+
+    A NIC with a new address shows itself by any packet from that address on that NIC. A NIC whose address went shows by a
+    packet to it that its peer sent and that never came. A crash shows by the silence of what crashed.
+    """
+    packets = [
+        p for p in evidence.trace.sightings if isinstance(p, IpDatagram) and p.time_ns >= stimulus["t"]
+    ]
+    node, nic, new, old = (stimulus.get(name) for name in ("node", "nic", "new", "old"))
+    if new:
+        return any(
+            p.node == node and p.nic == nic and p.direction is Way.OUT and str(p.source) == new
+            for p in packets
+        )
+    if old:
+        sent = any(p.direction is Way.OUT and p.node != node and str(p.destination) == old for p in packets)
+        came = any(p.direction is Way.IN and p.node == node and str(p.destination) == old for p in packets)
+        return sent and not came
+    return not any(p.node == node and p.direction is Way.OUT and str(p.source) == old for p in packets)
+
+
+def _granted(evidence: Evidence, verb: str, stimulus: dict[str, Any]) -> bool:
+    """Whether a request of this kind was sent after the stimulus and acknowledged without a cause."""
+    asked: dict[int, bool] = {}
+    for packet, chunk in requests(evidence.trace.sctp):
+        if packet.time_ns < stimulus["t"] or packet.node != stimulus["node"]:
+            continue
+        if isinstance(chunk, chunks.Asconf):
+            asked[chunk.serial] = any(isinstance(request, _VERBS[verb]) for request in chunk.requests)
+        elif asked.get(chunk.serial) and packet.direction is Way.IN:
+            return True
+    return False
+
+
+def _unseen_deliveries(evidence: Evidence, session: dict[str, Any]) -> list[str]:
+    """Deliveries that the applications claim and the capture does not bear out."""
+    reasons = []
+    for direction in DIRECTIONS:
+        claimed = [key for key in evidence.delivered if key[1] == direction]
+        unseen = [
+            key
+            for key in claimed
+            if key not in evidence.arrived or evidence.arrived[key].time_ns > evidence.delivered[key][0]
+        ]
+        if unseen:
+            reasons.append(
+                f"{len(unseen)} of {len(claimed)} messages reported as delivered {direction} did not arrive in the capture"
+            )
+        if not claimed and session["streams"]:
+            reasons.append(f"nothing was delivered {direction} at any time, so there was no session to move")
+    return reasons
+
+
+def _breaks(evidence: Evidence) -> list[str]:
+    """Why the session did not survive; nothing when it did."""
+    reasons = []
+    stimuli = evidence.of_kind("stimulus")
+    used = {arrival.association for arrival in evidence.arrived.values()}
+    if len(used) > 1:
+        reasons.append(
+            f"the session needed {len(used)} associations: the first one ended and did not carry on"
+        )
+    first = evidence.associations[min(used)] if used and min(used) >= 0 else None
+    if first and first.ended and len(used) == 1 and evidence.of_kind("association.lost"):
+        reasons.append(f"the association ended with {first.ended[1]}")
+    for direction in DIRECTIONS:
+        sent = [key for key in evidence.sent if key[1] == direction]
+        lost = [key for key in sent if key not in evidence.delivered]
+        after = [key for key in sent if stimuli and evidence.sent[key] > stimuli[-1]["t"]]
+        if after and not any(key in evidence.delivered for key in after):
+            reasons.append(f"nothing sent {direction} after the {stimuli[-1]['action']} was ever delivered")
+        elif lost:
+            reasons.append(f"{len(lost)} of {len(sent)} messages {direction} were never delivered")
+    return reasons
+
+
+def _survival(evidence: Evidence) -> str:
+    stimuli = evidence.of_kind("stimulus")
+    association = evidence.associations[next(iter(evidence.arrived.values())).association]
+    tags = " and ".join(f"{tag:08x}" for tag in association.tags)
+    if not stimuli:
+        return f"one association (tags {tags}) carried everything; nothing moved"
+    return f"the same association (tags {tags}) delivered every message sent before and after the {stimuli[-1]['action']}"
+
+
+def _outages(evidence: Evidence, session: dict[str, Any], stimuli: list[dict[str, Any]]) -> Both:
+    """The longest silence at each receiving application since the first stimulus (s).
+
+    Silence up to twice the cadence is none: no message was missing from it. None when delivery never resumed.
+    """
+    since = stimuli[0]["t"] if stimuli else 0
+    figures: dict[str, float | None] = {}
+    for direction in DIRECTIONS:
+        times = [time for time, _ in evidence.deliveries(direction)]
+        silences = [b - a for a, b in pairwise(times) if b > since]
+        resumed = bool(silences)
+        longest = max(silences, default=0)
+        figures[direction] = (
+            None if not resumed else 0.0 if longest <= 2 * session["every_ns"] else round(longest / 1e9, 9)
+        )
+    return Both(**figures)
+
+
+def _bounds(evidence: Evidence, stimuli: list[dict[str, Any]]) -> tuple[Both, dict[str, float]]:
+    """The lower bound of each outage: from the last delivery before to the earliest possible after (s)."""
+    if not stimuli:
+        return Both(0.0, 0.0), {}
+    if all(stimulus["action"] == "attach" for stimulus in stimuli):
+        return Both(0.0, 0.0), {}
+    limit = next((found for s in stimuli if (found := earliest(evidence, s))), None)
+    if limit is None:
+        return Both(), {}
+    figures: dict[str, float | None] = {}
+    for direction, soonest in (("up", limit.up_ns), ("down", limit.down_ns)):
+        before = [time for time, _ in evidence.deliveries(direction) if time < soonest]
+        figures[direction] = round((soonest - before[-1]) / 1e9, 9) if before else None
+    return Both(**figures), {name: round(wait / 1e9, 9) for name, wait in limit.waits_ns.items()}
+
+
+def _count(numbers: dict[Any, int]) -> Count:
+    return Count(**{d: sum(n for key, n in numbers.items() if key[1] == d) for d in DIRECTIONS})

@@ -1,0 +1,157 @@
+"""An agent that keeps sessions: listens or connects, sends streams at a steady cadence, accounts for what arrives.
+
+A *session* outlives its associations: when a node reconnects, the session's streams go on over the new association. What
+was due while there was none is reported as ``data.unsent``, never quietly made up for.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from nodes.agent import Agent, now_ns
+from nodes.association import Association, Listener, Notification
+from protocols import payload
+from protocols.payload import Direction, Kind, Message
+
+
+@dataclass(slots=True)
+class _Session:
+    number: int
+    association: Association | None = None
+    next_sequence: int = 0
+    backlog: deque[bytes] = field(default_factory=deque)
+
+
+class Endpoint(Agent):
+    """Sessions over SCTP. ``direction`` is the one that this node sends in."""
+
+    direction: Direction
+
+    def __init__(self, name: str, control: Any) -> None:
+        super().__init__(name, control)
+        self._sessions: dict[int, _Session] = {}
+
+    # -- commands --------------------------------------------------------------------------------------------------
+
+    def do_listen(self, local: str, port: int) -> None:
+        """Accept associations; the first message of each names its session."""
+        listener = Listener(local, port)
+        self.on_readable(listener, lambda: self._accept(listener))
+        self.emit("listening", address=local, port=port)
+
+    def do_connect(
+        self, session: int, local: str, peer: str, port: int, kernel_announces: bool = False
+    ) -> None:
+        """Set up an association for a session; a session that had one before goes on over the new one."""
+        association = Association.open(local, 0, kernel_announces=kernel_announces)
+        state = self._sessions.setdefault(session, _Session(session))
+        state.association = None
+        self.on_readable(association, lambda: self._read(association, state))
+        association.connect(peer, port)
+        self.emit("association.connect", session=session, peer=peer)
+
+    def do_stream(self, session: int, every_ns: int, size: int, start_ns: int, end_ns: int) -> None:
+        """Send a message of ``size`` bytes every ``every_ns`` from ``start_ns`` until ``end_ns`` (absolute)."""
+        state = self._sessions.setdefault(session, _Session(session))
+
+        def send(due_ns: int = start_ns) -> None:
+            self._send_next(state, size)
+            if due_ns + every_ns < end_ns:
+                self.at(due_ns + every_ns, lambda: send(due_ns + every_ns))
+
+        self.at(start_ns, send)
+
+    def do_disconnect(self, session: int) -> None:
+        """End the session's association in order; its streams stay."""
+        state = self._sessions[session]
+        if state.association is not None:
+            state.association.shutdown()
+            state.association = None
+        self.emit("session.disconnect", session=session)
+
+    # -- what subclasses may add to ----------------------------------------------------------------------------------
+
+    def association_up(self, association: Association) -> None:
+        """The kernel reported COMM_UP."""
+
+    def association_down(self, association: Association) -> None:
+        """The association ended, in whatever way."""
+
+    # -- traffic ---------------------------------------------------------------------------------------------------
+
+    def _accept(self, listener: Listener) -> None:
+        while (association := listener.accept()) is not None:
+            self.on_readable(association, partial(self._read, association, None))
+
+    def _read(self, association: Association, session: _Session | None) -> None:
+        while (received := association.receive()) is not None:
+            if isinstance(received, Notification):
+                self._notified(association, session, received)
+            elif received == b"":
+                self._ended(association, session)
+                return
+            elif message := payload.decode(received):
+                session = self._arrived(association, session, message)
+
+    def _notified(
+        self, association: Association, session: _Session | None, notification: Notification
+    ) -> None:
+        details: dict[str, Any] = {"session": session.number} if session else {}
+        if notification.address:
+            details |= {"address": notification.address}
+        if notification.error:
+            details |= {"error": notification.error}
+        self.emit(notification.kind, **details)
+        if notification.kind == "association.up":
+            if session is not None:  # the side that connects says which session this is
+                session.association = association
+                hello = Message(Kind.HELLO, self.direction, session.number, 0, now_ns())
+                association.send(hello.encode())
+            self.association_up(association)
+        elif notification.kind in ("association.lost", "association.failed"):
+            self._ended(association, session)
+
+    def _arrived(self, association: Association, session: _Session | None, message: Message) -> _Session:
+        if session is None:
+            session = self._sessions.setdefault(message.session, _Session(message.session))
+            session.association = association
+            self.on_readable(association, lambda: self._read(association, session))
+            self.emit("session.opened", session=session.number)
+        if message.kind is Kind.DATA:
+            self.emit(
+                "data.received", session=message.session, dir=message.direction.word, seq=message.sequence
+            )
+        return session
+
+    def _ended(self, association: Association, session: _Session | None) -> None:
+        if association.fileno() < 0:
+            return
+        self.emit("association.ended", **({"session": session.number} if session else {}))
+        self.association_down(association)
+        self.forget(association)
+        association.close()
+        if session is not None and session.association is association:
+            session.association = None
+            session.backlog.clear()
+
+    def _send_next(self, session: _Session, size: int) -> None:
+        message = Message(Kind.DATA, self.direction, session.number, session.next_sequence, now_ns())
+        session.next_sequence += 1
+        details = {"session": session.number, "dir": self.direction.word, "seq": message.sequence}
+        if session.association is None:
+            self.emit("data.unsent", **details)
+            return
+        self.emit("data.sent", **details)
+        session.backlog.append(message.encode(size))
+        self._flush(session, session.association)
+
+    def _flush(self, session: _Session, association: Association) -> None:
+        while session.backlog:
+            if not association.send(session.backlog[0]):
+                self.on_writable(association, lambda: self._flush(session, association))
+                return
+            session.backlog.popleft()
+        self.on_writable(association, None)

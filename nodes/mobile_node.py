@@ -1,0 +1,94 @@
+"""The mobile node: an endpoint whose mobility manager keeps its association's address set in step with its NICs.
+
+The policy is pure (``protocols/mobility.py``); this is its shell. What happens to NICs comes from netlink, what the peer
+answered from the ASCONF-ACKs that arrive, and requests go out through the SCTP socket.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nodes.acknowledgements import AcknowledgementWatch
+from nodes.addresses import AddressChange, AddressWatch
+from nodes.association import Association
+from nodes.endpoint import Endpoint
+from protocols.mobility import Announce, Command, MobilityPolicy, Verb, Wishes
+from protocols.payload import Direction
+
+
+class MobileNode(Endpoint):
+    """Connects sessions to a correspondent node and keeps them while its addresses change."""
+
+    direction = Direction.UP
+
+    def __init__(self, name: str, control: Any) -> None:
+        super().__init__(name, control)
+        self._policy: MobilityPolicy | None = None
+        self._association: Association | None = None
+
+    def do_manage(self, family: int, announce: str, set_primary: bool, delete: bool) -> None:
+        """Start the mobility manager for the addresses of one family (4 or 6)."""
+        self._policy = MobilityPolicy(Announce(announce), Wishes(set_primary, delete))
+        addresses = AddressWatch()
+        acknowledgements = AcknowledgementWatch(family)
+        self._family = family
+        self.on_readable(addresses, lambda: self._nics_changed(addresses))
+        self.on_readable(acknowledgements, lambda: self._acknowledged(acknowledgements))
+
+    def association_up(self, association: Association) -> None:
+        """Tell the policy which addresses the association has."""
+        self._association = association
+        if self._policy:
+            self._policy.association_up(association.addresses())
+            self._obey()
+
+    def association_down(self, association: Association) -> None:
+        """Forget what was asked for."""
+        if association is self._association:
+            self._association = None
+            if self._policy:
+                self._policy.association_down()
+
+    def _nics_changed(self, watch: AddressWatch) -> None:
+        for change in watch.read():
+            if isinstance(change, AddressChange):
+                if (":" in change.address) != (self._family == 6):
+                    continue
+                kind = "address.up" if change.up else "address.down"
+                self.emit(kind, nic=change.nic, address=change.address)
+                if self._policy:
+                    (self._policy.address_up if change.up else self._policy.address_down)(change.address)
+            else:
+                self.emit("link.up" if change.up else "link.down", nic=change.nic)
+        self._obey()
+
+    def _acknowledged(self, watch: AcknowledgementWatch) -> None:
+        for refused in watch.read():
+            self.emit(
+                "asconf.acknowledged",
+                refused=[f"{c.verb.value} {c.address}" for c in sorted(refused, key=str)],
+            )
+            if self._policy:
+                self._policy.acknowledged(refused)
+        self._obey()
+
+    def _obey(self) -> None:
+        """Carry out what the policy asks for."""
+        while self._policy and self._association and (command := self._policy.next_command()):
+            self.emit("asconf.request", verb=command.verb.value, address=command.address)
+            try:
+                self._perform(self._association, command)
+            except OSError as error:
+                self.emit(
+                    "asconf.unasked", verb=command.verb.value, address=command.address, error=str(error)
+                )
+                self._policy.failed(command)
+
+    def _perform(self, association: Association, command: Command) -> None:
+        match command.verb:
+            case Verb.ADD:
+                association.add(command.address)
+            case Verb.SET_PRIMARY:
+                association.set_primary(command.address)
+            case Verb.DELETE:
+                association.delete(command.address)

@@ -1,0 +1,195 @@
+"""What people see in the terminal: progress while a run goes on, tables and the ladder when it is done.
+
+Progress goes to standard error, results to standard output. Where output is no terminal all of it is plain text, and
+NO_COLOR is honoured (rich does both).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Final, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as RichProgress
+from rich.table import Table
+from rich.text import Text
+
+from experiments.result import Both, Count, Result
+from experiments.run_directory import MANIFEST, VERDICT, RunDirectory
+from experiments.scenario import Scenario
+from reports.ladder import draw
+
+_STYLES: Final = {"survived": "green", "broke": "red", "unsupported": "yellow", "invalid": "magenta"}
+_QUIET_S: Final = 2.0  # progress is for what takes longer than this
+
+
+def console(*, stderr: bool = False) -> Console:
+    """The console for results, or the one for progress. Off a terminal lines are as long as they need to be."""
+    made = Console(stderr=stderr, highlight=False)
+    if not made.is_terminal:
+        made = Console(stderr=stderr, highlight=False, width=200)
+    return made
+
+
+class Progress:
+    """Where one or several runs stand. ``line`` takes what an inside prints (``roamlab: step NAME``, ``roamlab: at S/S``)."""
+
+    def __init__(self, names: Sequence[str], *, quiet: bool = False) -> None:
+        self._console = console(stderr=True)
+        self._live = self._console.is_terminal and not quiet
+        self._bars = RichProgress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(20),
+            TextColumn("{task.fields[step]}"),
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._live,
+        )
+        self._tasks: dict[str, TaskID] = {
+            name: self._bars.add_task(name, total=1.0, step="waiting", start=False) for name in names
+        }
+        self._plain = not self._live and not quiet
+        self._said = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def line(self, name: str, line: str) -> None:
+        """Take one line of the inside of the run called ``name``."""
+        word, _, rest = line.removeprefix("roamlab: ").partition(" ")
+        if not line.startswith("roamlab: ") or word not in ("step", "at"):
+            return
+        bar = self._tasks[name]
+        if not self._bars.tasks[bar].started:
+            self._bars.start_task(bar)
+        if word == "step":
+            self._bars.update(bar, step=rest)
+        else:
+            now, _, end = rest.partition("/")
+            self._bars.update(bar, completed=float(now) / float(end), step=f"{now} of {end} s")
+        if self._plain and time.monotonic() - self._said > _QUIET_S:
+            self._said = time.monotonic()
+            self._console.print(f"{name}: {rest}", markup=False)
+
+    def done(self, name: str, result: Result) -> None:
+        """The run called ``name`` came to its end."""
+        self._bars.update(self._tasks[name], completed=1.0, step=result.judgement.verdict)
+        self._bars.stop_task(self._tasks[name])
+        if self._plain:
+            self._console.print(f"{name}: {result.judgement.verdict}", markup=False)
+
+
+def show_scenarios(scenarios: Mapping[str, Scenario]) -> None:
+    """A table of all scenarios."""
+    table = Table(
+        "scenario", "figure", "expected", "what happens", "parameters", box=None, padding=(0, 2, 0, 0)
+    )
+    for scenario in scenarios.values():
+        settings = " ".join(f"{p.name}={p.default}" for p in scenario.own_parameters().values())
+        table.add_row(
+            scenario.name,
+            scenario.figure,
+            verdict_text(scenario.expect.value),
+            scenario.summary,
+            Text(settings, "dim"),
+        )
+    out = console()
+    out.print(table)
+    topology = {name: "" for s in scenarios.values() for name in s.topology_parameters()}
+    out.print(Text("every scenario also takes its topology's: " + " ".join(topology), "dim"))
+
+
+def show_result(result: Result) -> None:
+    """One run's verdict: the sentence, the reasons, the figures and the causal chain."""
+    judgement, out = result.judgement, console()
+    out.print(
+        Text.assemble(
+            (judgement.scenario, "bold"),
+            f" ({judgement.figure}): ",
+            verdict_text(judgement.verdict),
+            "" if judgement.verdict == judgement.expected else f", expected {judgement.expected}",
+        )
+    )
+    for reason in judgement.reasons:
+        out.print(f"  {reason}", markup=False)
+    if judgement.chain:
+        out.print()
+        for link in judgement.chain:
+            out.print(f"  {link.t:10.6f} s  {link.node:<6} {link.step:<22} {link.text}", markup=False)
+        out.print()
+    out.print(table([result]))
+    out.print(Text(f"run directory: {result.run_dir}", "dim"))
+
+
+def show_table(results: Sequence[Result]) -> None:
+    """The table that a demonstration ends with."""
+    console().print(table(results))
+
+
+def table(results: Sequence[Result]) -> Table:
+    """Scenario, expected, verdict and figures, a line a run."""
+    made = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("scenario", "expected", "verdict"):
+        made.add_column(heading)
+    for heading in ("outage s, up/down", "lost", "duplicated", "lower bound s", "ratio"):
+        made.add_column(heading, justify="right")
+    for result in results:
+        judgement = result.judgement
+        as_expected = judgement.verdict == judgement.expected
+        made.add_row(
+            judgement.scenario + _settings(result.parameters),
+            judgement.expected,
+            verdict_text(judgement.verdict) if as_expected else Text(f"{judgement.verdict} (!)", "bold red"),
+            _seconds(judgement.outage_s),
+            _count(judgement.lost),
+            _count(judgement.duplicated),
+            _seconds(judgement.lower_bound_s),
+            _ratio(judgement.outage_s, judgement.lower_bound_s),
+        )
+    return made
+
+
+def show_run(run: RunDirectory) -> None:
+    """A run as a ladder diagram, then its verdict."""
+    out = console()
+    verdict, manifest = run.read(VERDICT), run.read(MANIFEST)
+    for line in draw(run, width=out.width if out.is_terminal else 120):
+        out.print(line)
+    out.print()
+    out.print(Text.assemble((verdict["scenario"], "bold"), ": ", verdict_text(verdict["verdict"])))
+    for reason in verdict["reasons"]:
+        out.print(f"  {reason}", markup=False)
+    out.print(Text(f"again: {manifest['replay']}", "dim"))
+
+
+def verdict_text(verdict: str) -> Text:
+    """A verdict in its colour; the word itself carries the meaning."""
+    return Text(verdict, _STYLES.get(verdict, ""))
+
+
+def _settings(parameters: Mapping[str, object]) -> str:
+    return "".join(f" {name}={value}" for name, value in parameters.items())
+
+
+def _seconds(both: Both) -> str:
+    return " / ".join("-" if value is None else f"{value:.3f}" for value in (both.up, both.down))
+
+
+def _count(count: Count) -> str:
+    return f"{count.up} / {count.down}"
+
+
+def _ratio(outage: Both, bound: Both) -> str:
+    pairs = ((outage.up, bound.up), (outage.down, bound.down))
+    return " / ".join(f"{o / b:.2f}" if o is not None and b else "-" for o, b in pairs)

@@ -1,0 +1,158 @@
+"""roamlab's commands: parse, call, print. `./lab --list` shows them, `./lab --help TASK` explains one."""
+
+from __future__ import annotations
+
+import functools
+import json as jsonlib
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from invoke import Context, Exit, task
+
+HERE = Path(__file__).parent
+_HELP = {
+    "scenario": "what to play; `./lab list` shows all",
+    "kernel": "native, uml or the path of a UML binary; by default what this machine can do best",
+    "seed": "what everything random follows from",
+    "set": "KEY=VALUE, a parameter of the scenario or its topology; may be repeated",
+    "runs": "where run directories go",
+    "json": "print one JSON object and nothing else",
+}
+
+
+def command(function: Callable[..., Any]) -> Callable[..., Any]:
+    """End with one sentence and the error's exit status where a person can act on it."""
+
+    @functools.wraps(function)
+    def guarded(context: Context, *args: Any, **kwargs: Any) -> None:
+        from experiments.errors import LabError
+        from kernels.job import KernelError
+
+        try:
+            status = function(context, *args, **kwargs)
+        except LabError as error:
+            raise Exit(f"lab: {error}", code=error.status) from None
+        except KernelError as error:
+            raise Exit(f"lab: {error}", code=_kernel_status(error)) from None
+        except KeyboardInterrupt:
+            raise Exit("lab: interrupted; what was written so far is whole", code=130) from None
+        if status:
+            raise Exit(code=status)
+
+    return guarded
+
+
+def _kernel_status(error: Exception) -> int:
+    from kernels.job import NotPermitted, Unsupported
+
+    return 4 if isinstance(error, Unsupported | NotPermitted) else 2
+
+
+@task(name="list")
+@command
+def list_(_: Context) -> None:
+    """Show every scenario with its figure, expected verdict and parameters."""
+    from experiments.scenario import scenarios
+    from reports import terminal
+
+    terminal.show_scenarios(scenarios())
+
+
+@task(iterable=["set"], help=_HELP)
+@command
+def run(
+    _: Context,
+    scenario: str,
+    kernel: str = "",
+    seed: int = 1,
+    set: list[str] | None = None,
+    runs: str = "runs",
+    json: bool = False,
+) -> int:
+    """Play one scenario and say whether the session survived."""
+    from experiments import orchestrator
+    from experiments.scenario import find, settings
+    from kernels.choose import select
+    from reports import terminal
+
+    chosen = find(scenario)
+    parameters = chosen.complete(settings(set or []))
+    machine = select(kernel or None)
+    with terminal.Progress([chosen.name], quiet=json) as progress:
+        result = orchestrator.run(
+            chosen,
+            parameters,
+            seed=seed,
+            kernel=machine,
+            runs=Path(runs),
+            on_line=lambda line: progress.line(chosen.name, line),
+        )
+    if json:
+        sys.stdout.write(jsonlib.dumps(result.as_dict()) + "\n")
+    else:
+        terminal.show_result(result)
+    return result.status
+
+
+@task(help={"kernel": _HELP["kernel"], "seed": _HELP["seed"], "runs": _HELP["runs"]})
+@command
+def demo(_: Context, kernel: str = "", seed: int = 1, runs: str = "runs") -> int:
+    """Move a mobile node every way there is, and end with one table of what became of its session."""
+    from experiments import demonstration
+    from kernels.choose import select
+    from reports import terminal
+
+    with terminal.DemoProgress(demonstration.PARTS) as progress:
+        results = demonstration.play(select(kernel or None), seed=seed, runs=Path(runs), progress=progress)
+    terminal.show_table(results)
+    return max(result.status for result in results)
+
+
+@task(help={"run": "a run directory, or a file in it"})
+@command
+def show(_: Context, run: str) -> None:
+    """Draw a run as a ladder of packets, with its causal chain and verdict."""
+    from experiments.run_directory import RunDirectory
+    from reports import terminal
+
+    terminal.show_run(RunDirectory.open(Path(run)))
+
+
+@task
+@command
+def doctor(_: Context) -> None:
+    """Say what this machine can do, and how to get what is missing."""
+    from kernels import doctor as examiner
+    from reports import terminal
+
+    examiner.render(examiner.examine(), terminal.console())
+
+
+@task(help={"topology": "which hosts and links", "kernel": _HELP["kernel"]})
+@command
+def shell(_: Context, topology: str = "HomeAndVisited", kernel: str = "") -> int:
+    """Open Mininet's command line on a topology, in the chosen kernel."""
+    from experiments import interactive
+    from kernels.choose import select
+
+    return interactive.shell(topology, select(kernel or None))
+
+
+@task(help={"only": "what to run: unit, netns, uml or a path; all without"})
+@command
+def test(_: Context, only: str = "") -> int:
+    """Run the tests, with the reasons of those that were skipped."""
+    where = f"tests/{only}" if (HERE / "tests" / only).exists() else only
+    return subprocess.run([sys.executable, "-m", "pytest", where], cwd=HERE).returncode
+
+
+@task
+@command
+def check(_: Context) -> int:
+    """Run the linters: ruff, mypy --strict, import-linter."""
+    bin_ = Path(sys.executable).parent
+    commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"])
+    return max(subprocess.run([bin_ / c[0], *c[1:]], cwd=HERE).returncode for c in commands)

@@ -1,0 +1,91 @@
+"""A run directory's files are whole whatever happens."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from experiments.errors import BadInput, LabError
+from experiments.run_directory import EVENTS, PLAN, EventLog, RunDirectory
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    return RunDirectory.create(tmp_path, "fig09")
+
+
+def test_two_runs_of_the_same_second_get_two_directories(tmp_path: Path) -> None:
+    runs = {RunDirectory.create(tmp_path, "fig09").path for _ in range(3)}
+    assert len(runs) == 3
+    assert all(path.parent == tmp_path / "fig09" for path in runs)
+
+
+def test_json_comes_back_as_it_was_written(run: RunDirectory) -> None:
+    run.write("verdict.json", {"b": [1, 2.5], "a": "ü"})
+    assert run.read("verdict.json") == {"a": "ü", "b": [1, 2.5]}
+
+
+def test_equal_content_gives_equal_bytes(run: RunDirectory) -> None:
+    run.write("a.json", {"x": 1, "y": 2})
+    run.write("b.json", {"y": 2, "x": 1})
+    assert (run.path / "a.json").read_bytes() == (run.path / "b.json").read_bytes()
+
+
+def test_events_are_relative_to_the_start(run: RunDirectory) -> None:
+    log = EventLog(run, 10**18)
+    log.write(10**18 + 5, "mn", "address.up", address="192.0.2.1")
+    log.close()
+    start, event = run.events()
+    assert start == {"t": 0, "node": "lab", "kind": "run.start", "epoch_ns": 10**18}
+    assert event == {"t": 5, "node": "mn", "kind": "address.up", "address": "192.0.2.1"}
+
+
+def test_a_last_event_that_was_cut_off_is_left_out(run: RunDirectory) -> None:
+    log = EventLog(run, 0)
+    log.write(1, "mn", "link.up")
+    log.close()
+    whole = (run.path / EVENTS).read_bytes()
+    (run.path / EVENTS).write_bytes(whole[:-3])
+    assert [event["kind"] for event in run.events()] == ["run.start"]
+
+
+def test_a_full_disk_is_one_sentence_that_names_the_way_out(run: RunDirectory) -> None:
+    log = EventLog(run, 0)
+    log.close()
+    log._file = open("/dev/full", "wb", buffering=0)  # noqa: SIM115, PTH123 - every write to it fails with ENOSPC
+    with pytest.raises(LabError, match=r"no space left .* --runs"):
+        log.write(1, "mn", "link.up")
+    log.close()
+
+
+def test_a_failed_write_leaves_the_file_that_was_there(run: RunDirectory) -> None:
+    run.write("verdict.json", {"verdict": "survived"})
+    (run.path / ".verdict.json.new").mkdir()
+    with pytest.raises((LabError, OSError)):
+        run.write("verdict.json", {"verdict": "broke"})
+    (run.path / ".verdict.json.new").rmdir()
+    assert run.read("verdict.json") == {"verdict": "survived"}
+
+
+def test_what_is_no_run_directory_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no run directory"):
+        RunDirectory.open(tmp_path)
+
+
+def test_a_file_in_a_run_directory_names_the_run(run: RunDirectory) -> None:
+    run.write(PLAN, {})
+    assert RunDirectory.open(run.path / PLAN).path == run.path
+
+
+def test_damaged_json_is_named(run: RunDirectory) -> None:
+    (run.path / "verdict.json").write_text('{"verdict": "surv')
+    with pytest.raises(BadInput, match="damaged"):
+        run.read("verdict.json")
+
+
+def test_a_directory_that_cannot_be_written_is_bad_input(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(BadInput, match="--runs"):
+        RunDirectory.create(blocked, "fig09")
+    assert os.listdir(tmp_path) == ["file"]  # noqa: PTH208

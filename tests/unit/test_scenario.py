@@ -1,0 +1,54 @@
+"""How scenarios are found and their parameters read."""
+
+import pytest
+
+from experiments.errors import BadInput
+from experiments.scenario import find, scenarios, settings
+
+
+def test_every_scenario_says_what_happens_in_it() -> None:
+    for scenario in scenarios().values():
+        assert scenario.summary.endswith("."), scenario.name
+
+
+def test_parameters_are_read_as_their_types() -> None:
+    values = find("fig09").complete({"gap": "2", "family": "6"})
+    assert values["gap"] == 2.0
+    assert values["family"] == 6
+
+
+def test_parameters_not_given_have_their_defaults() -> None:
+    assert find("fig09").complete({})["gap"] == 0.0
+
+
+def test_changed_parameters_are_those_that_differ() -> None:
+    scenario = find("fig09")
+    assert scenario.changed(scenario.complete({"gap": "2"})) == {"gap": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"), [("fig9", "fig09"), ("fig09-fxied", "fig09-fixed"), ("contorl", "control")]
+)
+def test_an_unknown_scenario_suggests_the_nearest(name: str, nearest: str) -> None:
+    with pytest.raises(BadInput, match=f"did you mean '{nearest}'"):
+        find(name)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"gpa": "2"}, "no parameter 'gpa'; did you mean 'gap'"),
+        ({"gap": "two"}, "gap=two is not a number"),
+        ({"gap": "-1"}, "out of range"),
+        ({"family": "5"}, "one of 4, 6"),
+    ],
+)
+def test_a_malformed_parameter_is_one_sentence(given: dict[str, str], words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        find("fig09").complete(given)
+
+
+@pytest.mark.parametrize("pair", ["gap", "gap=", "=2", ""])
+def test_a_setting_that_is_no_pair_is_bad_input(pair: str) -> None:
+    with pytest.raises(BadInput, match="KEY=VALUE"):
+        settings([pair])
