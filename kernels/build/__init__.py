@@ -20,7 +20,7 @@ from types import FrameType
 
 from kernels.build import boot, make, sources, store, tools
 from kernels.build.errors import BuildError
-from kernels.build.recipe import recipe, variants
+from kernels.build.recipes import recipe, variants
 from kernels.build.store import BuiltKernel, Metadata, kernels_dir
 
 __all__ = [
@@ -55,7 +55,7 @@ def build(
     tarball's. A second build at the same time waits for the first. Raises BuildError, with one sentence; whatever ends a
     build (SIGINT and SIGTERM too), nothing half-built stays.
     """
-    recipe(f"{version}.0", variant)  # An unknown variant or version is told before anything else is done.
+    recipe(version, variant)  # An unknown variant or version is told before anything else is done.
     root = kernels_dir()
     if source is None and (found := _current(root, version, variant)):
         return found.path
@@ -85,21 +85,21 @@ def remove(name: str) -> list[BuiltKernel]:
         return store.remove(root, name)
 
 
-def _of(root: Path, version: str, variant: str) -> Iterator[BuiltKernel]:
-    """Give the kernels of a version and variant: newest version first, and of one version the latest built."""
-    kernels = [kernel for kernel in store.built(root) if kernel.metadata.variant == variant]
-    if version:
-        kernels = [kernel for kernel in kernels if store.matches(kernel.metadata.version, version)]
-    latest = sorted(kernels, key=lambda kernel: kernel.directory.stat().st_mtime, reverse=True)
-    yield from sorted(latest, key=lambda kernel: store.numbers(kernel.metadata.version), reverse=True)
+def _of(root: Path, version: str, variant: str) -> list[BuiltKernel]:
+    """List the kernels of a version (`""`: any) and variant, newest version first."""
+    of_variant = [kernel for kernel in store.built(root) if kernel.metadata.variant == variant]
+    return [kernel for kernel in of_variant if store.matches(kernel.metadata.version, version)]
 
 
 def _current(root: Path, version: str, variant: str) -> BuiltKernel | None:
-    """Give an intact kernel that today's patches, configuration and compiler would make the same again."""
-    for kernel in _of(root, version, variant):
-        if kernel.metadata.recipe == recipe(kernel.metadata.version, variant).digest and kernel.intact:
-            return kernel
-    return None
+    """Give a kernel that need not be built again."""
+    return next((kernel for kernel in _of(root, version, variant) if _up_to_date(kernel)), None)
+
+
+def _up_to_date(kernel: BuiltKernel) -> bool:
+    """Tell whether a kernel is intact and what today's patches, configuration and compiler would make again."""
+    metadata = kernel.metadata
+    return metadata.recipe == recipe(metadata.version, metadata.variant).digest and kernel.intact
 
 
 def _build(
@@ -116,14 +116,13 @@ def _build(
             )
         else:
             fetched = sources.given(tarball)
+        for kernel in _of(root, "", variant):
+            if kernel.metadata.source_sha256 == fetched.sha256 and _up_to_date(kernel):
+                return kernel
         on_progress("unpacking the source", _UNKNOWN)
         tree = sources.unpack(fetched, work)
         full = sources.version_of(tree)
         made_of = recipe(full, variant)
-        key = made_of.key(fetched.sha256)
-        for kernel in store.built(root):
-            if kernel.metadata.key == key and kernel.intact:
-                return kernel
         on_progress("configuring", _UNKNOWN)
         make.patch(tree, made_of)
         objects = work / "objects"
@@ -139,7 +138,7 @@ def _build(
         metadata = Metadata(
             version=full,
             variant=variant,
-            key=key,
+            key=made_of.key(fetched.sha256),
             recipe=made_of.digest,
             source=fetched.name,
             source_sha256=fetched.sha256,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernels.build.errors import BuildError
-from kernels.build.recipe import release
+from kernels.build.recipes import release
 
 # Any moment will do for a check; later than the files that the guest sees.
 START_NS = 1_893_456_000_000_000_000

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from kernels.build.errors import BuildError
-from kernels.build.recipe import Recipe, asked, missing
+from kernels.build.recipes import Recipe, asked, missing
 
 _COMPILED = re.compile(r"^  (?:CC|AS) ")
 # Objects that a build was seen to compile, for the progress; a source with more or fewer only makes it less exact.

@@ -7,6 +7,7 @@ already uses.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -87,8 +88,7 @@ class _Apt:
 
 
 def _user() -> str | None:
-    import os
-
+    """Name the user that apt's fetchers are to be, where it isn't the one who calls."""
     return "root" if os.geteuid() == 0 else None
 
 

@@ -176,7 +176,7 @@ def workplace(root: Path) -> Iterator[Path]:
 def take(root: Path, made: Path, metadata: Metadata) -> BuiltKernel:
     """Put a finished kernel in its place: `made` holds binary and configuration, and is renamed at the end.
 
-    What stood under the same key (a corrupted kernel) is replaced.
+    It replaces every kernel of its name: one that was corrupted, or made of other patches.
     """
     content = msgspec.json.format(msgspec.json.encode(metadata), indent=2)
     with (made / METADATA).open("wb") as file:
@@ -184,9 +184,20 @@ def take(root: Path, made: Path, metadata: Metadata) -> BuiltKernel:
         file.flush()
         os.fsync(file.fileno())
     place = root / f"{metadata.name}-{metadata.key[:12]}"
-    shutil.rmtree(place, ignore_errors=True)
+    if place.exists():
+        _discard(place)
     made.rename(place)
-    return BuiltKernel(place, metadata)
+    taken = BuiltKernel(place, metadata)
+    for kernel in built(root):
+        if kernel.name == taken.name and kernel.directory != place:
+            _discard(kernel.directory)
+    return taken
+
+
+def _discard(directory: Path) -> None:
+    """Remove a kernel; without its metadata it is none any more, wherever the removal is interrupted."""
+    (directory / METADATA).unlink(missing_ok=True)
+    shutil.rmtree(directory)
 
 
 def remove(root: Path, name: str) -> list[BuiltKernel]:
@@ -196,9 +207,7 @@ def remove(root: Path, name: str) -> list[BuiltKernel]:
         names = ", ".join(dict.fromkeys(kernel.name for kernel in built(root))) or "none"
         raise BuildError(f"there is no lab kernel {name!r}; there are: {names}")
     for kernel in gone:
-        # Without its metadata it is no kernel any more, wherever the removal is interrupted.
-        (kernel.directory / METADATA).unlink()
-        shutil.rmtree(kernel.directory)
+        _discard(kernel.directory)
     if not built(root):
         shutil.rmtree(root / "sources", ignore_errors=True)
     return gone
