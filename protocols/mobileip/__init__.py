@@ -13,7 +13,7 @@ Time is an `int`, nanoseconds since 1970 (`CLOCK_REALTIME`, because timestamps i
 nodes); randomness is a `random.Random`. A shell is a loop around five verbs:
 
     receive(data, source, destination, now, ...)     a datagram came to UDP port 434
-    receive_icmp(data, source, now, ...)             an ICMP message of type 9 or 10 came
+    receive_icmp(data, source, now, ...)             an ICMP message came: type 10 for agents, 9 for a mobile node
     timer() -> int | None                            when to wake up; ask again after every call
     handle_timer(now)                                it is time; calling early or late is harmless
     next_action(), next_event()                      drain both after every call, until None

@@ -12,7 +12,12 @@ from protocols.mobileip.codes import ReplyCode
 from protocols.mobileip.extensions import FOREIGN_HOME, MOBILE_HOME
 from protocols.mobileip.identification import WINDOW, Replay
 from protocols.mobileip.policy import Reverse, requested_encapsulation
-from protocols.mobileip.registration import RESERVED_FLAGS, RegistrationRequest, RequestFlags
+from protocols.mobileip.registration import (
+    INFINITE_LIFETIME,
+    RESERVED_FLAGS,
+    RegistrationRequest,
+    RequestFlags,
+)
 
 _ANY = IPv4Address("0.0.0.0")
 
@@ -38,6 +43,11 @@ class HomeAgentConfig:
     encapsulations: frozenset[Encapsulation] = frozenset(Encapsulation)
     barred: frozenset[IPv4Address] = frozenset()
     advertising: Advertising | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse limits under which nobody could register."""
+        if not (1 <= self.max_lifetime <= INFINITE_LIFETIME and self.max_bindings >= 1):
+            raise ValueError("max_lifetime has to be in 1..0xffff, max_bindings at least 1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,6 @@ class MobileNode(Outbox):
             Step.REQUEST: self._request,
             Step.REPEAT: self._repeat,
             Step.WITHDRAW: self._withdraw,
-            Step.HOLD: self._hold,
             Step.USE: self._use,
             Step.DROP: self._drop,
             Step.REST: self._rest,
@@ -249,7 +248,8 @@ class MobileNode(Outbox):
 
     def _replied(self, reply: RegistrationReply, sent: Sent, now: int) -> None:
         self._answered = True
-        if accepts(reply.code):
+        # A lifetime of 0 grants nothing; taken for a registration it would expire and be asked for without a pause.
+        if accepts(reply.code) and (reply.lifetime or sent.request.deregisters):
             self._retries = 0
             self._registrar.accepted(reply)
             if sent.request.deregisters:
@@ -313,9 +313,6 @@ class MobileNode(Outbox):
         else:
             sent = self._registrar.repeat(sent, now)
         self._send(sent, now)
-
-    def _hold(self, now: int) -> None:
-        self._retransmit_at = now + self._registrar.back_off()
 
     def _rest(self, _: int) -> None:
         self._sent = self._retransmit_at = None

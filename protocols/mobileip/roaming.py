@@ -34,7 +34,7 @@ class Input(StrEnum):
     LOST = "nowhere to attach"
     ACCEPTED = "the request was accepted"
     CORRECTED = "the request was denied for what another request can mend"
-    DENIED = "the request was denied"
+    DENIED = "the request was denied; the back-off runs on"
     TIMEOUT = "no reply in time"
     RENEWAL = "the registration has to be renewed"
     EXPIRY = "the registration has expired"
@@ -49,7 +49,6 @@ class Step(StrEnum):
     REQUEST = "send a request, back-off from its start"
     REPEAT = "ask again, back-off doubled: the same if unanswered, a corrected request if denied"
     WITHDRAW = "send a request to remove this care-of address, back-off from its start"
-    HOLD = "wait out the back-off"
     USE = "route by what was granted"
     DROP = "forget the registration"
     REST = "no request outstanding"
@@ -70,7 +69,7 @@ _FROM: dict[State, dict[Input, _Row]] = {
     State.REGISTERING: {
         Input.ACCEPTED: (State.REGISTERED, (Step.REST, Step.USE)),
         Input.CORRECTED: (State.REGISTERING, (Step.REPEAT,)),
-        Input.DENIED: (State.HELD, (Step.HOLD,)),
+        Input.DENIED: (State.HELD, ()),
         Input.TIMEOUT: (State.REGISTERING, (Step.REPEAT,)),
         Input.EXPIRY: (State.REGISTERING, (Step.DROP,)),
     },
@@ -82,7 +81,7 @@ _FROM: dict[State, dict[Input, _Row]] = {
     State.RENEWING: {
         Input.ACCEPTED: (State.REGISTERED, (Step.REST, Step.USE)),
         Input.CORRECTED: (State.RENEWING, (Step.REPEAT,)),
-        Input.DENIED: (State.HELD, (Step.HOLD,)),
+        Input.DENIED: (State.HELD, ()),
         Input.TIMEOUT: (State.RENEWING, (Step.REPEAT,)),
         Input.EXPIRY: (State.REGISTERING, (Step.DROP,)),
         Input.WITHDRAWAL: (State.WITHDRAWING, (Step.WITHDRAW,)),
@@ -94,13 +93,13 @@ _FROM: dict[State, dict[Input, _Row]] = {
     State.DEREGISTERING: {
         Input.ACCEPTED: (State.AT_HOME, (Step.REST,)),
         Input.CORRECTED: (State.DEREGISTERING, (Step.REPEAT,)),
-        Input.DENIED: (State.DEREGISTERING, (Step.HOLD,)),
+        Input.DENIED: (State.DEREGISTERING, ()),
         Input.TIMEOUT: (State.DEREGISTERING, (Step.REPEAT,)),
     },
     State.WITHDRAWING: {
         Input.ACCEPTED: (State.WITHDRAWN, (Step.REST, Step.DROP)),
         Input.CORRECTED: (State.WITHDRAWING, (Step.REPEAT,)),
-        Input.DENIED: (State.WITHDRAWING, (Step.HOLD,)),
+        Input.DENIED: (State.WITHDRAWING, ()),
         Input.TIMEOUT: (State.WITHDRAWING, (Step.REPEAT,)),
         Input.EXPIRY: (State.WITHDRAWN, (Step.REST, Step.DROP)),
     },
