@@ -110,7 +110,8 @@ def _(item: k.Data) -> str:
 
 @describe.register
 def _(item: k.Sack) -> str:
-    gaps = ",".join(f"{item.cumulative_tsn + start}-{item.cumulative_tsn + end}" for start, end in item.gaps)
+    tsns = ((item.cumulative_tsn + offset & 0xFFFFFFFF for offset in block) for block in item.gaps)
+    gaps = ",".join("-".join(map(str, block)) for block in tsns)
     duplicates = ",".join(map(str, item.duplicates))
     line = f"SACK cumulative_tsn={item.cumulative_tsn} a_rwnd={item.a_rwnd}"
     return line + (f" gaps={gaps}" if gaps else "") + (f" duplicates={duplicates}" if duplicates else "")

@@ -1,6 +1,5 @@
 """SCTP packets: the common header and chunks (RFC 9260, 3)."""
 
-import struct
 from dataclasses import dataclass
 from struct import Struct
 
@@ -45,17 +44,25 @@ def decode_header(data: bytes) -> tuple[int, int, int]:
 
 
 def checksum(data: bytes) -> int:
-    """Return the CRC32c that a whole packet should have: over all of it, the field taken as zero."""
-    return crc32c(data[:8] + bytes(4) + data[12:])
+    """Return what the checksum field of a whole packet should hold: CRC32c over all of it, the field taken as zero.
+
+    The CRC is transmitted least significant byte first; the number here is the field read in network byte order, as
+    tools print it.
+    """
+    return int.from_bytes(_checksum_field(data), "big")
 
 
 def stored_checksum(data: bytes) -> int:
-    """Return the CRC32c that stands in a packet."""
+    """Return what the checksum field of a packet holds, read in network byte order."""
     if len(data) < HEADER_LENGTH:
         raise DecodeError(f"SCTP common header cut off after {len(data)} bytes")
-    return int.from_bytes(data[8:12], "little")
+    return int.from_bytes(data[8:12], "big")
 
 
 def with_checksum(data: bytes) -> bytes:
     """Return the packet with its checksum made right, as after a change of its bytes."""
-    return data[:8] + struct.pack("<I", checksum(data)) + data[12:]
+    return data[:8] + _checksum_field(data) + data[12:]
+
+
+def _checksum_field(data: bytes) -> bytes:
+    return crc32c(data[:8] + bytes(4) + data[12:]).to_bytes(4, "little")
