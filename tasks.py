@@ -105,8 +105,11 @@ def demo(_: Context, kernel: str = "", seed: int = 1, runs: str = "runs") -> int
     from kernels.choose import select
     from reports import terminal
 
-    with terminal.DemoProgress(demonstration.PARTS) as progress:
-        results = demonstration.play(select(kernel or None), seed=seed, runs=Path(runs), progress=progress)
+    machine = select(kernel or None)
+    with terminal.Progress([part.name for part in demonstration.PARTS]) as progress:
+        results = demonstration.play(
+            machine, seed=seed, runs=Path(runs), on_line=progress.line, on_result=progress.done
+        )
     terminal.show_table(results)
     return max(result.status for result in results)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, Final
 
 import sctp
@@ -122,8 +123,12 @@ class Association:
         return bytes(data)
 
     def addresses(self) -> frozenset[str]:
-        """The association's local addresses."""
-        return frozenset(_plain(address) for address, _ in self._sock.getladdrs())
+        """The association's local addresses that a peer elsewhere can send to.
+
+        For a wildcard socket the kernel lists all of the host's, loopback's too, though no INIT carries those.
+        """
+        listed = (_plain(address) for address, _ in self._sock.getladdrs())
+        return frozenset(a for a in listed if not (ip_address(a).is_loopback or ip_address(a).is_link_local))
 
     def add(self, address: str) -> None:
         """Ask the peer to add a local address (ASCONF, ADD IP). OSError when the socket refuses."""
