@@ -14,7 +14,6 @@ from protocols.mobileip.actions import (
     AnswerArp,
     Decapsulate,
     Encapsulation,
-    Endpoint,
     EventKind,
     GratuitousArp,
     ProxyArp,
@@ -28,16 +27,14 @@ from protocols.mobileip.actions import (
 from protocols.mobileip.admission import HomeAgentConfig
 from protocols.mobileip.advertisement import ALL_HOSTS, AgentFlags
 from protocols.mobileip.advertiser import Advertising
-from protocols.mobileip.authentication import SecurityAssociation, sign
-from protocols.mobileip.extensions import ENCAPSULATING_DELIVERY, MOBILE_HOME, Extension
+from protocols.mobileip.authentication import SecurityAssociation
 from protocols.mobileip.foreign_agent import ForeignAgent, ForeignAgentConfig
 from protocols.mobileip.home_agent import HomeAgent
 from protocols.mobileip.identification import SECOND, Replay
 from protocols.mobileip.mobile_node import MobileNode
 from protocols.mobileip.movement import Movement
-from protocols.mobileip.policy import Reverse
 from protocols.mobileip.registering import MobileNodeConfig
-from protocols.mobileip.registration import RegistrationReply, RegistrationRequest, RequestFlags
+from protocols.mobileip.registration import RegistrationRequest, RequestFlags
 from protocols.mobileip.roaming import TRANSITIONS, Input, State, Step
 
 HOME, AGENT = IPv4Address("192.0.2.10"), IPv4Address("192.0.2.1")
@@ -313,179 +310,6 @@ def test_under_nonces_a_request_is_repeated_unchanged():
     assert len(set(world.requests())) == 1
 
 
-@pytest.mark.parametrize("skew", [-3600, -9, 9, 3600])
-def test_a_wrong_clock_is_corrected_by_133(skew):
-    world = World(skew=skew * SECOND)
-    world.move(FA1)
-    world.run(3)
-    assert world.codes() == [133]
-    assert (world.node.state, world.bound_to()) == (State.REGISTERED, [FA1])
-
-
-def test_nonces_synchronise_by_133():
-    world = World(mn=replace(MN_CONFIG, replay=Replay.NONCES), ha=replace(HA_CONFIG, replay=Replay.NONCES))
-    world.move(FA1)
-    world.run(100)
-    assert world.codes() == [133]
-    assert world.node.state is State.REGISTERED
-
-
-def test_a_lifetime_too_long_for_the_foreign_agent_is_shortened():
-    fa = fa_config(FA1)
-    world = World(fa=replace(fa, advertising=replace(fa.advertising, registration_lifetime=30)))
-    world.move(FA1)
-    world.run(2)
-    assert (world.codes(), world.node.registration.lifetime) == ([], 30)
-
-
-def test_69_shortens_the_lifetime_when_the_advertisement_had_promised_more():
-    world = World()
-    world.move(FA1)
-    world.run(2)
-    agent = world.agents[FA1]
-    agent.config = replace(
-        agent.config, advertising=replace(agent.config.advertising, registration_lifetime=30)
-    )
-    world.run(60)
-    assert (world.codes(), world.node.registration.lifetime) == ([69], 30)
-
-
-def test_an_unknown_home_agent_is_replaced_by_the_one_that_136_names():
-    world = World(mn=replace(MN_CONFIG, home_agent=IPv4Address("192.0.2.255")))
-    deliver = world.deliver
-
-    def directed_broadcast(sender, action):
-        if action.destination.address == IPv4Address("192.0.2.255"):
-            action = replace(action, destination=Endpoint(AGENT, 434))
-        deliver(sender, action)
-
-    world.deliver = directed_broadcast
-    world.move(FA1)
-    world.run(2)
-    assert (world.codes(), world.bound_to()) == ([136], [FA1])
-
-
-REFUSED = {
-    "72 no GRE": (72, {"encapsulations": frozenset({Encapsulation.IPIP})}, RequestFlags.G, RequestFlags(0)),
-    "74 no reverse tunnel": (74, {"reverse": Reverse.UNAVAILABLE}, RequestFlags.T, RequestFlags(0)),
-    "75 reverse tunnel mandatory": (75, {"reverse": Reverse.MANDATORY}, RequestFlags(0), RequestFlags.T),
-}
-
-
-@pytest.mark.parametrize(("code", "changes", "asked", "settled"), REFUSED.values(), ids=REFUSED)
-def test_bits_that_the_foreign_agent_refuses_are_corrected(code, changes, asked, settled):
-    world = World(mn=replace(MN_CONFIG, flags=asked), fa=replace(fa_config(FA1), **changes))
-    world.move(FA1)
-    world.run(2)
-    assert (world.codes(), world.requests()[-1].flags) == ([code], settled)
-    assert world.node.state is State.REGISTERED
-
-
-HELD = {
-    "65 barred": (65, {"barred": frozenset({HOME})}),
-    "66 no room": (66, {"max_pending": 0}),
-    "67 mobile node unauthenticated": (67, {"mobile_nodes": {HOME: VISITING}}),
-    "68 home agent unauthenticated": (68, {"home_agents": {AGENT: FOREIGN}}),
-}
-
-
-@pytest.mark.parametrize(("code", "changes"), HELD.values(), ids=HELD)
-def test_other_denials_are_asked_again_after_the_back_off(code, changes):
-    world = World(fa=replace(fa_config(FA1), **changes))
-    world.move(FA1)
-    world.run(8.5)
-    assert set(world.codes()) == {code}
-    assert len(world.requests()) == 4  # at 0, 1, 3 and 7 s
-    assert world.agents[FA1].visitors() == []
-    assert world.node.state in (State.HELD, State.REGISTERING)
-
-
-def test_76_a_reverse_tunnel_asked_for_from_behind_a_router():
-    world = World(mn=replace(MN_CONFIG, flags=RequestFlags.T))
-    world.move(FA1)
-    world.run(2)
-    request = world.did(world.node, SendUdp)[0]
-    assert request.ttl == 255
-    world.agents[FA1].receive(request.data, request.source, request.destination, world.now, ttl=254)
-    reply = RegistrationReply.decode(world.agents[FA1].next_action().data)
-    assert (reply.code, reply.home_address) == (76, HOME)
-
-
-def test_77_a_care_of_address_that_is_not_the_agents():
-    world = World()
-    world.move(FA1)
-    world.run(2)
-    request = world.did(world.node, SendUdp)[0]
-    world.agents[FA2].receive(request.data, request.source, request.destination, world.now)
-    replies = [a for a in iter(world.agents[FA2].next_action, None) if isinstance(a, SendUdp)]
-    assert [RegistrationReply.decode(a.data).code for a in replies] == [77]
-
-
-MALFORMED = {
-    "70 reserved bit": (70, RequestFlags.X, ()),
-    "70 no Mobile-Home authentication": (70, RequestFlags(0), None),
-    "79 encapsulating delivery style": (79, RequestFlags(0), (Extension(ENCAPSULATING_DELIVERY),)),
-}
-
-
-@pytest.mark.parametrize(("code", "flags", "more"), MALFORMED.values(), ids=MALFORMED)
-def test_what_the_foreign_agent_cannot_relay_is_denied(code, flags, more):
-    request = RegistrationRequest(flags, 60, HOME, AGENT, FA1, 1)
-    if more is not None:
-        request = sign(request, MOBILE_HOME, KEY)
-        request = replace(request, extensions=(*request.extensions, *more))
-    agent = ForeignAgent(fa_config(FA1), START)
-    agent.receive(request.encode(), Endpoint(HOME, 999), Endpoint(FA1, 434), START, link=MN_LINK)
-    sent = agent.next_action()
-    assert RegistrationReply.decode(sent.data).code == code
-    assert (sent.destination, sent.link) == (Endpoint(HOME, 999), MN_LINK)
-
-
-def test_71_a_reply_without_the_home_agents_authenticator():
-    world = World()
-    world.move(FA1)
-    world.run(0.008)
-    asked = world.requests()[0]
-    bare = RegistrationReply(0, 60, HOME, AGENT, asked.identification)
-    world.agents[FA1].receive(asked.encode(), Endpoint(HOME, 434), Endpoint(FA1, 434), world.now)
-    world.agents[FA1].receive(bare.encode(), Endpoint(AGENT, 434), Endpoint(FA1, 434), world.now)
-    world.settle()
-    assert world.codes(world.agents[FA1]) == [71]
-    assert world.agents[FA1].visitors() == []
-
-
-def test_a_granted_lifetime_of_zero_is_no_registration():
-    world = World(loss=1.0)
-    world.move(FA1)
-    world.run(0.5)
-    nothing = RegistrationReply(0, 0, HOME, AGENT, world.requests()[0].identification)
-    world.node.receive(sign(nothing, MOBILE_HOME, KEY).encode(), Endpoint(FA1, 434), world.now)
-    world.settle()
-    assert (world.node.state, world.node.registration) == (State.HELD, None)
-    assert len(world.requests()) == 1
-
-
-def test_78_when_the_home_agent_is_silent():
-    world = World()
-    world.alive.discard(AGENT)
-    world.move(FA1)
-    world.run(16)
-    assert 78 in world.codes(world.agents[FA1])
-    assert world.agents[FA1].visitors() == []
-
-
-@pytest.mark.parametrize(("icmp", "code"), [(0, 80), (1, 81), (3, 82), (13, 88)])
-def test_icmp_errors_from_the_home_agent_are_told(icmp, code):
-    world = World()
-    world.alive.discard(AGENT)
-    world.move(FA1)
-    world.run(0.5)
-    world.agents[FA1].unreachable(AGENT, icmp, world.now)
-    world.settle()
-    world.run(0.1)
-    assert world.codes() == [code]
-
-
 def test_a_lifetime_that_runs_out_ends_binding_visitor_and_registration():
     world = World(mn=replace(MN_CONFIG, lifetime=20))
     world.move(FA1)
@@ -521,93 +345,6 @@ def test_a_foreign_agent_that_starts_again_is_registered_with_again():
     assert len(world.agents[FA1].visitors()) == 1
 
 
-def test_a_silent_move_is_noticed_when_the_advertisements_lifetime_ends():
-    world = World()
-    world.move(FA1)
-    world.run(5)
-    world.place = FA2
-    world.run(2)
-    assert world.bound_to() == [FA1]
-    world.run(2)
-    assert world.bound_to() == [FA2]
-
-
-@pytest.mark.parametrize("movement", [Movement.PREFIX, Movement.EAGER])
-def test_a_silent_move_is_noticed_at_the_first_advertisement(movement):
-    world = World(mn=replace(MN_CONFIG, movement=movement))
-    world.move(FA1)
-    world.run(5)
-    world.place = FA2
-    world.run(1.1)
-    assert world.bound_to() == [FA2]
-
-
-@pytest.mark.parametrize("movement", Movement)
-def test_ping_pong_between_two_agents_ends_where_the_node_is(movement):
-    world = World(mn=replace(MN_CONFIG, movement=movement))
-    for place in (FA1, FA2) * 5:
-        world.place = place
-        if "wlan0" not in world.node._interfaces:
-            world.node.link_up("wlan0", world.now)
-        world.run(3)
-    world.run(3)
-    assert world.bound_to() == [FA2]
-
-
-def test_without_agents_solicitations_back_off():
-    world = World()
-    world.cut = True
-    world.move(FA1)
-    world.run(60)
-    sent = len(world.did(world.node, SendIcmp))
-    assert sent == 3 + 5  # at 0, 1, 2, then 4, 8, 16, 32 and one doubling more
-
-
-def test_a_co_located_care_of_address_is_registered_with_the_home_agent_directly():
-    flags = RequestFlags.T | RequestFlags.G
-    world = World(mn=replace(MN_CONFIG, prefer_co_located=True, flags=flags))
-    world.place, world.care_of = FA2, CARE_OF.ip
-    world.node.care_of_acquired("wlan0", CARE_OF, FA2, world.now)
-    world.settle()
-    world.run(2)
-    assert world.bound_to() == [CARE_OF.ip]
-    assert world.home_agent.bindings()[0].co_located
-    assert world.agents[FA2].visitors() == []
-    assert world.did(world.node, Decapsulate, SetDefaultRoute) == [
-        Decapsulate(CARE_OF.ip, Encapsulation.GRE, on=True),
-        SetDefaultRoute(FA2, "wlan0", b"", CARE_OF.ip, AGENT, Encapsulation.GRE),
-    ]
-    world.node.withdraw(world.now)
-    world.settle()
-    world.run(1)
-    assert (world.node.state, world.bound_to()) == (State.WITHDRAWN, [])
-
-
-def test_the_r_bit_makes_a_co_located_node_register_through_the_agent():
-    fa = fa_config(FA1)
-    required = replace(fa, advertising=replace(fa.advertising, flags=AgentFlags.F | AgentFlags.R))
-    world = World(mn=replace(MN_CONFIG, prefer_co_located=True), fa=required)
-    world.care_of = IPv4Address("198.51.100.77")
-    world.move(FA1)
-    world.node.care_of_acquired("wlan0", IPv4Interface("198.51.100.77/24"), FA1, world.now)
-    world.settle()
-    world.run(3)
-    assert world.bound_to() == [world.care_of]
-    assert [v.co_located for v in world.agents[FA1].visitors()] == [True]
-    assert world.did(world.agents[FA1], AddVisitor) == []
-
-
-def test_a_reply_that_nobody_waits_for_is_not_relayed():
-    world = World()
-    world.move(FA1)
-    world.run(2)
-    answered = world.did(world.home_agent, SendUdp)[0]
-    world.actions.clear()
-    world.agents[FA1].receive(answered.data, answered.source, answered.destination, world.now)
-    world.settle()
-    assert world.did(world.agents[FA1], SendUdp) == []
-
-
 def test_a_full_agent_says_that_it_is_busy_and_is_left_alone_by_newcomers():
     world = World(fa=replace(fa_config(FA1), capacity=0))
     world.move(FA1)
@@ -636,18 +373,6 @@ def test_the_table_reaches_every_state_and_uses_every_step():
 def test_every_waiting_state_ends_by_itself():
     waiting = {State.REGISTERING, State.RENEWING, State.HELD, State.DEREGISTERING, State.WITHDRAWING}
     assert all((state, Input.TIMEOUT) in TRANSITIONS for state in waiting)
-
-
-def test_a_forged_reply_is_discarded():
-    world = World(loss=1.0)
-    world.move(FA1)
-    world.run(0.5)
-    asked = world.requests()[-1]
-    forged = RegistrationReply(0, 60, HOME, AGENT, asked.identification)
-    world.node.receive(forged.encode(), Endpoint(FA1, 434), world.now)
-    world.settle()
-    assert world.node.registration is None
-    assert "authenticator" in world.told(world.node, EventKind.DISCARDED)[-1].details["why"]
 
 
 @pytest.mark.parametrize("replay", Replay)
