@@ -58,6 +58,12 @@ class Binary:
         )
 
     @property
+    def config_sha256(self) -> str:
+        """The hash of the configuration, for manifests."""
+        lines = "".join(f"{name}={value}\n" for name, value in sorted(self.config))
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    @property
     def sha256(self) -> str:
         """The hash of the file, for manifests."""
         with self.path.open("rb") as file:

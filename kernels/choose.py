@@ -6,23 +6,55 @@ import os
 from pathlib import Path
 
 from kernels.binary import debian, inspect
-from kernels.job import Kernel, NotPermitted
+from kernels.build.store import BuiltKernel, built
+from kernels.job import Kernel, KernelMissing, NotPermitted
 from kernels.native import native
 from kernels.uml import UmlKernel
 
+DEBIAN = "debian"
+NATIVE = "native"
+UML = "uml"
+
 
 def select(choice: str | None) -> Kernel:
-    """Give the kernel for a choice: `native`, `uml`, a path to a UML binary, or None for the default.
+    """Give the kernel for a choice.
+
+    `native`         this machine's own
+    `uml`            the newest unmodified lab kernel that was built, otherwise Debian's
+    `debian`         Debian's UML, whatever else there is
+    a name           of a lab kernel that was built: its version, with `+VARIANT` where it is one
+    a path           of any UML binary
+    None             a lab kernel; without one this machine's own, if we are root and it has SCTP; else Debian's
 
     Raises KernelMissing, NotAKernel or NotPermitted, each with one sentence.
     """
-    if choice == "native":
+    if choice == NATIVE:
         return native()
-    if choice is None and _own_kernel_does():
-        return native()
-    if choice is None or choice == "uml":
+    if choice == DEBIAN:
         return UmlKernel(inspect(debian()))
+    if choice is None or choice == UML:
+        for kernel in lab_kernels():
+            if not kernel.metadata.variant:
+                return _lab(kernel)
+        return native() if choice is None and _own_kernel_does() else UmlKernel(inspect(debian()))
+    for kernel in built():
+        if choice == kernel.name or Path(choice).absolute() == kernel.path:
+            return _lab(kernel)
     return UmlKernel(inspect(Path(choice)))
+
+
+def lab_kernels() -> list[BuiltKernel]:
+    """List the lab kernels in the cache that are whole, newest first."""
+    return [kernel for kernel in built() if kernel.intact]
+
+
+def _lab(kernel: BuiltKernel) -> UmlKernel:
+    if not kernel.intact:
+        raise KernelMissing(
+            f"the lab kernel {kernel.name} in the cache is damaged; build it again with `./lab kernel`"
+        )
+    patches = tuple(kernel.metadata.patches)
+    return UmlKernel(inspect(kernel.path), variant=kernel.metadata.variant, patches=patches)
 
 
 def _own_kernel_does() -> bool:

@@ -18,7 +18,7 @@ from kernels.abilities import ABILITIES, option
 from kernels.inside.probe import tests
 from kernels.job import Job, NotPermitted, OnLine, Outcome, Unsupported
 from kernels.supervise import Launch, supervise
-from kernels.surroundings import REPOSITORY, check_run_dir, records
+from kernels.surroundings import REPOSITORY, check_run_dir, in_memory, records
 
 _PACKAGE = Path(__file__).resolve().parent
 _CELL = _PACKAGE / "inside" / "cell.py"
@@ -111,10 +111,7 @@ def _execute(job: Job, on_line: OnLine) -> Outcome:
     check_run_dir(job.run_dir)
     seen = (REPOSITORY, Path(sys.prefix))
     keep = [path for path in seen if sandbox.hidden(path)]
-    launch = Launch(
-        command=(os.path.realpath(sys.executable), "-I", "-S", str(_CELL), str(os.getpid())),
-        env={},
-        cpu=None,
-        records=tuple(records(job, keep)),
-    )
-    return supervise(launch, job, on_line)
+    with in_memory(records(job, keep)) as fd:
+        command = (os.path.realpath(sys.executable), "-I", "-S", str(_CELL), str(os.getpid()))
+        launch = Launch((*command, f"/proc/self/fd/{fd}"), env={}, cpu=None, fds=(fd,))
+        return supervise(launch, job, on_line)

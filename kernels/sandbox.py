@@ -17,6 +17,7 @@ from kernels.inside.base import NEVER_HIDDEN_BY
 # Where the guest finds roamlab's first process, the same on every machine: it stands in the kernel's command
 # line, which is mixed into the kernel's random pool.
 CODE = Path("/run/roamlab")
+JOB = CODE / "job"
 _TRY_S = 10.0
 _MIB = 1 << 20
 
@@ -57,11 +58,14 @@ def hidden(path: Path) -> bool:
     return any(path.is_relative_to(directory) for directory in NEVER_HIDDEN_BY)
 
 
-def confine(bwrap: str, keep: Sequence[Path], code: Path, run_dir: Path, memory_mib: int) -> tuple[str, ...]:
+def confine(
+    bwrap: str, keep: Sequence[Path], code: Path, job: int, run_dir: Path, memory_mib: int
+) -> tuple[str, ...]:
     """Give the bubblewrap command line to put before a UML command.
 
     keep        directories to show read-only although a tmpfs would hide them
     code        the package's directory, shown below CODE
+    job         a descriptor of what becomes the file JOB
     run_dir     the one writable directory
     memory_mib  room for the guest's memory, an unlinked file on a tmpfs of its own
     """
@@ -70,7 +74,17 @@ def confine(bwrap: str, keep: Sequence[Path], code: Path, run_dir: Path, memory_
     line += ["--size", str((memory_mib + 64) * _MIB), "--tmpfs", "/tmp"]  # noqa: S108
     for path in keep:
         line += ["--ro-bind", str(path), str(path)]
-    line += ["--ro-bind", str(code), str(CODE / code.name), "--bind", str(run_dir), str(run_dir)]
+    line += [
+        "--ro-bind",
+        str(code),
+        str(CODE / code.name),
+        "--file",
+        str(job),
+        str(JOB),
+        "--bind",
+        str(run_dir),
+        str(run_dir),
+    ]
     return (*line, "--chdir", "/", "--")
 
 

@@ -32,16 +32,16 @@ class Launch:
     """What to start.
 
     command  the process' argv; its standard input and output are the console, its standard error is the
-             control channel, both ways
+             control channel, from the inside to us
     env      its whole environment
     cpu      the CPU to pin it to, None for all
-    records  key and value pairs to send when the inside says that it is ready (see kernels/inside/base.py)
+    fds      descriptors that it inherits under their numbers here
     """
 
     command: tuple[str, ...]
     env: Mapping[str, str]
     cpu: int | None
-    records: tuple[tuple[str, str], ...]
+    fds: tuple[int, ...] = ()
 
 
 # Looks at a running process (pid) and what it has said; a sentence ends the run for that reason.
@@ -73,6 +73,7 @@ def supervise(launch: Launch, job: Job, on_line: OnLine, watch: Watch = no_watch
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=theirs.fileno(),
+                pass_fds=launch.fds,
                 start_new_session=True,
                 bufsize=0,
             )
@@ -185,19 +186,10 @@ class _Run:
     def _read_control(self) -> bool:
         data = _read(self.control.fileno())
         for line in self.control_lines.feed(data):
-            before = self.progress.step
             if line and not self.progress.control_line(line):
                 self.log.write(os.fsencode(line) + b"\n")
                 self._line(line)
-            elif before == "boot" and self.progress.step != before:
-                self._send_job()
         return bool(data)
-
-    def _send_job(self) -> None:
-        data = b"".join(os.fsencode(text) + b"\0" for pair in self.launch.records for text in pair)
-        self.control.setblocking(True)
-        self.control.sendall(b"%d\n%b" % (len(data), data))
-        self.control.setblocking(False)
 
     def _read_console(self) -> bool:
         data = _read(self.out)

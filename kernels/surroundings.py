@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from kernels.job import Job, KernelError
@@ -33,10 +34,10 @@ def check_run_dir(run_dir: Path) -> None:
         raise KernelError(f"the run directory {run_dir} is not a directory that we can write")
 
 
-def records(job: Job, keep: Sequence[Path]) -> list[tuple[str, str]]:
-    """What the first process inside is told (see kernels/inside/base.py)."""
+def records(job: Job, keep: Sequence[Path], more: Sequence[tuple[str, str]] = ()) -> bytes:
+    """What the first process inside is told, as it reads it (see kernels/inside/base.py)."""
     rows, columns = window()
-    return [
+    pairs = [
         ("run_dir", str(job.run_dir.resolve())),
         ("interactive", str(int(job.interactive))),
         ("terminal", str(int(job.interactive and at_terminal()))),
@@ -44,4 +45,16 @@ def records(job: Job, keep: Sequence[Path]) -> list[tuple[str, str]]:
         *(("keep", str(path)) for path in keep),
         *(("arg", argument) for argument in job.argv),
         *(("env", f"{name}={value}") for name, value in environment(job).items()),
+        *more,
     ]
+    return b"".join(os.fsencode(text) + b"\0" for pair in pairs for text in pair)
+
+
+@contextmanager
+def in_memory(data: bytes) -> Iterator[int]:
+    """Give a descriptor to a file in memory with data, to be read from its beginning."""
+    fd = os.memfd_create("roamlab-job")
+    with open(fd, "wb", buffering=0) as file:  # noqa: PTH123
+        file.write(data)
+        file.seek(0)
+        yield fd

@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from kernels.cpu import own_cpu
 from kernels.job import Job, KernelError, OnLine, Outcome, Unsupported
 from kernels.spin import SpinWatch
 from kernels.supervise import Launch, no_watch, supervise
-from kernels.surroundings import REPOSITORY, SYSTEM_PATH, check_run_dir, records
+from kernels.surroundings import REPOSITORY, SYSTEM_PATH, check_run_dir, in_memory, records
 
 # Nanoseconds since 1970 at which virtual time starts: 2030-01-01, later than any file of the machine.
 VIRTUAL_START_NS = 1_893_456_000_000_000_000
@@ -32,10 +31,16 @@ _NOT_STARTED = "init_btrfs_fs,raid6_select_algo,calibrate_xor_blocks,init_zswap,
 
 @dataclass(frozen=True, slots=True)
 class UmlKernel:
-    """A UML binary, ready to boot; `variant` names the patches in it that change protocol behaviour."""
+    """A UML binary, ready to boot.
+
+    variant    names the patch in it that changes protocol behaviour; empty for none
+    patches    every patch in it, as far as known
+    real_time  keep the machine's time although the binary could keep its own
+    """
 
     binary: Binary
     variant: str = ""
+    patches: tuple[str, ...] = ()
     real_time: bool = False
 
     @property
@@ -64,6 +69,8 @@ class UmlKernel:
             "kind": self.kind,
             "version": self.version,
             "variant": self.variant,
+            "patches": list(self.patches),
+            "config_sha256": self.binary.config_sha256,
             "virtual_time": self.virtual_time,
             "sha256": self.binary.sha256,
             "binary": self.binary.path.name,
@@ -71,13 +78,13 @@ class UmlKernel:
             "confined": sandbox.bubblewrap() is not None,
         }
 
-    def command_line(self, job: Job, code: Path) -> list[str]:
+    def command_line(self, job: Job, code: Path, told: Path) -> list[str]:
         """Give the kernel's command line: the same for the same seed and memory, on every machine.
 
         It is mixed into the kernel's random pool, so that no path of a run may stand in it.
         """
         line = [f"mem={job.memory_mib}M", "rootfstype=hostfs", "rootflags=/", "ro"]
-        line += ["con=null", "con0=fd:0,fd:1", "ssl=null", "ssl0=fd:2", "umid=guest"]
+        line += ["con=null", "con0=fd:0,fd:1", "con1=fd:2", "umid=guest"]
         line += ["loglevel=3", "pty.legacy_count=0", f"initcall_blacklist={_NOT_STARTED}"]
         if self.binary.seccomp:
             line.append("seccomp=on")
@@ -85,7 +92,7 @@ class UmlKernel:
             line += ["time-travel=inf-cpu", f"time-travel-start={VIRTUAL_START_NS}", "norandmaps"]
             line += ["random.trust_cpu=on", "random.trust_bootloader=on", f"roamlab.seed={job.seed}"]
         # Python is the first process itself: a shell before it would cost a tenth of the boot.
-        return [*line, f"init={_system_python()}", "--", "-I", "-S", str(code / _INIT)]
+        return [*line, f"init={_system_python()}", "--", "-I", "-S", str(code / _INIT), str(told)]
 
     def execute(self, job: Job, on_line: OnLine) -> Outcome:
         """Boot, run job.argv, power off; see kernels.job.Kernel."""
@@ -94,21 +101,25 @@ class UmlKernel:
         seen = (REPOSITORY, Path(sys.prefix), self.binary.path)
         keep = [path for path in seen if sandbox.hidden(path)]
         bwrap = sandbox.bubblewrap()
-        if bwrap is not None:
-            before = sandbox.confine(bwrap, keep, _PACKAGE, run_dir, job.memory_mib)
-            code, control, memory = sandbox.CODE / _PACKAGE.name, Path("/run/uml"), "/tmp"  # noqa: S108
-        else:
-            before = sandbox.die_with_us()
-            code, control, memory = _PACKAGE, run_dir / ".uml", _roomy(job.memory_mib)
-        command = [*before, *sandbox.fixed_addresses(), str(self.binary.path), f"uml_dir={control}"]
-        watch = SpinWatch(f"{control}/guest/mconsole") if self.virtual_time else no_watch
-        with own_cpu() as cpu:
+        with own_cpu() as cpu, in_memory(records(job, keep, self._modules(job))) as fd:
+            if bwrap is not None:
+                before = sandbox.confine(bwrap, keep, _PACKAGE, fd, run_dir, job.memory_mib)
+                code, told = sandbox.CODE / _PACKAGE.name, sandbox.JOB
+                control, memory = Path("/run/uml"), "/tmp"  # noqa: S108
+            else:
+                before = sandbox.die_with_us()
+                control, memory = run_dir / ".uml", _roomy(job.memory_mib)
+                code, told = _PACKAGE, control / "job"
+                control.mkdir()
+                told.write_bytes(os.pread(fd, os.fstat(fd).st_size, 0))
+            command = [*before, *sandbox.fixed_addresses(), str(self.binary.path), f"uml_dir={control}"]
             launch = Launch(
-                command=(*command, *self.command_line(job, code)),
+                command=(*command, *self.command_line(job, code, told)),
                 env={"PATH": SYSTEM_PATH, "HOME": "/", "TMPDIR": memory, "LANG": "C.UTF-8"},
                 cpu=cpu,
-                records=tuple(self._records(job, keep)),
+                fds=(fd,),
             )
+            watch = SpinWatch(f"{control}/guest/mconsole") if self.virtual_time else no_watch
             try:
                 return supervise(launch, job, on_line, watch)
             finally:
@@ -122,13 +133,14 @@ class UmlKernel:
             raise Unsupported(need, f"{missing}; build a kernel that has it with `./lab kernel`")
         check_run_dir(job.run_dir)
 
-    def _records(self, job: Job, keep: Sequence[Path]) -> list[tuple[str, str]]:
-        """What init is told: every job's records, and the modules to load."""
-        found = records(job, keep)
-        if self.binary.modules is not None:
-            found.append(("modules", str(self.binary.modules)))
-            found += [("module", name) for name in modules_for(job.needs)]
-        return found
+    def _modules(self, job: Job) -> list[tuple[str, str]]:
+        """What init is told of the modules to load: none where everything is built in."""
+        if self.binary.modules is None:
+            return []
+        return [
+            ("modules", str(self.binary.modules)),
+            *(("module", name) for name in modules_for(job.needs)),
+        ]
 
 
 def _system_python() -> Path:

@@ -28,6 +28,7 @@ from kernels.inside.base import (
     make_directories,
     mount,
     raise_limits,
+    read_job,
     run,
     set_terminal,
 )
@@ -160,29 +161,26 @@ def first(job: dict[str, list[str]], control: Control) -> None:
         control.say("failed", error)
 
 
-def main(parent: int) -> None:
+def main(parent: int, job_path: str) -> None:
     """Stand outside the new PID namespace and wait for its first process."""
     die_with_parent(parent)
     fd = os.dup(2)  # standard error is the control channel until we have put it away
     os.dup2(1, 2)
     control = Control(fd)
     control.say("ready")
-    job = control.job()
+    job = read_job(job_path)
     try:
         new_namespaces()
     except OSError as error:
         control.say("failed", error)
         return
-    us = os.getpid()
-    # A new PID namespace can't see its parent's id: getppid() is 0 there unless we are gone.
     child = os.fork()
     if child == 0:
         check(libc.prctl(SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
         first(job, control)
         os._exit(0)
-    assert us == os.getpid()
     os.waitpid(child, 0)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2])

@@ -21,6 +21,7 @@ from kernels.inside.base import (
     make_directories,
     mount,
     raise_limits,
+    read_job,
     run,
     set_terminal,
 )
@@ -83,13 +84,14 @@ def load_modules(job: dict[str, list[str]]) -> None:
 
 def main() -> None:
     """Be init."""
-    serial = os.open("/dev/ttyS0", os.O_RDWR | os.O_NOCTTY)
-    raw(serial)
-    control = Control(serial)
+    if not os.path.exists("/dev/tty1"):  # noqa: PTH110 - a kernel that doesn't mount it by itself
+        mount("devtmpfs", "/dev", "devtmpfs")
+    channel = os.open("/dev/tty1", os.O_RDWR | os.O_NOCTTY)
+    raw(channel)
+    control = Control(channel)
     control.say("ready")
-    job = control.job()
-    status = 1
     try:
+        job = read_job(sys.argv[1])
         file_systems(job)
         set_terminal(1, job)
         load_modules(job)
@@ -101,7 +103,7 @@ def main() -> None:
         control.say("exit", status)
     except Exception as error:
         control.say("failed", type(error).__name__, error)
-    termios.tcdrain(serial)
+    termios.tcdrain(channel)
     with open("/proc/sys/kernel/printk", "w") as level:  # noqa: PTH123
         level.write("0")  # the kernel's farewell is not the job's
     libc.reboot(POWER_OFF)

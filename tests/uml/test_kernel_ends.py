@@ -31,14 +31,14 @@ FRONT_END = """
     job = Job(("/bin/sh", "-c", script), Path(sys.argv[2]), seed=1, limit_s=50)
     if sys.argv[1] == "unconfined":
         sandbox.bubblewrap = lambda: None
-    outcome = select("native" if sys.argv[1] == "native" else "uml").execute(job, lambda line: print(line, flush=True))
+    outcome = select("native" if sys.argv[1] == "native" else "debian").execute(job, lambda line: print(line, flush=True))
     print(f"OUTCOME {outcome.status} {outcome.reason}", flush=True)
 """
 
 
 @pytest.fixture(scope="module")
 def kernel() -> Kernel:
-    return select("uml")
+    return select("debian")
 
 
 def run(kernel: Kernel, run_dir: Path, script: str, limit_s: float = 30.0) -> Outcome:
@@ -199,7 +199,7 @@ def test_a_run_leaves_its_console_and_nothing_else(
 
 def test_a_binary_that_does_not_boot_says_so(tmp_path: Path) -> None:
     job = Job(("/bin/true",), tmp_path, seed=1)
-    launch = Launch(("/bin/sh", "-c", "echo no room; exit 5"), env={}, cpu=None, records=())
+    launch = Launch(("/bin/sh", "-c", "echo no room; exit 5"), env={}, cpu=None)
     outcome = supervise(launch, job, lambda _line: None)
     assert outcome.reason == "the guest ended at step boot without an exit status (its own was 5)"
     assert outcome.console_tail == ("no room",)

@@ -22,14 +22,14 @@ FRONT_END = """
     from kernels.choose import select
     from kernels.job import Job
     job = Job(tuple(sys.argv[3:]), Path(sys.argv[2]), seed=1, limit_s=30, interactive=sys.argv[1] == "talk")
-    outcome = select("uml").execute(job, lambda line: print(line, flush=True))
+    outcome = select("debian").execute(job, lambda line: print(line, flush=True))
     print(f"OUTCOME {outcome.status} {outcome.reason}", flush=True)
 """
 
 
 @pytest.fixture(scope="module")
 def kernel() -> Kernel:
-    return select("uml")
+    return select("debian")
 
 
 def shell(kernel: Kernel, run_dir: Path, script: str, **job: object) -> tuple[Outcome, list[str]]:
