@@ -93,7 +93,7 @@ class Namespace:
             os.close(before)
 
     def sysctl(self, values: Mapping[str, object]) -> None:
-        """Set values under /proc/sys, by name as sysctl(8) has them: "net.ipv4.ip_forward".
+        """Set values under /proc/sys, by name: "net.ipv4.ip_forward" is one.
 
         Raises:
             MissingKernelOption: the protocol is missing in this kernel.
@@ -106,7 +106,7 @@ class Namespace:
     def read_sysctl(self, name: str) -> str:
         """The value of a sysctl, as sysctl(8) prints it."""
         with self.entered():
-            return _sysctl_path(name).read_text().strip()
+            return Path(_sysctl_path(name)).read_text().strip()
 
     def ioctl(self, request: int, argument: bytearray) -> None:
         """A NIC ioctl in the namespace (netdevice(7)); the answer is written into `argument`."""
@@ -121,8 +121,8 @@ class Namespace:
             self.fd = -1
 
 
-def _sysctl_path(name: str) -> Path:
-    return Path("/proc/sys", name.replace(".", "/").replace("//", "."))
+def _sysctl_path(name: str) -> str:
+    return "/proc/sys/" + name.replace(".", "/")
 
 
 def _write_sysctls(values: Mapping[str, object]) -> None:

@@ -99,6 +99,17 @@ class Mininet(mininet.net.Mininet):
         self.links.append(link)
         return link
 
+    def configLinkStatus(self, src: str, dst: str, status: str) -> None:  # noqa: N802
+        """Take the links between two nodes down or up: a host's NIC loses its carrier or gets it back."""
+        links = self.linksBetween(self._node(src), self._node(dst))
+        if not links:
+            raise NetworkError(f"{src} and {dst} are not connected")
+        for link in links:
+            if status == "up":
+                link.near.up()
+            else:
+                link.near.down()
+
     def start(self) -> None:
         """Build, if that wasn't done; bridges forward from the beginning."""
         if not self.built:
