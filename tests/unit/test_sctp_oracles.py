@@ -240,7 +240,10 @@ FIELDS = {
     (k.Data, "stream"): "sctp.data_sid",
     (k.Data, "ssn"): "sctp.data_ssn",
     (k.Data, "ppid"): "sctp.data_payload_proto_id",
+    (k.IData, "tsn"): "sctp.data_tsn_raw",
+    (k.IData, "stream"): "sctp.data_sid",
     (k.IData, "mid"): "sctp.data_mid",
+    (k.IData, "ppid_or_fsn"): "sctp.data_payload_proto_id",
     (k.Sack, "cumulative_tsn"): "sctp.sack_cumulative_tsn_ack_raw",
     (k.Sack, "a_rwnd"): "sctp.sack_a_rwnd",
     (k.Init, "tag"): "sctp.init_initiate_tag",
@@ -268,6 +271,10 @@ FIELDS = {
     (p.SetPrimary, "correlation_id"): "sctp.correlation_id",
     (p.Success, "correlation_id"): "sctp.correlation_id",
     (p.ErrorCauseIndication, "correlation_id"): "sctp.correlation_id",
+    (p.HmacAlgorithms, "hmac_ids"): "sctp.hmac_id",
+    (p.ChunkList, "chunk_types"): "sctp.chunk_type_to_auth",
+    (p.SupportedExtensions, "chunk_types"): "sctp.supported_chunk_type",
+    (p.SupportedAddressTypes, "types"): "sctp.parameter_supported_address_type",
     (p.Random, "number"): "sctp.random_number",
     (p.StateCookie, "cookie"): "sctp.parameter_state_cookie",
     (p.CookiePreservative, "increment_ms"): "sctp.parameter_cookie_preservative_incr",
@@ -305,7 +312,8 @@ def ours(item: trace.SctpPacket) -> dict[str, list[object]]:
             values.setdefault("sctp.cause_code", []).append(message.type)
         for (kind, name), field in FIELDS.items():
             if type(message) is kind:
-                values.setdefault(field, []).append(getattr(message, name))
+                value = getattr(message, name)
+                values.setdefault(field, []).extend(value if isinstance(value, tuple) else [value])
         for nested in (getattr(message, "parameters", ()), getattr(message, "causes", ())):
             for inner in nested:
                 visit(inner)
