@@ -170,14 +170,14 @@ class Lab:
         if kind == "session.opened":
             self._up.add(details["session"])
 
-    def connect(self, session: Session) -> None:
-        """Have the mobile node set up an association for a session, anew where it had one."""
+    def connect(self, session: Session, nic: str = "") -> None:
+        """Have the mobile node set up an association for a session over a NIC, anew where it had one."""
         by_kernel = session.announce is Announce.KERNEL
         self.agents.command(
             session.mobile.name,
             "connect",
             session=session.number,
-            local=self.site.wildcard if by_kernel else self.site.mobile_address(),
+            local=self.site.wildcard if by_kernel else self.site.mobile_address(nic),
             peer=self.site.correspondent_address,
             port=PORT,
             kernel_announces=by_kernel,
@@ -299,7 +299,7 @@ class At:
 
         def return_() -> None:
             site.attach(over, to)
-            lab.connect(session)
+            lab.connect(session, over)
 
         lab.timeline.at(self.time_s, leave)
         lab.timeline.at(self.time_s + pause, return_)

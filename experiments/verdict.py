@@ -104,22 +104,20 @@ def _witnessed(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
     """Whether the capture shows a stimulus.
 
     A NIC with a new address shows itself by any packet from that address on that NIC. A NIC whose address went shows by a
-    packet to it that its peer sent and that never came. A crash shows by the silence of what crashed.
+    packet to it that its peer sent and that never came.
     """
     packets = [
         p for p in evidence.trace.sightings if isinstance(p, IpDatagram) and p.time_ns >= stimulus["t"]
     ]
     node, nic, new, old = (stimulus.get(name) for name in ("node", "nic", "new", "old"))
-    if new:
-        return any(
-            p.node == node and p.nic == nic and p.direction is Way.OUT and str(p.source) == new
-            for p in packets
-        )
-    if old:
-        sent = any(p.direction is Way.OUT and p.node != node and str(p.destination) == old for p in packets)
-        came = any(p.direction is Way.IN and p.node == node and str(p.destination) == old for p in packets)
-        return sent and not came
-    return not any(p.node == node and p.direction is Way.OUT and str(p.source) == old for p in packets)
+    if any(
+        p.node == node and p.nic == nic and p.direction is Way.OUT and str(p.source) == new for p in packets
+    ):
+        return True
+    to_old = [p for p in packets if old and str(p.destination) == old]
+    sent = any(p.direction is Way.OUT and p.node != node for p in to_old)
+    came = any(p.direction is Way.IN and p.node == node for p in to_old)
+    return sent and not came
 
 
 def _granted(evidence: Evidence, verb: str, stimulus: dict[str, Any]) -> bool:
@@ -189,14 +187,17 @@ def _survival(evidence: Evidence) -> str:
 def _outages(evidence: Evidence, session: dict[str, Any], stimuli: list[dict[str, Any]]) -> Both:
     """The longest silence at each receiving application since the first stimulus (s).
 
-    Silence up to twice the cadence is none: no message was missing from it. None when delivery never resumed.
+    Silence up to twice the cadence is none: no message was missing from it. None when delivery never resumed: what was
+    under way at the stimulus and still arrived is no resumption.
     """
     since = stimuli[0]["t"] if stimuli else 0
+    last = stimuli[-1]["t"] if stimuli else 0
     figures: dict[str, float | None] = {}
     for direction in DIRECTIONS:
-        times = [time for time, _ in evidence.deliveries(direction)]
+        delivered = evidence.deliveries(direction)
+        times = [time for time, _ in delivered]
         silences = [b - a for a, b in pairwise(times) if b > since]
-        resumed = bool(silences)
+        resumed = any(evidence.sent.get(key, 0) > last for _, key in delivered)
         longest = max(silences, default=0)
         figures[direction] = (
             None if not resumed else 0.0 if longest <= 2 * session["every_ns"] else round(longest / 1e9, 9)
