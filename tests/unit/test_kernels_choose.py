@@ -1,0 +1,105 @@
+"""Kernels that can't be had: one sentence each, and no stranger's file is run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kernels import binary, choose
+from kernels.abilities import ABILITIES, modules_for, option
+from kernels.binary import Binary
+from kernels.choose import select
+from kernels.job import KernelMissing, NotAKernel, Unsupported
+
+
+def test_a_path_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(KernelMissing, match="there is no file"):
+        select(str(tmp_path / "linux"))
+
+
+def test_no_debian_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(KernelMissing, match="apt-get install user-mode-linux"):
+        select("debian")
+
+
+def test_a_program_that_is_not_uml_is_refused_and_not_run(tmp_path: Path) -> None:
+    trap = tmp_path / "linux"
+    trap.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    trap.chmod(0o755)
+    with pytest.raises(NotAKernel, match="not a User-Mode Linux binary"):
+        select(str(trap))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_an_elf_file_without_umls_words_is_refused(tmp_path: Path) -> None:
+    other = tmp_path / "linux"
+    other.write_bytes(b"\x7fELF" + b"\0" * 100 + b"--showconfig")
+    with pytest.raises(NotAKernel, match="not a User-Mode Linux binary"):
+        select(str(other))
+
+
+def test_a_uml_binary_that_does_not_run_is_refused(tmp_path: Path) -> None:
+    broken = tmp_path / "linux"
+    broken.write_bytes(b"\x7fELF" + b"\0".join(binary._MARKERS))
+    with pytest.raises(NotAKernel, match=r"chmod \+x"):
+        select(str(broken))
+    broken.chmod(0o755)
+    with pytest.raises(NotAKernel, match="does not run"):
+        select(str(broken))
+
+
+def test_a_damaged_lab_kernel_is_no_default_and_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    directory = tmp_path / "roamlab" / "kernels" / "7.3.4-0123456789ab"
+    directory.mkdir(parents=True)
+    names = ["variant", "key", "recipe", "source", "source_sha256", "config_sha256", "compiler", "binary_sha256"]
+    metadata = dict.fromkeys(names, "") | {"version": "7.3.4", "patches": [], "build_s": 1.0}
+    (directory / "kernel.json").write_text(json.dumps(metadata))
+    (directory / "linux").write_bytes(b"cut off")
+    assert choose.lab_kernels() == []
+    with pytest.raises(KernelMissing, match="damaged; build it again"):
+        select("7.3.4")
+
+
+def made(version: str, modules: Path | None = None, **options: str) -> Binary:
+    config = frozenset((f"CONFIG_{name}", value) for name, value in options.items())
+    return Binary(Path("linux"), version, config, modules)
+
+
+@pytest.mark.parametrize(
+    ("version", "seccomp"), [("6.1.176", False), ("6.15.9", False), ("6.16", True), ("7.3.4", True)]
+)
+def test_seccomp_mode_came_with_6_16(version: str, seccomp: bool) -> None:
+    assert made(version).seccomp is seccomp
+
+
+def test_a_module_is_an_ability_only_where_its_file_can_be(tmp_path: Path) -> None:
+    assert made("6.1", IP_SCTP="m").abilities == frozenset()
+    assert made("6.1", tmp_path, IP_SCTP="m", VETH="y").abilities == {"sctp", "veth"}
+
+
+def test_time_travel_is_read_from_the_configuration() -> None:
+    assert made("7.3", UML_TIME_TRAVEL_SUPPORT="y").time_travel
+    assert not made("7.3", UML_TIME_TRAVEL_SUPPORT="n").time_travel
+
+
+def test_sctp_loads_what_its_cookie_needs_first() -> None:
+    modules = modules_for({"sctp", "veth"})
+    assert modules.index("hmac") < modules.index("crc32c_generic") < modules.index("sctp")
+    assert "veth" in modules
+    assert len(set(modules)) == len(modules)
+
+
+def test_every_ability_names_an_option() -> None:
+    assert all(option(name).startswith("CONFIG_") for name in ABILITIES)
+    assert option("teleport") == "teleport"
+
+
+def test_unsupported_says_what_and_how_to_get_it() -> None:
+    error = Unsupported("sctp", "CONFIG_IP_SCTP is not in it")
+    assert str(error) == "this kernel lacks sctp: CONFIG_IP_SCTP is not in it"
