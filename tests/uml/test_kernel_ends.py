@@ -143,8 +143,8 @@ def test_a_killed_guest_is_reported(kernel: Kernel, tmp_path: Path) -> None:
 def test_a_spinning_guest_is_ended_and_the_spinner_named(
     kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In real time each second brings a heartbeat, so that half a second of CPU without one is a spin here."""
-    monkeypatch.setattr("kernels.uml.no_watch", SpinWatch("/run/uml/guest/mconsole", limit_s=0.5))
+    """In real time each second brings a heartbeat, so a tenth of CPU without one is a spin here."""
+    monkeypatch.setattr("kernels.uml.no_watch", SpinWatch("/run/uml/guest/mconsole", limit_s=0.1))
     script = "echo 'roamlab: step wait for the clock'; while :; do :; done"
     outcome = run(kernel, tmp_path, script, limit_s=20.0)
     assert "hang at step wait for the clock: sh (process " in outcome.reason

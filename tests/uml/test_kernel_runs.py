@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import termios
 import textwrap
 from pathlib import Path
 
@@ -118,6 +119,20 @@ def test_a_missing_run_directory_is_refused(kernel: Kernel, tmp_path: Path) -> N
         shell(kernel, tmp_path / "none", "true")
 
 
+def test_a_checkout_in_a_temporary_directory_stays_visible(tmp_path: Path) -> None:
+    """The guest's own /tmp would hide it, and a run directory in it."""
+    checkout = tmp_path / "checkout"
+    run_dir = checkout / "runs" / "one"
+    run_dir.mkdir(parents=True)
+    shutil.copytree(REPOSITORY / "kernels", checkout / "kernels")
+    program = "import kernels.job; print(kernels.job.__file__); open('written', 'w')"
+    command = front_end("run", run_dir, sys.executable, "-c", program)
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=60)
+    assert done.stdout == f"{checkout}/kernels/job.py\nOUTCOME 0 \n", done.stderr
+    assert (run_dir / "written").exists()
+    assert not (checkout / "written").exists()
+
+
 def test_nothing_of_our_environment_gets_in(
     kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +203,32 @@ def test_an_interactive_job_reads_piped_input_to_its_end(tmp_path: Path) -> None
         timeout=60,
     )
     assert done.stdout == "one\ntwoOUTCOME 0 \n"
+
+
+def test_a_person_gets_a_terminal_of_the_right_size_and_theirs_back(tmp_path: Path) -> None:
+    outer, inner = os.openpty()
+    termios.tcsetwinsize(inner, (40, 132))
+    before = termios.tcgetattr(inner)
+    process = subprocess.Popen(
+        front_end("talk", tmp_path, "/bin/sh", "-c", "tty; stty size; read x; exit 3"),
+        cwd=REPOSITORY,
+        stdin=inner,
+        stdout=inner,
+    )
+    said = b""
+    while b"132" not in said:
+        said += os.read(outer, 4096)
+    assert termios.tcgetattr(inner) != before
+    os.write(outer, b"go\r")
+    while b"OUTCOME" not in said:
+        said += os.read(outer, 4096)
+    process.wait(timeout=30)
+    after = termios.tcgetattr(inner)
+    os.close(outer)
+    os.close(inner)
+    assert b"/dev/tty0\r\n40 132\r\n" in said
+    assert b"OUTCOME 3 " in said
+    assert after == before
 
 
 def test_two_guests_at_once_get_a_processor_each(kernel: Kernel, tmp_path: Path) -> None:
