@@ -25,17 +25,22 @@ _ASKED = re.compile(r"^(?:(CONFIG_\w+)=(.+)|# (CONFIG_\w+) is not set)$")
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One way to make a kernel; `patches` are files in the order in which they apply."""
+    """One way to make a kernel.
+
+    `config` is asked of every source, `older` only of those that know its options; `patches` are files in the order in
+    which they apply.
+    """
 
     variant: str
     config: str
+    older: str
     patches: tuple[Path, ...]
     compiler: str
 
     @property
     def digest(self) -> str:
         """The hash of everything that stands here."""
-        parts = [self.variant.encode(), self.config.encode(), self.compiler.encode()]
+        parts = [self.variant.encode(), self.config.encode(), self.older.encode(), self.compiler.encode()]
         for patch in self.patches:
             parts += [patch.name.encode(), patch.read_bytes()]
         whole = hashlib.sha256()
@@ -46,7 +51,7 @@ class Recipe:
     @property
     def config_sha256(self) -> str:
         """The hash of the configuration that was asked for."""
-        return hashlib.sha256(self.config.encode()).hexdigest()
+        return hashlib.sha256(f"{self.config}{self.older}".encode()).hexdigest()
 
     def key(self, source_sha256: str) -> str:
         """Name the kernel that this recipe makes of a source."""
@@ -77,10 +82,9 @@ def recipe(version: str, variant: str = "") -> Recipe:
         raise BuildError(f"there is no variant {variant!r} of the lab kernel; the variants are: {known}")
     major, minor = release(version)
     names = (*ALWAYS, variant) if variant else ALWAYS
-    config = (_CONFIGS / "lab.config").read_text()
-    if major < 7:
-        config += (_CONFIGS / "lab-6.config").read_text()
-    return Recipe(variant, config, tuple(_patch(name, f"{major}.{minor}") for name in names), _compiler())
+    patches = tuple(_patch(name, f"{major}.{minor}") for name in names)
+    config, older = ((_CONFIGS / name).read_text() for name in ("lab.config", "older.config"))
+    return Recipe(variant, config, older, patches, _compiler())
 
 
 def _patch(name: str, series: str) -> Path:

@@ -20,6 +20,7 @@ from kernels.build.store import hash_file, matches, numbers
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _INDEX = re.compile(r"^'(\S+)/dists/(\S+)/InRelease' ", re.MULTILINE)
 _NAME = re.compile(r"^(linux-source-(\d+\.\d+)) - ", re.MULTILINE)
+_CODENAME = re.compile(r"^Codename: (\S+)$", re.MULTILINE)
 # The newest kernels are in stable's backports, whose list is also the smallest.
 _SUITES = ("stable-backports", "stable", "testing", "unstable")
 _ROLLING = ("stable", "testing", "unstable", "sid")
@@ -86,6 +87,12 @@ class _Apt:
         )
         return done.stdout if done.returncode == 0 else None
 
+    def codename(self) -> str:
+        """Read the suite's own name, for an alias such as stable; after an update."""
+        (release,) = (self.state / "lists").glob("*InRelease")
+        found = _CODENAME.search(release.read_text(errors="replace"))
+        return found[1] if found else self.suite
+
 
 def _user() -> str | None:
     """Name the user that apt's fetchers are to be, where it isn't the one who calls."""
@@ -132,6 +139,12 @@ def fetch(version: str, state: Path, keep: Path, on_step: Callable[[str], None])
         if apt.run("apt-get", "update", "-q") is None:
             continue
         reached = True
+        # Some mirrors' copy of an alias such as stable-backports is older than the suite's under its own name.
+        own = apt.codename()
+        if own != suite:
+            named = _Apt(state / own, uri, own)
+            if named.run("apt-get", "update", "-q") is not None:
+                apt = named
         found = dict(
             _NAME.findall(apt.run("apt-cache", "search", "--names-only", r"^linux-source-[0-9.]+$") or "")
         )
@@ -201,6 +214,13 @@ def unpack(source: Source, work: Path) -> Path:
 def _do(command: list[str], source: Source) -> None:
     if subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL).returncode != 0:
         raise BuildError(f"{source.name} cannot be unpacked: it is damaged, or the disk is full")
+
+
+def knows(tree: Path, option: str) -> bool:
+    """Tell whether a source has a configuration option, by name without CONFIG_."""
+    declared = rf"^\s*(menu)?config\s+{option}$"
+    command = ["grep", "-rqE", "--include=Kconfig*", declared, str(tree)]
+    return subprocess.run(command, stdin=subprocess.DEVNULL).returncode == 0
 
 
 def version_of(tree: Path) -> str:
