@@ -197,6 +197,27 @@ def test_a_run_leaves_its_console_and_nothing_else(
     assert left_over(tmp_path) == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small file system")
+def test_a_full_run_directory_is_an_error_and_ends_the_guest(tmp_path: Path) -> None:
+    code = """
+        import sys
+        from pathlib import Path
+        from kernels.choose import select
+        from kernels.job import Job
+        job = Job(("/usr/bin/yes", "no room"), Path(sys.argv[1]), seed=1, limit_s=50)
+        try:
+            select("debian").execute(job, lambda line: None)
+        except OSError as error:
+            print(error.strerror)
+    """
+    mounted = 'mount -t tmpfs -o size=64k none "$1" && exec "$2" -c "$3" "$1"'
+    command = ["sh", "-c", mounted, "sh", str(tmp_path), sys.executable, textwrap.dedent(code)]
+    done = subprocess.run(
+        ["unshare", "--mount", *command], cwd=REPOSITORY, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "No space left on device\n", done.stderr
+
+
 def test_a_binary_that_does_not_boot_says_so(tmp_path: Path) -> None:
     job = Job(("/bin/true",), tmp_path, seed=1)
     launch = Launch(("/bin/sh", "-c", "echo no room; exit 5"), env={}, cpu=None)
