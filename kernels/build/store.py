@@ -191,7 +191,16 @@ def take(root: Path, made: Path, metadata: Metadata) -> BuiltKernel:
     for kernel in built(root):
         if kernel.name == taken.name and kernel.directory != place:
             _discard(kernel.directory)
+    _forget_sources(root)
     return taken
+
+
+def _forget_sources(root: Path) -> None:
+    """Remove the source packages that no kernel here was built from."""
+    used = {kernel.metadata.source_sha256 for kernel in built(root)}
+    for package in (root / "sources").glob("*.deb"):
+        if hash_file(package) not in used:
+            package.unlink()
 
 
 def _discard(directory: Path) -> None:
@@ -201,13 +210,15 @@ def _discard(directory: Path) -> None:
 
 
 def remove(root: Path, name: str) -> list[BuiltKernel]:
-    """Remove the kernels of a name, and the sources when no kernel is left; raises BuildError for no such name."""
+    """Remove the kernels of a name, and the source packages that no other was built from.
+
+    Raises BuildError, with the names that there are, for one that there isn't.
+    """
     gone = [kernel for kernel in built(root) if name in (kernel.name, kernel.directory.name)]
     if not gone:
         names = ", ".join(dict.fromkeys(kernel.name for kernel in built(root))) or "none"
         raise BuildError(f"there is no lab kernel {name!r}; there are: {names}")
     for kernel in gone:
         _discard(kernel.directory)
-    if not built(root):
-        shutil.rmtree(root / "sources", ignore_errors=True)
+    _forget_sources(root)
     return gone

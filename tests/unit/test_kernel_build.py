@@ -275,13 +275,18 @@ def test_the_newest_version_comes_first(make_source: Callable[..., Path]) -> Non
 
 
 @pytest.mark.usefixtures("no_kernel_needed")
-def test_a_removed_kernel_is_gone_and_its_sources_with_the_last_one(
+def test_a_removed_kernel_is_gone_and_so_is_the_package_that_only_it_was_built_from(
     make_source: Callable[..., Path], cache: Path
 ) -> None:
-    build(source=make_source())
-    (cache / "sources").mkdir()
+    kept = cache / "sources"
+    kept.mkdir(parents=True)
+    for sublevel in (1, 2):
+        tarball = make_source(sublevel=sublevel)
+        build(source=tarball)
+        shutil.copy(tarball, kept / f"linux-source-{sublevel}.deb")
     assert [kernel.name for kernel in remove("7.99.1")] == ["7.99.1"]
-    assert [path.name for path in cache.iterdir()] == [".lock"]
+    assert [kernel.name for kernel in list_built()] == ["7.99.2"]
+    assert [package.name for package in kept.iterdir()] == ["linux-source-2.deb"]
 
 
 def test_removing_what_is_not_there_names_what_is(cache: Path) -> None:
