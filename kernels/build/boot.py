@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -67,32 +68,40 @@ def run(
         init = Path(scratch, "init")
         init.write_text(script)
         init.chmod(0o755)
-        # `setarch -R` would be UML's own re-exec without address randomisation, once more; it does that itself.
         command = [str(binary), f"mem={memory_mib}M", "rootfstype=hostfs", "rootflags=/", "ro", "quiet"]
         command += ["con=null", "con0=fd:0,fd:1", f"uml_dir={scratch}", "umid=boot", f"init={init}", *words]
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/", "TMPDIR": scratch, "LANG": "C"}
-        with subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        ) as process:
-            try:
-                printed, _ = process.communicate(timeout=limit_s)
-            except subprocess.TimeoutExpired:
-                _end(process)
-                printed, _ = process.communicate()
-                raise BuildError(
-                    f"the kernel did not end within {limit_s:.0f} s; it said:\n{_last(printed)}"
-                ) from None
-            except BaseException:
-                _end(process)
-                raise
+        # An end of file on standard input would hang up the guest's console, and its output with it.
+        quiet, silence = os.pipe()
+        try:
+            printed = _printed(command, environment, quiet, limit_s)
+        finally:
+            os.close(quiet)
+            os.close(silence)
     return printed.replace("\r\n", "\n")
+
+
+def _printed(command: Sequence[str], environment: dict[str, str], stdin: int, limit_s: float) -> str:
+    """Run a guest to its end, or end it with all the processes that it holds on this machine: its group is its own."""
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            return process.communicate(timeout=limit_s)[0]
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            said = _last(process.communicate()[0])
+            raise BuildError(f"the kernel did not end within {limit_s:.0f} s; it said:\n{said}") from None
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
 
 
 def check(binary: Path, version: str) -> None:
@@ -116,13 +125,6 @@ def _ask(binary: Path, version: str, seed: int) -> Told:
     if "random" not in told:
         raise BuildError(f"the kernel that was built does not boot; it said:\n{_last(printed)}")
     return Told(told["release"], int(told["slept"]), "sctp" in told, told["random"])
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """End a guest and the processes that it holds on this machine: its group is its own."""
-    import signal
-
-    os.killpg(process.pid, signal.SIGKILL)
 
 
 def _last(text: str) -> str:

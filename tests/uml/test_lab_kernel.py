@@ -155,6 +155,13 @@ def test_without_a_seed_the_host_gives_the_randomness(kernel: BuiltKernel) -> No
     assert len(lines) == 2
 
 
+def test_in_real_time_a_second_takes_a_second_and_nothing_printed_is_lost(kernel: BuiltKernel) -> None:
+    began = time.monotonic()
+    printed = boot.run(kernel.path, ["seccomp=on"], PREPARE + "echo first\nsleep 1\necho last" + POWER_OFF)
+    assert time.monotonic() - began > 1.0
+    assert [line for line in printed.splitlines() if line in ("first", "last")] == ["first", "last"]
+
+
 def test_the_generator_stays_the_same_after_an_hour_of_interrupts_and_reseeding(kernel: BuiltKernel) -> None:
     script = "for i in 1 2 3 4 5 6; do sleep 600; od -An -N16 -tx1 /dev/urandom; done"
     told = [re.findall(r"^(?: [0-9a-f]{2}){16}$", ask(kernel, script), re.MULTILINE) for _ in range(2)]
