@@ -55,8 +55,10 @@ class CaptureReport:
 class Capture:
     """A capture under way; `pid` is the process's."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, namespace: Namespace) -> None:
         """Start the capturing process, which makes or empties `path`.
+
+        `namespace` is any with its loopback up.
 
         Raises:
             OSError: `path` can't be written.
@@ -72,6 +74,7 @@ class Capture:
             theirs.close()
         finally:
             os.close(file)
+        self._stamped = _switch_timestamps_on(namespace)
 
     def add(self, name: str, namespace: Namespace, nic: str) -> None:
         """Capture on a NIC of a namespace from now on, as interface `name`.
@@ -107,10 +110,28 @@ class Capture:
             while part := self._control.recv(1 << 20):
                 answer += part
         self._control.close()
+        self._stamped.close()
         os.waitpid(self.pid, 0)
         if not answer:
             return CaptureReport({}, {}, "the capturing process was killed")
         return msgspec.json.decode(answer, type=CaptureReport)
+
+
+def _switch_timestamps_on(namespace: Namespace) -> socket.socket:
+    """Wait until the kernel stamps packets as they pass: it begins some time after the first socket has asked for it.
+
+    Until then a packet gets the time at which it is read. Returns the socket that keeps the stamps on.
+    """
+    with namespace.entered():
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+    sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+    sock.bind(("127.0.0.1", 0))
+    while True:
+        sock.sendto(b"", sock.getsockname())
+        time.sleep(0.0005)
+        sent = time.time_ns()
+        if _time(sock.recvmsg(1, _ANCILLARY)[1]) < sent:
+            return sock
 
 
 def _child(control: socket.socket, file: int, parent: int) -> NoReturn:
@@ -122,7 +143,10 @@ def _child(control: socket.socket, file: int, parent: int) -> NoReturn:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
         _keep_only(control.fileno(), file)
         if os.getppid() == parent:
-            report = _Recorder(control, file).run()
+            try:
+                report = _Recorder(control, file).run()
+            except OSError as problem:  # not even the file's head could be written
+                report = CaptureReport({}, {}, str(problem))
             with suppress(OSError):
                 control.send(msgspec.json.encode(report))
     finally:
@@ -173,16 +197,19 @@ class _Recorder:
         return CaptureReport(packets, dropped, error)
 
     def _join(self) -> bool:
-        """Take a NIC from the control socket; False at its end."""
-        name, fds, _, _ = socket.recv_fds(self._control, _MESSAGE, 1)
-        if not name:
-            return False
-        tap = socket.socket(fileno=fds[0])
-        self._taps[tap.fileno()] = self._writer.interface(name.decode()), tap
-        self._names.append(name.decode())
-        self._counts.append(0)
-        self._poll.register(tap, select.EPOLLIN)
-        return True
+        """Take the NICs that wait at the control socket; False at its end."""
+        while True:
+            try:
+                name, fds, _, _ = socket.recv_fds(self._control, _MESSAGE, 1, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return True
+            if not name:
+                return False
+            tap = socket.socket(fileno=fds[0])
+            self._taps[tap.fileno()] = self._writer.interface(name.decode()), tap
+            self._names.append(name.decode())
+            self._counts.append(0)
+            self._poll.register(tap, select.EPOLLIN)
 
     def _record(self, fds: "Iterator[int] | dict[int, tuple[int, socket.socket]]") -> int:
         """Write what waits in these sockets, by time and, at the same time, by interface; return how many."""

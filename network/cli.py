@@ -9,6 +9,7 @@ from mininet.log import error, output, setLogLevel
 from network.errors import NetworkError
 from network.intf import Intf
 from network.net import Mininet
+from network.node import Node
 
 
 class CLI(mininet.cli.CLI):
@@ -16,9 +17,21 @@ class CLI(mininet.cli.CLI):
 
     mn: Mininet
 
+    def __init__(self, net: Mininet, stdin: TextIO = sys.stdin, script: str | None = None) -> None:
+        """Read commands from a terminal, another file, or a script, until their end."""
+        self.use_rawinput = stdin is sys.stdin
+        super().__init__(net, stdin=stdin, script=script)
+
     @classmethod
     def initReadline(cls) -> None:  # noqa: N802
         """Edit lines, but leave no history file behind."""
+
+    def waitForNode(self, node: Node) -> None:  # noqa: N802
+        """Show a command's output; what is typed meanwhile goes to the command, what is piped in is the next line."""
+        if self.isatty():
+            super().waitForNode(node)
+        else:
+            output(node.waitOutput())
 
     def do_attach(self, line: str) -> None:
         """Add a NIC to a running node, on a segment.

@@ -5,7 +5,6 @@ filters (RFC 2827) and dead links swallow it. So `configure` gives each NIC a ro
 address, and a default route in the main table whose metric makes the NIC configured last the preferred one.
 """
 
-import os
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import TYPE_CHECKING, Any, Final
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 _TABLES: Final = 1000  # table and rule priority of a NIC: this plus its index
 _METRICS: Final = 1_000_000  # the default route's metric counts down from here: the newest is preferred
-_PATIENCE: Final = 100_000  # yields of the processor, each some microseconds
 
 
 def _interfaces(addresses: str | Iterable[str]) -> list[Interface]:
@@ -257,14 +255,6 @@ class Intf(mininet.link.Intf):
                 rtnetlink.set_link(self.index, up=True),
             )
 
-    def await_carrier_loss(self) -> None:
-        """Let the kernel notice that the carrier is gone, which it does in a worker of its own, at once but not here."""
-        for _ in range(_PATIENCE):
-            if not self.has_carrier():
-                return
-            os.sched_yield()
-        raise NetworkError(f"{self.full_name} keeps its carrier although its link is unplugged")
-
     def down(self, *, admin: bool = False) -> None:
         """Take the link down: at its far end, so that the NIC loses its carrier, or (`admin`) the NIC itself."""
         with self._change("nic.down", admin=admin):
@@ -272,6 +262,7 @@ class Intf(mininet.link.Intf):
                 self._queue(rtnetlink.set_link(self.index, up=False))
             else:
                 self._wired().set_near(self, up=False)
+            self.node.lab.carrier_changes()
 
     def up(self, *, admin: bool = False) -> None:
         """Undo `down`. After `admin`, which makes the kernel forget them, addresses and routes are set anew."""
@@ -281,6 +272,7 @@ class Intf(mininet.link.Intf):
                 self._add(list(self.addresses), list(self.gateways), dad=False)
             else:
                 self._wired().set_near(self, up=True)
+            self.node.lab.carrier_changes()
 
     def delete(self) -> None:
         """Delete the NIC; its link is of no use after that."""

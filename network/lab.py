@@ -11,10 +11,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from network.namespace import Namespace
+from network.rtnetlink import set_link
+from network.sentinel import Sentinel
 
 if TYPE_CHECKING:
     from network.intf import Intf
 
+LOOPBACK: Final = 1  # its index in every namespace
 _FIRST_INDEX: Final = 100  # above what a kernel puts into a fresh namespace by itself (lo, tunl0, ...)
 # Bridges and the inner ends of wires are cables: nothing of IPv6 may come from them.
 _LAB_SYSCTLS: Final = {"net.ipv6.conf.default.disable_ipv6": 1, "net.ipv6.conf.all.disable_ipv6": 1}
@@ -45,6 +48,13 @@ class Lab:
         self._index = _FIRST_INDEX - 1
         self._depth = 0
         self._fresh: list[Intf] = []
+        self._unsettled = False
+        try:
+            self.namespace.rtnl.do(set_link(LOOPBACK, up=True))
+            self._sentinel = Sentinel(self.namespace, self.next_index(), self.next_index())
+        except BaseException:
+            self.close()
+            raise
 
     def next_index(self) -> int:
         """A device index that is free in all of the lab's namespaces."""
@@ -73,6 +83,10 @@ class Lab:
         """A host's NIC is about to be made; `on_nic` is told once it exists and before it is up."""
         self._fresh.append(nic)
 
+    def carrier_changes(self) -> None:
+        """A carrier comes or goes in this batch: it ends when the kernel has drawn the consequences."""
+        self._unsettled = True
+
     @contextmanager
     def batch(self) -> Iterator[None]:
         """Collect requests and send them at the end of the outermost batch, the lab's own first, then host by host.
@@ -84,15 +98,16 @@ class Lab:
         self._depth += 1
         try:
             yield
+            if self._depth == 1:
+                self.flush()
         except BaseException:
             for namespace in (self.namespace, *self._hosts):
                 namespace.rtnl.forget()
             self._fresh.clear()
+            self._unsettled = False
             raise
         finally:
             self._depth -= 1
-        if not self._depth:
-            self.flush()
 
     def flush(self) -> None:
         """Send what the batch has collected so far."""
@@ -104,6 +119,9 @@ class Lab:
                 self.on_nic(nic)
         for host in self._hosts:
             host.rtnl.flush()
+        if self._unsettled:
+            self._unsettled = False
+            self._sentinel.settle()
 
     @contextmanager
     def change(self, kind: str, node: str, nic: str, **details: Any) -> Iterator[None]:

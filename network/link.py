@@ -95,6 +95,7 @@ class Link(mininet.link.Link):
             for end in (self.intf1, self.intf2):
                 if end.node.bridge is None:
                     self.lab.fresh(end)
+            self.lab.carrier_changes()
 
     def _set_directions(self, first: Impairment, second: Impairment) -> None:
         self.up, self.down = (second, first) if self._reversed else (first, second)
@@ -221,6 +222,7 @@ class Link(mininet.link.Link):
         queue(rtnetlink.set_link(self.far.index, up=False, master=0))
         self.far.node.delIntf(self.far)
         self._plugged = False
+        self.lab.carrier_changes()
 
     def plug(self, segment: "Node") -> None:
         """Queue giving the far end to a segment, with the impairments of the segment's edge in place of the old.
@@ -250,6 +252,7 @@ class Link(mininet.link.Link):
         )
         if self.wire:
             queue(rtnetlink.set_link(self._inner1, up=True), rtnetlink.set_link(self._inner2, up=True))
+        self.lab.carrier_changes()
 
     def _need_wire(self, what: str) -> None:
         if not self.wire:

@@ -70,7 +70,11 @@ class Mininet(mininet.net.Mininet):
         self.lab = Lab(on_event)
         self.lab.on_nic = self._join_capture
         if topo and build:
-            self.build()
+            try:
+                self.build()
+            except BaseException:
+                self.stop()
+                raise
 
     def build(self) -> None:
         """Make what the topology says."""
@@ -207,7 +211,6 @@ class Mininet(mininet.net.Mininet):
         with self.lab.change("nic.move", nic.node.name, nic.name, segment=switch.name, before=before):
             link.unplug()
             self.lab.flush()
-            nic.await_carrier_loss()
             link.plug(switch)
 
     @staticmethod
@@ -222,7 +225,7 @@ class Mininet(mininet.net.Mininet):
         """Capture on all hosts' NICs, present and future, until `stop_capture`; `path` is made or emptied."""
         if self._capture is not None:
             raise NetworkError("there is a capture under way already")
-        self._capture = Capture(path)
+        self._capture = Capture(path, self.lab.namespace)
         for host in self.hosts:
             for nic in host.intfList():
                 self._join_capture(nic)

@@ -23,13 +23,12 @@ from mininet.util import isShellBuiltin
 from network import rtnetlink
 from network.errors import NetworkError
 from network.intf import Intf
-from network.lab import Lab
+from network.lab import LOOPBACK, Lab
 from network.namespace import Namespace, enter
 
 _PR_SET_PDEATHSIG: Final = 1
 _PROMPT: Final = chr(127)
-_LOOPBACK: Final = 1  # its index in every namespace
-_LOOPBACK_UP: Final = rtnetlink.set_link(_LOOPBACK, up=True)  # the same for all hosts, so encoded once
+_LOOPBACK_UP: Final = rtnetlink.set_link(LOOPBACK, up=True)  # the same for all hosts, so encoded once
 _libc = ctypes.CDLL(None, use_errno=True)
 
 # What a fresh host has set before its first NIC. Addresses are usable at once (RFC 4862, 5.4 is opted into, see
@@ -179,7 +178,7 @@ class Node(mininet.node.Node):
         """Configure the node: Mininet's parameters, and `routes`, a mapping of prefixes to gateways."""
         results: dict[str, Any] = {}
         with self.lab.batch():
-            self.namespace.rtnl.queue(_LOOPBACK_UP if lo == "up" else rtnetlink.set_link(_LOOPBACK, up=False))
+            self.namespace.rtnl.queue(_LOOPBACK_UP if lo == "up" else rtnetlink.set_link(LOOPBACK, up=False))
             self.setParam(results, "setMAC", mac=mac)
             self.setParam(results, "setIP", ip=ip)
             self.setParam(results, "setDefaultRoute", defaultRoute=defaultRoute)

@@ -1,0 +1,61 @@
+"""Whatever ends the builder, nothing of its network stays."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from protocols.pcapng import read
+from tests.netns.conftest import until
+
+BUILDER = """
+import os, socket, sys, time
+from pathlib import Path
+from network.net import Mininet
+from topologies import TwoSegments
+net = Mininet(TwoSegments())
+capture = net.capture_to(Path(sys.argv[1]))
+net["mn"].cmd("sleep 1000 &")
+ping = net["cn"].popen(["sleep", "1000"])
+print(net["mn"].cmd("ping -c1 -W2 203.0.113.10").count("1 received"), flush=True)
+spaces = [os.stat(n.namespace.fd).st_ino for n in (*net.hosts, net["home"])]
+print(capture.pid, net["mn"].pid, net["mn"].lastPid or 0, ping.pid, *spaces, flush=True)
+time.sleep(1000)
+"""
+
+
+def namespaces_in_use():
+    found = set()
+    for link in Path("/proc").glob("[0-9]*/ns/net"):
+        try:
+            found.add(link.stat().st_ino)
+        except OSError:
+            continue
+    return found
+
+
+def alive(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def test_killed_builder_leaves_no_process_and_no_namespace_and_a_whole_capture(tmp_path):
+    file = tmp_path / "c.pcapng"
+    links = Path("/proc/net/dev").read_text().count(":")
+    builder = subprocess.Popen([sys.executable, "-c", BUILDER, str(file)], stdout=subprocess.PIPE, text=True)
+    assert builder.stdout.readline() == "1\n"
+    numbers = [int(word) for word in builder.stdout.readline().split()]
+    pids, spaces = [pid for pid in numbers[:4] if pid], set(numbers[4:])
+    assert all(alive(pid) for pid in pids)
+    os.kill(builder.pid, signal.SIGKILL)
+    builder.communicate()
+    assert until(lambda: not any(alive(pid) for pid in pids), 5), [pid for pid in pids if alive(pid)]
+    assert until(lambda: not spaces & namespaces_in_use(), 5)
+    assert Path("/proc/net/dev").read_text().count(":") == links
+    trace = read(file)
+    assert not trace.truncated
+    assert {"mn.wlan0", "cn.eth0"} <= {packet.interface_name for packet in trace.packets}
