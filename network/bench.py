@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,29 +74,34 @@ class _Bridge(mininet.node.Switch):
         super().stop(deleteIntfs)
 
 
-def _ours(topo: Any) -> Mininet:
-    net = Mininet(topo, ipBase=_IP_BASE)
-    net.start()
-    return net
+def build_ours(hosts: int) -> dict[str, float]:
+    """Build ours here and stop it: build_s and stop_s in seconds."""
+    return _time(lambda topo: Mininet(topo, ipBase=_IP_BASE), hosts)
 
 
-def _stock(topo: Any) -> Any:
+def build_stock(hosts: int) -> dict[str, float]:
+    """Build stock Mininet in the namespace that the process is in, and stop it: build_s and stop_s in seconds."""
     mininet.net.Mininet.inited = True  # it would raise the machine's own limits otherwise
-    net = mininet.net.Mininet(topo, switch=_Bridge, controller=None, ipBase=_IP_BASE)
+    return _time(
+        lambda topo: mininet.net.Mininet(topo, switch=_Bridge, controller=None, ipBase=_IP_BASE), hosts
+    )
+
+
+def _time(make: Callable[[SingleSwitchTopo], Any], hosts: int) -> dict[str, float]:
+    topo = SingleSwitchTopo(k=hosts, hopts={"defaultRoute": _GATEWAY})
+    start = time.perf_counter()
+    net = make(topo)
     net.start()
-    return net
+    built = time.perf_counter()
+    net.stop()
+    return {"build_s": built - start, "stop_s": time.perf_counter() - built}
 
 
 def main() -> None:
     """One measurement, in a network namespace of its own."""
     kind, hosts = sys.argv[1], int(sys.argv[2])
     enter(Namespace.new({}).fd)
-    topo = SingleSwitchTopo(k=hosts, hopts={"defaultRoute": _GATEWAY})
-    start = time.perf_counter()
-    net = {"ours": _ours, "stock": _stock}[kind](topo)
-    built = time.perf_counter()
-    net.stop()
-    json.dump({"build_s": built - start, "stop_s": time.perf_counter() - built}, sys.stdout)
+    json.dump({"ours": build_ours, "stock": build_stock}[kind](hosts), sys.stdout)
 
 
 if __name__ == "__main__":
