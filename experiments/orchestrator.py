@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -13,14 +12,16 @@ import msgspec
 
 from experiments import run_directory
 from experiments.errors import LabError, UnsupportedHere
+from experiments.identity import hashes, identity, kernel_name
 from experiments.result import Judgement, Result
 from experiments.run_directory import RunDirectory
 from experiments.scenario import Plan, Scenario, Verdict
 from experiments.verdict import judge
 from kernels.job import Job, Kernel, KernelError, Outcome, Unsupported
 
-_PACKAGES: Final = ("mininet", "msgspec", "pyroute2", "pysctp")
 _LIMIT_S: Final = 180.0
+BASICS: Final = frozenset({"bridge", "htb", "netem", "netns", "packet", "veth"})
+"""What every scenario needs of a kernel: a network, its impairments and its capture."""
 OnLine = Callable[[str], None]
 
 
@@ -46,7 +47,7 @@ def run(
         argv=(sys.executable, "-m", "experiments.inside", str(directory.path)),
         run_dir=directory.path,
         seed=seed,
-        needs=frozenset({"bridge", "netem", "netns", "packet", "veth"}) | scenario.needs,
+        needs=BASICS | scenario.needs,
         limit_s=_LIMIT_S,
     )
     wall_s, status = 0.0, 3
@@ -95,17 +96,18 @@ def replay_line(scenario: str, parameters: Mapping[str, Any], seed: int, kernel:
 def _manifest(
     scenario: Scenario, parameters: Mapping[str, Any], seed: int, kernel: Kernel, result: Result
 ) -> dict[str, Any]:
+    """What was run, on what, and what came out; the only file with dates, wall times and this machine in it."""
     return {
         "scenario": scenario.name,
         "parameters": dict(parameters),
         "seed": seed,
         "kernel": {**result.kernel, **kernel.describe()},
-        "versions": {
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in _PACKAGES},
-        },
+        "identity": identity(kernel),
+        "sha256": hashes(Path(result.run_dir)),
+        "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "wall_s": result.wall_s,
-        "replay": replay_line(scenario.name, result.parameters, seed, kernel.kind),
+        "virtual_s": result.judgement.virtual_s if kernel.virtual_time else None,
+        "replay": replay_line(scenario.name, result.parameters, seed, kernel_name(kernel)),
     }
 
 
