@@ -124,6 +124,85 @@ def show(_: Context, run: str) -> None:
     terminal.show_run(RunDirectory.open(Path(run)))
 
 
+@task(
+    iterable=["set"],
+    help={
+        **{name: _HELP[name] for name in ("scenario", "kernel", "seed", "set", "runs")},
+        "times": "how many runs",
+        "load": "keep twice as many busy loops as there are cores running meanwhile",
+    },
+)
+@command
+def prove(
+    _: Context,
+    scenario: str,
+    times: int = 10,
+    load: bool = False,
+    kernel: str = "",
+    seed: int = 1,
+    set: list[str] | None = None,
+    runs: str = "runs",
+) -> int:
+    """Play one scenario many times over and say whether every run is the same to the last bit."""
+    from experiments import prove as prover
+    from experiments.scenario import find, settings
+    from kernels.choose import select
+    from reports import comparison, terminal
+
+    chosen = find(scenario)
+    with terminal.Tally(f"{chosen.name}: identical runs", times) as count:
+        proof = prover.prove(
+            chosen,
+            chosen.complete(settings(set or [])),
+            seed=seed,
+            kernel=select(kernel or None),
+            runs=Path(runs),
+            times=times,
+            load=load,
+            on_run=count.show,
+        )
+    comparison.show_proof(proof)
+    return 0 if proof.identical else 1
+
+
+@task(
+    help={
+        "run": "a run directory, or a manifest.json alone",
+        "kernel": "another kernel than the run's own",
+        "runs": _HELP["runs"],
+    }
+)
+@command
+def replay(_: Context, run: str, kernel: str = "", runs: str = "runs") -> int:
+    """Make a run again, on the same kernel, and say whether it is the same to the last bit."""
+    from experiments import prove as prover
+    from reports import comparison, terminal
+
+    with terminal.Progress(["replay"]) as progress:
+        again = prover.replay(
+            Path(run),
+            kernel=kernel or None,
+            runs=Path(runs),
+            on_line=lambda line: progress.line("replay", line),
+        )
+    comparison.show_replay(again, run)
+    return 0 if again.identical else 1
+
+
+@task(help={"one": "a run directory", "other": "another"})
+@command
+def diff(_: Context, one: str, other: str) -> int:
+    """Show where two runs part: the first differing event, then measurements and causal chains."""
+    from experiments.compare import compare
+    from experiments.run_directory import RunDirectory
+    from reports import comparison
+
+    a, b = RunDirectory.open(Path(one)), RunDirectory.open(Path(other))
+    compared = compare(a, b)
+    comparison.show_comparison(compared, str(a.path), str(b.path))
+    return 0 if compared.identical else 1
+
+
 @task
 @command
 def doctor(_: Context) -> None:

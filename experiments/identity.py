@@ -17,8 +17,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from experiments.run_directory import CAPTURE, EVENTS, VERDICT
+from kernels import binary
 from kernels.build.store import built
+from kernels.choose import DEBIAN
 from kernels.job import Kernel
+from kernels.uml import UmlKernel
 
 SAME_BITS: Final = (EVENTS, CAPTURE, VERDICT)
 """The files of a run that follow from its identity; the others hold dates, wall times and paths."""
@@ -48,13 +51,13 @@ def versions() -> dict[str, str]:
 
 def kernel_name(kernel: Kernel) -> str:
     """What ``--kernel`` takes to get this kernel again, as far as a name can say."""
-    if kernel.kind != "uml":
+    if not isinstance(kernel, UmlKernel):
         return kernel.kind
-    described = kernel.describe()
+    path = kernel.binary.path
     for known in built():
-        if known.metadata.binary_sha256 == described["sha256"]:
+        if known.path.resolve() == path:
             return known.name
-    return "debian" if described["binary"] == "linux.uml" else "uml"
+    return DEBIAN if path.name == binary.DEBIAN else str(path)
 
 
 @lru_cache(maxsize=1)

@@ -12,7 +12,14 @@ from types import TracebackType
 from typing import Final, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.progress import Progress as RichProgress
 from rich.table import Table
 from rich.text import Text
@@ -20,7 +27,7 @@ from rich.text import Text
 from experiments.result import Both, Count, Result
 from experiments.run_directory import MANIFEST, VERDICT, RunDirectory
 from experiments.scenario import Scenario
-from reports.ladder import draw
+from reports.text import draw
 
 _STYLES: Final = {"survived": "green", "broke": "red", "unsupported": "yellow", "invalid": "magenta"}
 _QUIET_S: Final = 2.0  # progress is for what takes longer than this
@@ -88,6 +95,42 @@ class Progress:
         self._bars.stop_task(self._tasks[name])
         if self._plain:
             self._console.print(f"{name}: {result.judgement.verdict}", markup=False)
+
+
+class Tally:
+    """How many of a known number of things are done; shown while it takes, gone afterwards."""
+
+    def __init__(self, what: str, total: int) -> None:
+        self._console = console(stderr=True)
+        self._bars = RichProgress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bars.add_task(what, total=total)
+        self._what, self._total = what, total
+        self._said = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def show(self, done: int) -> None:
+        """So many are done now."""
+        self._bars.update(self._task, completed=done)
+        if not self._console.is_terminal and time.monotonic() - self._said > _QUIET_S:
+            self._said = time.monotonic()
+            self._console.print(f"{self._what}: {done} of {self._total}", markup=False)
 
 
 def show_scenarios(scenarios: Mapping[str, Scenario]) -> None:
