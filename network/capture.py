@@ -20,7 +20,6 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from network.errors import NetworkError
 from network.namespace import Namespace
 from protocols.pcapng import Direction, Writer
 
@@ -79,8 +78,9 @@ class Capture:
     def add(self, name: str, namespace: Namespace, nic: str) -> None:
         """Capture on a NIC of a namespace from now on, as interface `name`.
 
+        A capture that has ended (a full disk) takes no more NICs; that is no reason to end an experiment, and `stop` tells.
+
         Raises:
-            NetworkError: the capturing process has ended.
             OSError: no such NIC.
 
         """
@@ -96,10 +96,8 @@ class Capture:
             except PermissionError:  # root of a user namespace
                 tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
             tap.bind((nic, _ETH_P_ALL))
-            try:
+            with suppress(BrokenPipeError, ConnectionResetError):
                 socket.send_fds(self._control, [name.encode()], [tap.fileno()])
-            except (BrokenPipeError, ConnectionResetError):
-                raise NetworkError(f"the capture has ended before {name} could join it") from None
 
     def stop(self) -> CaptureReport:
         """End the capture when all that the kernel has captured is written."""

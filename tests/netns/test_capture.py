@@ -1,5 +1,6 @@
 """What a capture holds, and how it ends."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -30,7 +31,8 @@ def fields(path, display_filter, *names):
     ]
     for name in names:
         command += ["-e", name]
-    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    home = {**os.environ, "HOME": str(path.parent)}  # tshark crashes when it may not read its own
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env=home)
     return [line.split("\t") for line in result.stdout.splitlines()]
 
 
