@@ -215,7 +215,7 @@ def doctor(_: Context) -> None:
 
 @task(help={"topology": "which hosts and links", "kernel": _HELP["kernel"]})
 @command
-def shell(_: Context, topology: str = "HomeAndVisited", kernel: str = "") -> int:
+def shell(_: Context, topology: str, kernel: str = "") -> int:
     """Open Mininet's command line on a topology, in the chosen kernel."""
     from experiments import interactive
     from kernels.choose import select

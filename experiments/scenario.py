@@ -87,7 +87,7 @@ class Scenario:
         known = self.parameters()
         for name in texts:
             if name not in known:
-                raise BadInput(f"{self.name} has no parameter {name!r}{_nearest(name, known)}")
+                raise BadInput(f"{self.name} has no parameter {name!r}{nearest(name, known)}")
         return {
             name: _read(name, texts[name], parameter) if name in texts else parameter.default
             for name, parameter in sorted(known.items())
@@ -126,7 +126,7 @@ def find(name: str) -> Scenario:
     """The scenario of that name. Raises BadInput with the nearest name when there is none."""
     known = scenarios()
     if name not in known:
-        raise BadInput(f"there is no scenario {name!r}{_nearest(name, known)}; `./lab list` shows all")
+        raise BadInput(f"there is no scenario {name!r}{nearest(name, known)}; `./lab list` shows all")
     return known[name]
 
 
@@ -147,7 +147,8 @@ def _signature(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return {p.name: p.replace(annotation=hints.get(p.name, str)) for p in parameters}
 
 
-def _nearest(name: str, known: Mapping[str, Any]) -> str:
+def nearest(name: str, known: Mapping[str, Any]) -> str:
+    """The end of a sentence about an unknown name: the nearest known one, or all."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
     return f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(known) or 'none'}"
 
