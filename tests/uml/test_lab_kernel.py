@@ -70,6 +70,50 @@ while True:
 print("\n".join(sorted(seen)))
 print("python", os.urandom(8).hex())
 """
+# A mobile node, in the guest's first namespace, loses its only address and gets another one; the kernel's own auto-ASCONF
+# then asks for ADD and DELETE in one chunk, found through the deleted address.
+ROAM = r"""
+import socket, subprocess, sys, time, sctp
+def mobile_node():
+    for name in ("auth_enable", "addip_enable", "default_auto_asconf"):
+        with open("/proc/sys/net/sctp/" + name, "w") as file:
+            file.write("1")
+    session = sctp.sctpsocket_tcp(socket.AF_INET)
+    session.connect(("192.0.2.1", 5000))
+    session.sctp_send(b"before")
+    time.sleep(1)
+    for change in ("del 192.0.2.2/24", "add 192.0.2.3/24"):
+        subprocess.run(["ip", "address", *change.split(), "dev", "mn"], check=True)
+    time.sleep(2)
+    session.sctp_send(b"after")
+    time.sleep(10)
+def correspondent_node():
+    for name in ("auth_enable", "addip_enable"):
+        with open("/proc/sys/net/sctp/" + name, "w") as file:
+            file.write("1")
+    server = sctp.sctpsocket_tcp(socket.AF_INET)
+    server.bind(("192.0.2.1", 5000))
+    server.listen(1)
+    session, _ = server.accept()
+    received = []
+    session.setblocking(False)
+    for second in range(8):
+        time.sleep(1)
+        try:
+            received.append(session.recv(100).decode())
+        except BlockingIOError:
+            pass
+    print("received", *received, flush=True)
+    print("peer has", *sorted(address for address, _ in session.getpaddrs()), flush=True)
+globals()[sys.argv[1]]()
+"""
+ROAM_HOSTS = """
+mount -t tmpfs run /run
+ip netns add cn
+ip link add mn type veth peer name cn netns cn
+ip address add 192.0.2.2/24 dev mn && ip link set mn up
+ip -n cn address add 192.0.2.1/24 dev cn && ip -n cn link set cn up
+"""
 ADDRESSES = "for host in 1 2 3; do ip address add 192.0.2.$host/32 dev lo; done\n"
 TOLD = r"(delivered|peer|sctp|authenticated|tcp|python|\w+Error) "
 CHOSEN = re.compile(r"\b(port|tag|tsn|isn|python) (\w+)")
@@ -248,3 +292,25 @@ def test_a_nic_takes_each_filter(kernel: BuiltKernel, rule: str) -> None:
 )
 def test_nftables_takes_what_the_lab_rewrites_with(kernel: BuiltKernel, rules: str) -> None:
     assert "taken" in ask(kernel, f"nft {shlex.quote(rules)} && echo taken")
+
+
+def roam(kernel: BuiltKernel) -> list[str]:
+    """Let a mobile node lose its only address; gives what the correspondent node received and has of it."""
+    program = f"{sys.executable} -I -c {shlex.quote(ROAM)}"
+    nodes = (
+        f"ip netns exec cn {program} correspondent_node 2>&1 &\nsleep 1\n{program} mobile_node 2>&1\nwait $!"
+    )
+    printed = ask(kernel, ROAM_HOSTS + nodes)
+    return [line for line in printed.splitlines() if re.match(r"(received|peer|\w+Error) ", line)]
+
+
+def test_the_kernel_as_it_is_refuses_to_delete_the_lookup_address(kernel: BuiltKernel) -> None:
+    """The regression of FIG. 9: once it is gone from Debian's kernel, this test says so and the variant can go too."""
+    assert roam(kernel)[-1] == "peer has 192.0.2.2 192.0.2.3"
+
+
+def test_the_variant_deletes_the_lookup_address_and_data_goes_on() -> None:
+    variant = cached("asconf-lookup-delete")
+    if variant is None:
+        pytest.skip("no variant in the cache: build it with ./lab kernel --variant asconf-lookup-delete")
+    assert roam(variant) == ["received before after", "peer has 192.0.2.3"]

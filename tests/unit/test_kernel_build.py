@@ -304,7 +304,7 @@ def test_a_cache_that_cannot_be_written_is_said_so(monkeypatch: pytest.MonkeyPat
 # -- builds that end early
 
 
-@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_build_leaves_nothing(
     by: signal.Signals, make_source: Callable[..., Path], cache: Path, tmp_path: Path
 ) -> None:
