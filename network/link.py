@@ -28,6 +28,7 @@ class Link(mininet.link.Link):
     duplicate, corrupt for both directions, "up" and "down" for one. Up is from the host to the switch, or else from node1
     to node2; `params1` acts on what node1 sends, `params2` on what node2 sends. A link to a switch with an edge takes the
     edge's parameters, and its own in their place where it has some; with `edge=False` (a router's own port) it doesn't.
+    With `introduced` both ends know each other's addresses from the start, as routers do whose link has long been in use.
 
     Attributes:
         wire: whether it is made as a wire. It is if something is impaired, or if asked for.
@@ -54,6 +55,7 @@ class Link(mininet.link.Link):
         params2: Mapping[str, Any] | None = None,
         wire: bool | None = None,
         edge: bool = True,
+        introduced: bool = False,
         **params: Any,
     ) -> None:
         self.lab = node1.lab
@@ -95,7 +97,15 @@ class Link(mininet.link.Link):
             for end in (self.intf1, self.intf2):
                 if end.node.bridge is None:
                     self.lab.fresh(end)
+            if introduced:
+                self._introduce(self.intf1, addr2, self.intf2)
+                self._introduce(self.intf2, addr1, self.intf1)
             self.lab.carrier_changes()
+
+    @staticmethod
+    def _introduce(end: Intf, mac: str, other: Intf) -> None:
+        """Queue permanent neighbour entries at one end for the other's addresses."""
+        end.node.namespace.rtnl.queue(*(rtnetlink.neighbour(end.index, a.ip, mac) for a in other.addresses))
 
     def _set_directions(self, first: Impairment, second: Impairment) -> None:
         self.up, self.down = (second, first) if self._reversed else (first, second)

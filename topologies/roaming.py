@@ -76,7 +76,10 @@ class RoamingTopo(Topo):
         return str(self.addHost(name, ip=None, forward=True, routes=dict(routes)))
 
     def add_transit(self, left: str, right: str, subnet: Subnet, delay: float) -> None:
-        """Link two routers; the left one is host 1 of the subnet, the right one host 2."""
+        """Link two routers; the left one is host 1 of the subnet, the right one host 2.
+
+        They know each other from the start: else the first packet to take a new path would pay for it, once a run.
+        """
         self.addLink(
             left,
             right,
@@ -85,6 +88,7 @@ class RoamingTopo(Topo):
             params1={"ip": subnet.addresses(1)},
             params2={"ip": subnet.addresses(2)},
             delay=delay,
+            introduced=True,
         )
 
     def add_mobile(self, segment: Segment) -> str:
@@ -100,7 +104,14 @@ class RoamingTopo(Topo):
         here = {"ip": subnet.addresses(CORRESPONDENT), "gateways": subnet.gateways}
         there = {"ip": subnet.addresses(ROUTER)}
         self.addLink(
-            name, router, intfName1="eth0", intfName2=f"to-{name}", params1=here, params2=there, delay=delay
+            name,
+            router,
+            intfName1="eth0",
+            intfName2=f"to-{name}",
+            params1=here,
+            params2=there,
+            delay=delay,
+            introduced=True,
         )
         return str(name)
 
