@@ -44,6 +44,7 @@ class Session:
     correspondent: Correspondent
     announce: Announce
     wishes: Wishes
+    managed: bool = True
 
     def stream(self, every: float = 0.02, size: int = 200) -> Stream:
         """A stream to start: up and down at once, until two seconds before the scenario's end."""
@@ -83,16 +84,19 @@ class Mobile:
         *,
         family: Family = 4,
         announce: Announce = Announce.SOCKET,
+        managed: bool = True,
         set_primary: bool = True,
         delete: bool = True,
     ) -> Session:
         """Set up an association over IPv4 or IPv6 (``family``) now, and wait for it.
 
         ``announce`` says who puts new addresses into ASCONFs, ``set_primary`` and ``delete`` how far the mobility manager
-        goes (FIG. 7). Raises LabError when there is no association within 20 s.
+        goes (FIG. 7); without being ``managed`` the node keeps its association as it is. Raises LabError when there is no association within 20 s.
         """
         self.lab.site.family = family
-        session = Session(len(self.sessions) + 1, self, correspondent, announce, Wishes(set_primary, delete))
+        session = Session(
+            len(self.sessions) + 1, self, correspondent, announce, Wishes(set_primary, delete), managed
+        )
         self.sessions.append(session)
         self.lab.open(session)
         return session
@@ -146,14 +150,15 @@ class Lab:
         name = session.mobile.name
         if len(session.mobile.sessions) == 1:
             self.agents.command(session.correspondent.name, "listen", local=self.site.wildcard, port=PORT)
-            self.agents.command(
-                name,
-                "manage",
-                family=family,
-                announce=session.announce.value,
-                set_primary=session.wishes.set_primary,
-                delete=session.wishes.delete,
-            )
+            self.agents.command(name, "watch", family=family)
+            if session.managed:
+                self.agents.command(
+                    name,
+                    "manage",
+                    announce=session.announce.value,
+                    set_primary=session.wishes.set_primary,
+                    delete=session.wishes.delete,
+                )
         self.connect(session)
         deadline_ns = self._clock.now_ns() + _CONNECT_NS
         while session.number not in self._up and self._clock.now_ns() < deadline_ns:

@@ -12,6 +12,8 @@ from nodes.acknowledgements import AcknowledgementWatch
 from nodes.addresses import AddressChange, AddressWatch
 from nodes.association import Association
 from nodes.endpoint import Endpoint
+from nodes.mobile_ip_client import MobileIpClient
+from nodes.streams import Channel
 from protocols.mobility import Announce, Command, MobilityPolicy, Verb, Wishes
 from protocols.payload import Direction
 
@@ -26,23 +28,52 @@ class MobileNode(Endpoint):
         self._policy: MobilityPolicy | None = None
         self._association: Association | None = None
 
-    def do_manage(self, family: int, announce: str, set_primary: bool, delete: bool) -> None:
-        """Start the mobility manager for the addresses of one family (4 or 6)."""
+    def do_manage(self, announce: str, set_primary: bool, delete: bool) -> None:
+        """Let the mobility manager act on what is watched."""
         self._policy = MobilityPolicy(Announce(announce), Wishes(set_primary, delete))
+
+    def do_watch(self, family: int) -> None:
+        """Report NICs, addresses of one family (4 or 6) and ASCONF-ACKs from now on."""
         addresses = AddressWatch()
         acknowledgements = AcknowledgementWatch(family)
         self._family = family
         self.on_readable(addresses, lambda: self._nics_changed(addresses))
         self.on_readable(acknowledgements, lambda: self._acknowledged(acknowledgements))
 
-    def association_up(self, association: Association) -> None:
+    # -- Mobile IP, in the place of the mobility manager -------------------------------------------------------------
+
+    def do_mobile_ip(self, **settings: Any) -> None:
+        """Keep the home address reachable by Mobile IP, as ``nodes.mobileip_settings.MobileSettings`` say."""
+        self._mobile_ip = MobileIpClient(self, settings)
+
+    def do_care_of(self, nic: str, address: str, gateway: str) -> None:
+        """A NIC was given an address of a foreign network."""
+        self._mobile_ip.acquired(nic, address, gateway)
+
+    def do_withdraw(self) -> None:
+        """Deregister the care-of address from afar."""
+        self._mobile_ip.withdraw()
+
+    def do_replay(self) -> None:
+        """Send the last Registration Request again, bit for bit."""
+        self._mobile_ip.replay()
+
+    def do_halt(self) -> None:
+        """Let Mobile IP fall silent, the sessions going on."""
+        self._mobile_ip.halt()
+
+    # -- the mobility manager ----------------------------------------------------------------------------------------
+
+    def association_up(self, association: Channel) -> None:
         """Tell the policy which addresses the association has."""
+        if not isinstance(association, Association):
+            return
         self._association = association
         if self._policy:
             self._policy.association_up(association.addresses())
             self._obey()
 
-    def association_down(self, association: Association) -> None:
+    def association_down(self, association: Channel) -> None:
         """Forget what was asked for."""
         if association is self._association:
             self._association = None

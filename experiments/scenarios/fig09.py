@@ -19,7 +19,7 @@ def fig09(lab: Lab, gap: Seconds = 0.0, family: Family = 4) -> None:
 def fig09_fixed(lab: Lab, gap: Seconds = 0.0, family: Family = 4) -> None:
     """The same move without ASCONF: the association's addresses stay what they were."""
     lab.without_asconf()
-    session = lab.mobile.connect(lab.correspondent, family=family)
+    session = lab.mobile.connect(lab.correspondent, family=family, managed=False)
     lab.at(1.0).start(session.stream(every=0.02))
     lab.at(5.0).move(lab.mobile.nic("wlan0"), to=lab.visited, gap=gap)
     lab.until(20.0)
