@@ -1,0 +1,139 @@
+"""Two runs side by side: what is the same, what is first to differ, and what came of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.compare import ChainLine, compare
+from experiments.run_directory import CAPTURE, EVENTS, MANIFEST, PLAN, VERDICT, RunDirectory
+from protocols.pcapng import Direction, Writer
+
+START = {"t": 0, "node": "lab", "kind": "run.start", "epoch_ns": 1}
+REFUSED = {"t": 500, "node": "mn", "kind": "asconf.acknowledged", "refused": ["DELETE IP 192.0.2.10"]}
+ACCEPTED = {**REFUSED, "refused": []}
+ACK = {"t": 5.6, "step": "ASCONF-ACK sent", "node": "cn", "text": "ASCONF-ACK serial=17 all carried out"}
+DATA = {"t": 5.8, "step": "first DATA up", "node": "cn", "text": "message 200"}
+
+
+class Runs:
+    """Makes run directories by hand."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._made = 0
+
+    def make(
+        self,
+        events: list[dict[str, Any]] | None = None,
+        chain: list[dict[str, Any]] | None = None,
+        frames: tuple[bytes, ...] = (b"frame",),
+        seed: int = 1,
+        **verdict: Any,
+    ) -> RunDirectory:
+        self._made += 1
+        path = self._root / str(self._made)
+        path.mkdir()
+        run = RunDirectory(path)
+        run.write(PLAN, {"scenario": "fig09", "parameters": {"gap": 0.0}, "seed": seed})
+        run.write(MANIFEST, {"identity": {"kernel": "7.3.4"}})
+        run.write(VERDICT, {"verdict": "survived", "reasons": [], "chain": chain or [], **verdict})
+        (path / EVENTS).write_text("".join(json.dumps(event) + "\n" for event in events or [START]))
+        with (path / CAPTURE).open("wb") as file:
+            writer = Writer(file)
+            nic = writer.interface("mn.wlan0")
+            for number, frame in enumerate(frames):
+                writer.packet(nic, number, frame, direction=Direction.OUT)
+        return run
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Runs:
+    return Runs(tmp_path)
+
+
+def test_equal_runs_are_identical(runs: Runs) -> None:
+    compared = compare(runs.make(), runs.make())
+    assert compared.identical
+    assert (compared.first, compared.packet, compared.measurements, compared.chain) == (None, None, (), ())
+
+
+def test_the_first_event_that_differs_is_shown_with_both_sides(runs: Runs) -> None:
+    compared = compare(runs.make([START, REFUSED]), runs.make([START, ACCEPTED]))
+    assert compared.differing == (EVENTS,)
+    assert compared.first is not None
+    assert compared.first.where == "event 1"
+    assert compared.first.a == '0.000000500 s mn asconf.acknowledged refused=["DELETE IP 192.0.2.10"]'
+    assert compared.first.b == "0.000000500 s mn asconf.acknowledged refused=[]"
+
+
+def test_a_run_that_stops_sooner_differs_where_it_stops(runs: Runs) -> None:
+    compared = compare(runs.make([START, REFUSED]), runs.make([START]))
+    assert compared.first is not None
+    assert compared.first.b == "(nothing more)"
+
+
+def test_what_happened_at_another_time_is_no_other_happening(runs: Runs) -> None:
+    later = {**REFUSED, "t": 900}
+    compared = compare(runs.make([START, REFUSED]), runs.make([START, later]))
+    assert compared.first is not None
+    assert compared.happened is None
+
+
+def test_what_happened_is_compared_node_by_node_and_without_messages(runs: Runs) -> None:
+    message = {"t": 1, "node": "mn", "kind": "data.sent", "seq": 1}
+    other_node = {"t": 2, "node": "cn", "kind": "listening"}
+    a = runs.make([START, message, other_node, REFUSED])
+    b = runs.make([START, ACCEPTED, other_node])
+    compared = compare(a, b)
+    assert compared.happened is not None
+    assert compared.happened.where == "what mn reports"
+    assert "refused=[]" in compared.happened.b
+
+
+def test_without_a_differing_event_the_first_differing_packet_is_shown(runs: Runs) -> None:
+    compared = compare(runs.make(frames=(b"one", b"two")), runs.make(frames=(b"one", b"2")))
+    assert compared.differing == (CAPTURE,)
+    assert compared.packet is not None
+    assert compared.packet.where == "packet 1"
+    assert compared.packet.a.startswith("0.000000001 s mn.wlan0 out")
+
+
+def test_measurements_that_differ_are_listed_by_name(runs: Runs) -> None:
+    a, b = runs.make(outage_s={"up": 0.7, "down": 1.1}), runs.make(outage_s={"up": 0.7, "down": 0.6})
+    assert [(d.where, d.a, d.b) for d in compare(a, b).measurements] == [("outage_s down", "1.1", "0.6")]
+
+
+def test_tags_drawn_at_random_are_no_measurement(runs: Runs) -> None:
+    a, b = (
+        runs.make(reasons=[f"one association (tags {tag} and 00000001)"]) for tag in ("0000000a", "0000000b")
+    )
+    assert not compare(a, b).identical
+    assert compare(a, b).measurements == ()
+
+
+def test_chains_are_laid_over_each_other_step_by_step(runs: Runs) -> None:
+    refusal = {**ACK, "text": "ASCONF-ACK serial=99 FAILED id=1"}
+    compared = compare(runs.make(chain=[refusal, DATA]), runs.make(chain=[ACK, {**DATA, "t": 5.7}]))
+    assert compared.chain == (
+        ChainLine(5.6, None, "cn", "ASCONF-ACK sent", "ASCONF-ACK FAILED id=1"),
+        ChainLine(None, 5.6, "cn", "ASCONF-ACK sent", "ASCONF-ACK all carried out"),
+        ChainLine(5.8, 5.7, "cn", "first DATA up", "message 200"),
+    )
+
+
+def test_conditions_name_what_the_runs_do_not_have_in_common(runs: Runs) -> None:
+    compared = compare(runs.make(seed=1), runs.make(seed=2))
+    assert [(d.where, d.a, d.b) for d in compared.conditions] == [("seed", "1", "2")]
+
+
+def test_a_missing_capture_is_a_difference(runs: Runs) -> None:
+    a, b = runs.make(), runs.make()
+    (b.path / CAPTURE).unlink()
+    compared = compare(a, b)
+    assert compared.differing == (CAPTURE,)
+    assert compared.packet is not None
+    assert "cannot be compared" in compared.packet.a
