@@ -12,7 +12,8 @@ from functools import partial
 from typing import Any
 
 from nodes.agent import Agent, now_ns
-from nodes.association import Association, Listener, Notification
+from nodes.association import Notification
+from nodes.streams import Channel, Listening, listen, open_channel
 from protocols import payload
 from protocols.payload import Direction, Kind, Message
 
@@ -20,13 +21,13 @@ from protocols.payload import Direction, Kind, Message
 @dataclass(slots=True)
 class _Session:
     number: int
-    association: Association | None = None
+    association: Channel | None = None
     next_sequence: int = 0
     backlog: deque[bytes] = field(default_factory=deque)
 
 
 class Endpoint(Agent):
-    """Sessions over SCTP. ``direction`` is the one that this node sends in."""
+    """Sessions over SCTP, TCP or UDP. ``direction`` is the one that this node sends in."""
 
     direction: Direction
 
@@ -36,22 +37,30 @@ class Endpoint(Agent):
 
     # -- commands --------------------------------------------------------------------------------------------------
 
-    def do_listen(self, local: str, port: int) -> None:
-        """Accept associations; the first message of each names its session."""
-        listener = Listener(local, port)
+    def do_listen(self, local: str, port: int, transport: str = "sctp") -> None:
+        """Accept associations (connections, flows); the first message of each names its session."""
+        listener = listen(transport, local, port)
         self.on_readable(listener, lambda: self._accept(listener))
         self.emit("listening", address=local, port=port)
 
     def do_connect(
-        self, session: int, local: str, peer: str, port: int, kernel_announces: bool = False
+        self,
+        session: int,
+        local: str,
+        peer: str,
+        port: int,
+        transport: str = "sctp",
+        kernel_announces: bool = False,
     ) -> None:
         """Set up an association for a session; a session that had one before goes on over the new one."""
-        association = Association.open(local, 0, kernel_announces=kernel_announces)
+        association = open_channel(transport, local, kernel_announces=kernel_announces)
         state = self._sessions.setdefault(session, _Session(session))
         state.association = None
         self.on_readable(association, lambda: self._read(association, state))
         association.connect(peer, port)
         self.emit("association.connect", session=session, peer=peer)
+        if transport != "sctp":  # SCTP says by a notification, which can be read, that it is up
+            self.on_writable(association, lambda: self._decided(association, state))
 
     def do_stream(self, session: int, every_ns: int, size: int, start_ns: int, end_ns: int) -> None:
         """Send a message of ``size`` bytes every ``every_ns`` from ``start_ns`` until ``end_ns`` (absolute)."""
@@ -74,19 +83,24 @@ class Endpoint(Agent):
 
     # -- what subclasses may add to ----------------------------------------------------------------------------------
 
-    def association_up(self, association: Association) -> None:
+    def association_up(self, association: Channel) -> None:
         """The kernel reported COMM_UP."""
 
-    def association_down(self, association: Association) -> None:
+    def association_down(self, association: Channel) -> None:
         """The association ended, in whatever way."""
 
     # -- traffic ---------------------------------------------------------------------------------------------------
 
-    def _accept(self, listener: Listener) -> None:
+    def _accept(self, listener: Listening) -> None:
         while (association := listener.accept()) is not None:
             self.on_readable(association, partial(self._read, association, None))
+            self._read(association, None)
 
-    def _read(self, association: Association, session: _Session | None) -> None:
+    def _decided(self, association: Channel, session: _Session) -> None:
+        self.on_writable(association, None)
+        self._read(association, session)
+
+    def _read(self, association: Channel, session: _Session | None) -> None:
         while (received := association.receive()) is not None:
             if isinstance(received, Notification):
                 self._notified(association, session, received)
@@ -96,25 +110,23 @@ class Endpoint(Agent):
             elif message := payload.decode(received):
                 session = self._arrived(association, session, message)
 
-    def _notified(
-        self, association: Association, session: _Session | None, notification: Notification
-    ) -> None:
+    def _notified(self, association: Channel, session: _Session | None, notification: Notification) -> None:
         details: dict[str, Any] = {"session": session.number} if session else {}
         if notification.address:
             details |= {"address": notification.address}
         if notification.error:
             details |= {"error": notification.error}
         self.emit(notification.kind, **details)
-        if notification.kind == "association.up":
+        if notification.kind.endswith(".up"):
             if session is not None:  # the side that connects says which session this is
                 session.association = association
                 hello = Message(Kind.HELLO, self.direction, session.number, 0, now_ns())
                 association.send(hello.encode())
             self.association_up(association)
-        elif notification.kind in ("association.lost", "association.failed"):
+        elif notification.kind.endswith((".lost", ".failed")):
             self._ended(association, session)
 
-    def _arrived(self, association: Association, session: _Session | None, message: Message) -> _Session:
+    def _arrived(self, association: Channel, session: _Session | None, message: Message) -> _Session:
         if session is None:
             session = self._sessions.setdefault(message.session, _Session(message.session))
             session.association = association
@@ -126,7 +138,7 @@ class Endpoint(Agent):
             )
         return session
 
-    def _ended(self, association: Association, session: _Session | None) -> None:
+    def _ended(self, association: Channel, session: _Session | None) -> None:
         if association.fileno() < 0:
             return
         self.emit("association.ended", **({"session": session.number} if session else {}))
@@ -148,7 +160,7 @@ class Endpoint(Agent):
         session.backlog.append(message.encode(size))
         self._flush(session, session.association)
 
-    def _flush(self, session: _Session, association: Association) -> None:
+    def _flush(self, session: _Session, association: Channel) -> None:
         while session.backlog:
             if not association.send(session.backlog[0]):
                 self.on_writable(association, lambda: self._flush(session, association))

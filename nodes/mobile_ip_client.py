@@ -1,0 +1,159 @@
+"""The mobile node's Mobile IP: keeps its home address reachable wherever its NICs are.
+
+It runs in the mobile node's agent, beside the sessions. The home address stays on the NIC all the time, so that sockets bound
+to it never notice a move; what changes is by whom the node's packets go, and whether it answers ARP.
+"""
+
+from __future__ import annotations
+
+import select
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from typing import Any, Final
+
+import msgspec
+
+from nodes.addresses import AddressWatch, LinkChange
+from nodes.agent import Agent
+from nodes.mobileip_io import Discovery, MobileIpPort, Registration, announce
+from nodes.mobileip_settings import MobileSettings
+from nodes.mobileip_shell import Shell, fresh_random
+from nodes.routing import Routing, arp_for
+from nodes.tunnels import Tunnel, Tunnels
+from protocols.mobileip.actions import (
+    Action,
+    AnswerArp,
+    Decapsulate,
+    GratuitousArp,
+    RestoreHomeRoute,
+    SendIcmp,
+    SendUdp,
+    SetDefaultRoute,
+)
+from protocols.mobileip.advertisement import AgentAdvertisement
+from protocols.mobileip.mobile_node import MobileNode
+
+_EVERYWHERE: Final = IPv4Network("0.0.0.0/0")
+_ANSWER_ALL, _ANSWER_ON_SUBNET, _ANSWER_NOTHING = 0, 2, 8  # arp_ignore
+_BEST_ADDRESS: Final = 2  # arp_announce: never the home address in an ARP request on a foreign link
+
+
+class MobileIpClient:
+    """Runs :class:`MobileNode` in ``agent``'s loop."""
+
+    def __init__(self, agent: Agent, settings: dict[str, Any]) -> None:
+        chosen = msgspec.convert(settings, MobileSettings)
+        self._config = chosen.config()
+        self._interface = chosen.interface
+        self._agent = agent
+        self._machine = MobileNode(self._config, fresh_random())
+        self._shell = Shell(agent, self._machine, self._perform, chosen.skew_ns)
+        self._routing = Routing()
+        self._tunnels = Tunnels(self._routing)
+        self._port = MobileIpPort()
+        self._watch = AddressWatch()
+        self._neighbours: dict[IPv4Address, str] = {}
+        self._own_care_of = False
+        self._last_request: SendUdp | None = None
+        arp_for(self._interface, arp_announce=_BEST_ADDRESS)
+        agent.on_readable(self._port, self._arrived)
+        agent.on_readable(self._watch, self._links_changed)
+        self._machine.link_up(self._interface, self._shell.now())
+        self._shell.settle()
+
+    def acquired(self, interface: str, address: str, gateway: str) -> None:
+        """A NIC was given an address of the network it is on now: a co-located care-of address."""
+        while select.select([self._watch], (), (), 0)[0]:
+            self._links_changed()  # what happened to the link came before, and must be told before
+        self._own_care_of = True
+        self._machine.care_of_acquired(
+            interface, IPv4Interface(address), IPv4Address(gateway), self._shell.now()
+        )
+        self._shell.settle()
+
+    def withdraw(self) -> None:
+        """Deregister from afar."""
+        self._machine.withdraw(self._shell.now())
+        self._shell.settle()
+
+    def replay(self) -> None:
+        """Send the last request once more, bit for bit, as an attacker who has recorded it would."""
+        if self._last_request is not None:
+            self._port.send_udp(self._last_request, self._interface)
+
+    def halt(self) -> None:
+        """Fall silent: nothing is renewed, nothing answered any more. What the kernel was told stays."""
+        self._shell.stop()
+        for source in (self._port, self._watch):
+            self._agent.forget(source)
+        self._port.close()
+
+    # -- what happens
+
+    def _arrived(self) -> None:
+        for arrived in self._port.read():
+            now = self._shell.now()
+            if isinstance(arrived, Discovery) and arrived.type == AgentAdvertisement.TYPE:
+                self._machine.receive_icmp(
+                    arrived.data, arrived.source, now, interface=arrived.interface, link=arrived.link
+                )
+            elif isinstance(arrived, Registration):
+                self._machine.receive(arrived.data, arrived.source, now)
+        self._shell.settle()
+
+    def _links_changed(self) -> None:
+        for change in self._watch.read():
+            if isinstance(change, LinkChange) and change.nic == self._interface:
+                if not change.up:
+                    self._own_care_of = False
+                tell = self._machine.link_up if change.up else self._machine.link_down
+                tell(change.nic, self._shell.now())
+        self._shell.settle()
+
+    # -- what is to be done
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case SendUdp():
+                self._last_request = action
+                self._port.send_udp(action, action.interface or self._interface)
+            case SendIcmp():
+                self._port.send_icmp(action, action.interface or self._interface, self._config.home_address)
+            case AnswerArp(_, on=on):
+                away = _ANSWER_ON_SUBNET if self._own_care_of else _ANSWER_NOTHING
+                arp_for(self._interface, arp_ignore=_ANSWER_ALL if on else away)
+            case GratuitousArp(home):
+                announce(home, self._interface)
+            case Decapsulate(care_of, encapsulation, on=on):
+                if on:
+                    self._tunnels.use("end", Tunnel(care_of, None, encapsulation))
+                else:
+                    self._tunnels.release("end")
+            case SetDefaultRoute():
+                self._route(action)
+            case RestoreHomeRoute():
+                self._restore()
+
+    def _route(self, route: SetDefaultRoute) -> None:
+        home = self._config.home_address
+        self._forget_neighbours()
+        if route.tunnel_to and route.care_of_address:
+            tunnel = Tunnel(route.care_of_address, route.tunnel_to, route.encapsulation)
+            self._routing.route(_EVERYWHERE, self._tunnels.use("reverse", tunnel), source=home)
+        else:
+            if route.link:
+                self._routing.neighbour(route.gateway, route.interface, route.link)
+                self._neighbours[route.gateway] = route.interface
+            self._routing.route(_EVERYWHERE, route.interface, via=route.gateway, source=home)
+            self._tunnels.release("reverse")
+        self._routing.rule(source=home)
+
+    def _restore(self) -> None:
+        self._routing.rule(source=self._config.home_address, on=False)
+        self._routing.flush()
+        self._forget_neighbours()
+        self._tunnels.release("reverse")
+
+    def _forget_neighbours(self) -> None:
+        for address, interface in self._neighbours.items():
+            self._routing.forget_neighbour(address, interface)
+        self._neighbours.clear()

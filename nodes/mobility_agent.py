@@ -1,0 +1,87 @@
+"""What home and foreign agents have in common as processes: one link that they serve, and a table that they keep."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from ipaddress import IPv4Address
+from typing import Any
+
+from nodes.agent import Agent, now_ns
+from nodes.mobileip_io import Arrived, Discovery, MobileIpPort, Registration
+from nodes.mobileip_shell import Machine, Shell, fresh_random
+from nodes.routing import Routing
+from nodes.tunnels import Tunnels
+from protocols.mobileip.actions import Action, SendIcmp
+from protocols.mobileip.advertisement import AgentSolicitation
+from protocols.mobileip.identification import SECOND
+
+
+class MobilityAgent(Agent):
+    """A router that serves mobile nodes. Subclasses make the machine, and carry out what it asks for."""
+
+    def __init__(self, name: str, control: Any) -> None:
+        super().__init__(name, control)
+        self._address = IPv4Address(0)
+        self._interface = ""
+        self._table: Sequence[dict[str, Any]] = ()
+
+    def serve(self, machine: Machine, interface: str, address: IPv4Address) -> None:
+        """Start to serve the link of ``interface``, after clearing away what a crashed agent left in the kernel."""
+        self._interface, self._address = interface, address
+        self._routing = Routing()
+        self._tunnels = Tunnels(self._routing)
+        self._tunnels.clear([name for _, name in socket.if_nameindex()])
+        self._routing.flush()
+        self._routing.rule()
+        self._port = MobileIpPort()
+        self._shell = Shell(self, machine, self.perform)
+        self.on_readable(self._port, self._read)
+        self.emit("mip.serving", interface=interface, address=str(address))
+        self._settle()
+
+    # -- what subclasses are
+
+    def table(self) -> Sequence[dict[str, Any]]:
+        """The table to print: one mapping a row."""
+        raise NotImplementedError
+
+    def perform(self, action: Action) -> None:
+        """Carry out an action. OSError for what the kernel refuses."""
+        raise NotImplementedError
+
+    def take(self, arrived: Arrived, now: int) -> None:
+        """Tell the machine what arrived."""
+        raise NotImplementedError
+
+    # -- what they use
+
+    def advertise(self, action: SendIcmp) -> None:
+        """Send an agent advertisement on the link."""
+        self._port.send_icmp(action, self._interface, self._address)
+
+    @staticmethod
+    def first_advertisement() -> int:
+        """When to begin (ns): within a second, at random, so that agents don't advertise in step (RFC 1256, 6.2.4)."""
+        return now_ns() + fresh_random().randrange(SECOND)
+
+    def _read(self) -> None:
+        for arrived in self._port.read():
+            if self._ours(arrived):
+                self.take(arrived, self._shell.now())
+        self._settle()
+
+    def _ours(self, arrived: Arrived) -> bool:
+        """Whether this agent is meant; what it only forwards as a router passes by here as well."""
+        if isinstance(arrived, Discovery):
+            return arrived.interface == self._interface and arrived.type == AgentSolicitation.TYPE
+        if isinstance(arrived, Registration):
+            to = arrived.destination.address
+            return to == self._address or to.is_multicast or int(to) == 0xFFFFFFFF
+        return True
+
+    def _settle(self) -> None:
+        self._shell.settle()
+        if (table := self.table()) != self._table:
+            self._table = table
+            self.emit("mip.table", rows=list(table))
