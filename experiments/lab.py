@@ -91,7 +91,8 @@ class Mobile:
         """Set up an association over IPv4 or IPv6 (``family``) now, and wait for it.
 
         ``announce`` says who puts new addresses into ASCONFs, ``set_primary`` and ``delete`` how far the mobility manager
-        goes (FIG. 7); without being ``managed`` the node keeps its association as it is. Raises LabError when there is no association within 20 s.
+        goes (FIG. 7); without being ``managed`` the node keeps its association as it is. Raises LabError when there is no
+        association within 20 s.
         """
         self.lab.site.family = family
         session = Session(
