@@ -10,6 +10,7 @@ A scenario reads like the figure it reproduces::
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Literal
@@ -17,11 +18,13 @@ from typing import Any, Final, Literal
 from experiments.agents import Agents
 from experiments.clock import Clock, Timeline
 from experiments.errors import LabError
+from experiments.mobile_ip import Agent, MobileIp, Terms
 from experiments.run_directory import EventLog
 from protocols.mobility import Announce, Verb, Wishes
 
 PORT: Final = 5001
 Family = Literal[4, 6]
+Transport = Literal["sctp", "tcp", "udp"]
 _CONNECT_NS: Final = 20 * 10**9
 _DRAIN_S: Final = 2.0
 
@@ -37,7 +40,10 @@ class Stream:
 
 @dataclass(slots=True)
 class Session:
-    """What an application keeps with its correspondent; its associations may come and go."""
+    """What an application keeps with its correspondent; its associations may come and go.
+
+    ``called``: the correspondent node set it up, to the mobile node's home address.
+    """
 
     number: int
     mobile: Mobile
@@ -45,6 +51,8 @@ class Session:
     announce: Announce
     wishes: Wishes
     managed: bool = True
+    transport: Transport = "sctp"
+    called: bool = False
 
     def stream(self, every: float = 0.02, size: int = 200) -> Stream:
         """A stream to start: up and down at once, until two seconds before the scenario's end."""
@@ -64,6 +72,14 @@ class Correspondent:
     """The correspondent node."""
 
     name: str
+
+    def connect(self, mobile: Mobile, *, transport: Transport = "sctp") -> Session:
+        """Set up a session to the mobile node's home address now, and wait for it. Raises LabError as Mobile.connect."""
+        number = len(mobile.sessions) + 1
+        session = Session(
+            number, mobile, self, Announce.SOCKET, Wishes(), managed=False, transport=transport, called=True
+        )
+        return mobile.keep(session)
 
 
 @dataclass(slots=True)
@@ -87,17 +103,20 @@ class Mobile:
         managed: bool = True,
         set_primary: bool = True,
         delete: bool = True,
+        transport: Transport = "sctp",
     ) -> Session:
-        """Set up an association over IPv4 or IPv6 (``family``) now, and wait for it.
+        """Set up an association (connection, flow) over IPv4 or IPv6 (``family``) now, and wait for it.
 
         ``announce`` says who puts new addresses into ASCONFs, ``set_primary`` and ``delete`` how far the mobility manager
         goes (FIG. 7); without being ``managed`` the node keeps its association as it is. Raises LabError when there is no
         association within 20 s.
         """
         self.lab.site.family = family
-        session = Session(
-            len(self.sessions) + 1, self, correspondent, announce, Wishes(set_primary, delete), managed
-        )
+        number, wishes = len(self.sessions) + 1, Wishes(set_primary, delete)
+        return self.keep(Session(number, self, correspondent, announce, wishes, managed, transport))
+
+    def keep(self, session: Session) -> Session:
+        """Add a session and open it."""
         self.sessions.append(session)
         self.lab.open(session)
         return session
@@ -113,6 +132,8 @@ class Lab:
         self._clock = clock
         self.timeline = Timeline(clock, log.start_ns)
         self._up: set[int] = set()
+        self._settled = False
+        self.tables: dict[str, list[dict[str, Any]]] = {}
         self.streams: list[tuple[float, Stream]] = []
         self.end_s = 0.0
         self.mobile = Mobile(site.mobile, self)
@@ -129,6 +150,17 @@ class Lab:
     def without_asconf(self) -> None:
         """Switch dynamic address reconfiguration off on both nodes (net.sctp.addip_enable), before any session."""
         self.site.without_asconf()
+
+    def mobile_ip(self, terms: Terms) -> MobileIp:
+        """Set Mobile IP up, with the mobile node at home, and wait until that has found its home agent.
+
+        From now on the mobile node's NICs keep the home address wherever they are plugged in.
+        """
+        started: MobileIp = self.site.start_mobile_ip(terms)
+        self._await(
+            lambda: self._settled, "the mobile node heard no home agent within 20 s; see mn.log, ha.log"
+        )
+        return started
 
     def at(self, time_s: float) -> At:
         """What is to happen at a time, in seconds since the run's start."""
@@ -147,45 +179,59 @@ class Lab:
 
     def open(self, session: Session) -> None:
         """Start listening and managing for a session, connect it, and wait until it is up."""
-        family = self.site.family
-        name = session.mobile.name
-        if len(session.mobile.sessions) == 1:
-            self.agents.command(session.correspondent.name, "listen", local=self.site.wildcard, port=PORT)
-            self.agents.command(name, "watch", family=family)
+        waiting = session.mobile.name if session.called else session.correspondent.name
+        earlier = session.mobile.sessions[:-1]
+        if session.transport not in {s.transport for s in earlier if s.called == session.called}:
+            local = self.site.mobile_address() if session.called else self.site.wildcard
+            self.agents.command(waiting, "listen", local=local, port=PORT, transport=session.transport)
+        if not earlier:
+            self.agents.command(session.mobile.name, "watch", family=self.site.family)
             if session.managed:
                 self.agents.command(
-                    name,
+                    session.mobile.name,
                     "manage",
                     announce=session.announce.value,
                     set_primary=session.wishes.set_primary,
                     delete=session.wishes.delete,
                 )
         self.connect(session)
+        self._await(
+            lambda: session.number in self._up,
+            "no association came up within 20 s; see mn.log, cn.log and the capture in the run directory",
+        )
+
+    def _await(self, condition: Callable[[], bool], otherwise: str) -> None:
         deadline_ns = self._clock.now_ns() + _CONNECT_NS
-        while session.number not in self._up and self._clock.now_ns() < deadline_ns:
+        while not condition() and self._clock.now_ns() < deadline_ns:
             readers = self.agents.readers()
             for source in self._clock.wait(readers, deadline_ns):
                 readers[source]()
-        if session.number not in self._up:
-            raise LabError(
-                "no association came up within 20 s; see mn.log, cn.log and the capture in the run directory"
-            )
+        if not condition():
+            raise LabError(otherwise)
 
-    def noticed(self, kind: str, details: dict[str, Any]) -> None:
+    def noticed(self, node: str, kind: str, details: dict[str, Any]) -> None:
         """Take note of an agent's event."""
+        if kind == "mip.table":
+            self.tables[node] = details["rows"]
+        if kind == "mip.state" and node == self.mobile.name:
+            self._settled = details["state"] == "at home"
         if kind == "session.opened":
             self._up.add(details["session"])
 
     def connect(self, session: Session, nic: str = "") -> None:
-        """Have the mobile node set up an association for a session over a NIC, anew where it had one."""
+        """Have a session's association set up, by the mobile node over a NIC; anew where it had one."""
         by_kernel = session.announce is Announce.KERNEL
+        mobile = self.site.wildcard if by_kernel else self.site.mobile_address(nic)
+        correspondent = self.site.correspondent_address
+        caller = session.correspondent.name if session.called else session.mobile.name
         self.agents.command(
-            session.mobile.name,
+            caller,
             "connect",
             session=session.number,
-            local=self.site.wildcard if by_kernel else self.site.mobile_address(nic),
-            peer=self.site.correspondent_address,
+            local=correspondent if session.called else mobile,
+            peer=mobile if session.called else correspondent,
             port=PORT,
+            transport=session.transport,
             kernel_announces=by_kernel,
         )
 
@@ -200,6 +246,7 @@ class Lab:
             mobile=session.mobile.name,
             correspondent=session.correspondent.name,
             every_ns=every_ns,
+            transport=session.transport,
             streams=["up", "down"],
         )
         for node in (session.mobile.name, session.correspondent.name):
@@ -238,21 +285,11 @@ class At:
         addresses at once would.
         """
         lab, site = self.lab, self.lab.site
-        expects = [Verb.ADD.value] if self._asconf() else []
+        expects = [Verb.ADD.value] if self._asconf() and site.mobile_ip is None else []
 
         def leave() -> None:
-            old = site.mobile_address(nic.name)
-            lab.stimulus(
-                "move",
-                self.time_s,
-                nic,
-                to=to.name,
-                old=old,
-                new=site.address_on(to),
-                gap_s=gap,
-                expects=expects,
-                **site.delays_ns(to),
-            )
+            signs = {**site.signs(nic.name, to), **site.delays_ns(to)}
+            lab.stimulus("move", self.time_s, nic, to=to.name, gap_s=gap, expects=expects, **signs)
             if gap > 0:
                 site.unplug(nic.name)
             else:
@@ -314,6 +351,47 @@ class At:
         """Kill a node's agent, as a crash would."""
         lab = self.lab
         lab.timeline.at(self.time_s, lambda: lab.agents.kill(mobile_or_correspondent.name))
+
+    def fail(self, agent: Agent, *, back: float = 0.0) -> None:
+        """Let a mobility agent's host die: its process is gone, its links are dead.
+
+        With ``back`` it starts again so many seconds later, knowing nothing of before.
+        """
+        lab, site = self.lab, self.lab.site
+
+        def die() -> None:
+            lab.stimulus("fail", self.time_s, Nic(agent.name, ""), back_s=back)
+            lab.agents.kill(agent.name)
+            site.cut(agent.name)
+
+        def start_again() -> None:
+            site.mend(agent.name)
+            site.mobile_ip.serve(agent)
+
+        lab.timeline.at(self.time_s, die)
+        if back > 0:
+            lab.timeline.at(self.time_s + back, start_again)
+
+    def halt(self, mobile: Mobile) -> None:
+        """Let the mobile node's Mobile IP fall silent: it renews nothing. Its sessions go on."""
+        self._order(mobile, "halt")
+
+    def withdraw(self, mobile: Mobile) -> None:
+        """Let the mobile node deregister its care-of address from afar."""
+        self._order(mobile, "withdraw")
+
+    def replay(self, mobile: Mobile) -> None:
+        """Send the mobile node's last Registration Request again, bit for bit, as one who recorded it would."""
+        self._order(mobile, "replay")
+
+    def _order(self, mobile: Mobile, do: str) -> None:
+        lab = self.lab
+
+        def act() -> None:
+            lab.stimulus(do, self.time_s, Nic(mobile.name, lab.site.mobile_nic))
+            lab.agents.command(mobile.name, do)
+
+        lab.timeline.at(self.time_s, act)
 
     def _asconf(self) -> bool:
         return bool(self.lab.site.asconf)

@@ -7,11 +7,15 @@ from ipaddress import ip_interface
 from types import TracebackType
 from typing import Any, Final, Self
 
+import msgspec
+
 from experiments.agents import Agents
 from experiments.clock import Clock
 from experiments.lab import Lab
+from experiments.mobile_ip import MobileIp, Terms
 from experiments.run_directory import CAPTURE, EventLog, RunDirectory, disk_error
 from network.net import Mininet
+from nodes.agent import Agent
 from nodes.correspondent_node import CorrespondentNode
 from nodes.launch import launch
 from nodes.mobile_node import MobileNode
@@ -38,6 +42,8 @@ class Site:
         self.asconf = True
         self.family = 4
         self.mobile = topology.mobile
+        self.mobile_nic = topology.mobile_nic
+        self.mobile_ip: MobileIp | None = None
         self.correspondent = topology.correspondent
         self.segments = topology.segments
         self._where = {topology.mobile_nic: next(iter(topology.segments.values()))}
@@ -56,9 +62,7 @@ class Site:
         self.lab = Lab(self, self._agents, self._log, self._clock)
         for name, agent in ((self.correspondent, CorrespondentNode), (self.mobile, MobileNode)):
             self._net[name].sysctl(_SCTP)
-            self._agents.adopt(
-                launch(agent, name, self._net[name].namespace.fd, self._run.path / f"{name}.log")
-            )
+            self.staff(name, agent)
         self._agents.await_ready()
         return self
 
@@ -104,6 +108,37 @@ class Site:
         for name in (self.mobile, self.correspondent):
             self._net[name].sysctl({"net.sctp.addip_enable": 0})
 
+    # -- Mobile IP -----------------------------------------------------------------------------------------------
+
+    def start_mobile_ip(self, terms: Terms) -> MobileIp:
+        """Set Mobile IP up on the segments' routers and the mobile node; from now on that keeps its home address."""
+        self.mobile_ip = MobileIp(self, [*self.segments.values()], terms)
+        self.mobile_ip.start()
+        return self.mobile_ip
+
+    def staff(self, name: str, make: Callable[..., Agent]) -> None:
+        """Start an agent's process in a host."""
+        log = self._run.path / f"{name}.log"
+        self._agents.adopt(launch(make, name, self._net[name].namespace.fd, log))
+
+    def tell(self, name: str, do: str, arguments: Any) -> None:
+        """Give an agent a command; the arguments are a mapping or a Struct."""
+        self._agents.command(name, do, **msgspec.to_builtins(arguments))
+
+    def wired_delay(self, start: str, end: str) -> float:
+        """One-way delay between two nodes or segments over wired links, in seconds."""
+        return self._topology.delay(start, end)
+
+    def cut(self, name: str) -> None:
+        """Take the links of all NICs of a host away."""
+        for intf in self._net[name].intfList():
+            intf.down()
+
+    def mend(self, name: str) -> None:
+        """Undo :meth:`cut`."""
+        for intf in self._net[name].intfList():
+            intf.up()
+
     # -- what happens to NICs ----------------------------------------------------------------------------------------
 
     def unplug(self, nic: str) -> None:
@@ -128,7 +163,16 @@ class Site:
         intf.configure(segment.mobile_addresses(), segment.gateways)
         self._where[nic] = segment
 
+    def signs(self, nic: str, segment: Segment) -> dict[str, Any]:
+        """What a NIC's coming to a segment must show in the capture: its addresses, or with Mobile IP its agents."""
+        if self.mobile_ip is not None:
+            return self.mobile_ip.signs(segment)
+        return {"old": self.mobile_address(nic), "new": self.address_on(segment)}
+
     def _readdress(self, intf: Any, segment: Segment) -> None:
+        if self.mobile_ip is not None:
+            self.mobile_ip.arrived(intf, segment)
+            return
         intf.deconfigure()
         intf.configure(segment.mobile_addresses(), segment.gateways)
         self._where[intf.name] = segment
@@ -141,4 +185,4 @@ class Site:
 
     def _agent_event(self, time_ns: int, node: str, kind: str, details: dict[str, Any]) -> None:
         self._log.write(time_ns, node, kind, **details)
-        self.lab.noticed(kind, details)
+        self.lab.noticed(node, kind, details)

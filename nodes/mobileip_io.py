@@ -89,9 +89,11 @@ class MobileIpPort:
     """Everything of Mobile IP that reaches this node, and the way out. Needs CAP_NET_RAW and CAP_NET_BIND_SERVICE."""
 
     def __init__(self) -> None:
-        self._packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, 0)
+        kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK
+        self._packets = socket.socket(socket.AF_PACKET, kind, socket.htons(_ETH_P_IP))
         _filter(self._packets, _WANTED)
-        self._packets.bind(("", _ETH_P_IP))
+        for _ in self._received():
+            pass  # what came before the filter
         # Holds the port, so that the kernel doesn't answer "port unreachable", and sends; it keeps nothing that arrives.
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         _filter(self._udp, _NOTHING)
@@ -109,13 +111,17 @@ class MobileIpPort:
 
     def read(self) -> Iterator[Arrived]:
         """What has arrived; frames for other stations and malformed datagrams are left out."""
+        for data, interface, kind, link in self._received():
+            if kind != _PACKET_OTHERHOST and (arrived := parse(data, interface, link)) is not None:
+                yield arrived
+
+    def _received(self) -> Iterator[tuple[bytes, str, int, bytes]]:
         while True:
             try:
                 data, (interface, _, kind, _, link) = self._packets.recvfrom(65535)
             except BlockingIOError:
                 return
-            if kind != _PACKET_OTHERHOST and (arrived := parse(data, interface, link)) is not None:
-                yield arrived
+            yield data, interface, kind, link
 
     def send_udp(self, action: SendUdp, interface: str) -> None:
         """Send a registration message; with a link-layer destination, through ``interface``. OSError as sendto."""
