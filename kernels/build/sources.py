@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,13 +28,18 @@ _ROLLING = ("stable", "testing", "unstable", "sid")
 # Nothing of these folders is compiled for User-Mode Linux, and they are most of the source; the configuration reads their
 # Kconfig files all the same.
 _UNUSED = (
-    "drivers/gpu",
-    "drivers/net/ethernet",
-    "drivers/net/wireless",
-    "sound",
-    "Documentation",
-    "tools/testing",
+    *(
+        f"arch/{name}"
+        for name in ("arm", "arm64", "mips", "powerpc", "riscv", "s390", "sparc", "loongarch", "parisc")
+    ),
+    *(
+        f"drivers/{name}"
+        for name in ("gpu", "media", "staging", "usb", "scsi", "iio", "infiniband", "clk", "pinctrl")
+    ),
+    *(f"drivers/net/{name}" for name in ("ethernet", "wireless", "dsa", "can")),
+    *("sound/soc", "sound/pci", "Documentation", "tools/testing"),
 )
+_UNUSED_ENDINGS = (".c", ".h", ".S", ".dts", ".dtsi", ".rst", ".yaml", ".json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +205,9 @@ def unpack(source: Source, work: Path) -> Path:
         (tarball,) = (work / "package").glob("usr/src/linux-source-*.tar.*")
     tree = work / "source"
     tree.mkdir()
-    unused = [
-        f"--exclude=*/{folder}/*{ending}"
-        for folder in _UNUSED
-        for ending in (".c", ".h", ".rst", ".yaml", ".json")
-    ]
+    unused = [f"--exclude=*/{folder}/*{ending}" for folder in _UNUSED for ending in _UNUSED_ENDINGS]
     _do(["tar", "-xf", str(tarball), "-C", str(tree), *unused], source)
+    shutil.rmtree(work / "package", ignore_errors=True)
     tops = [path for path in tree.iterdir() if (path / "arch/um/Kconfig").is_file()]
     if len(tops) != 1:
         raise BuildError(f"{source.name} holds no kernel source")
