@@ -6,16 +6,23 @@ answered from the ASCONF-ACKs that arrive, and requests go out through the SCTP 
 
 from __future__ import annotations
 
-from typing import Any
+from errno import EADDRNOTAVAIL
+from typing import Any, Final
 
 from nodes.acknowledgements import AcknowledgementWatch
 from nodes.addresses import AddressChange, AddressWatch
+from nodes.agent import now_ns
 from nodes.association import Association
 from nodes.endpoint import Endpoint
 from nodes.mobile_ip_client import MobileIpClient
 from nodes.streams import Channel
 from protocols.mobility import Announce, Command, MobilityPolicy, Verb, Wishes
 from protocols.payload import Direction
+
+# Linux tells of a new address before it can be bound: __inet_insert_ifa sends the netlink message first and then has the
+# address entered into the local routing table, which bind asks. The manager tries again until it is there.
+_BIND_RETRY_NS: Final = 100_000
+_BIND_ATTEMPTS: Final = 100
 
 
 class MobileNode(Endpoint):
@@ -107,13 +114,19 @@ class MobileNode(Endpoint):
         """Carry out what the policy asks for."""
         while self._policy and self._association and (command := self._policy.next_command()):
             self.emit("asconf.request", verb=command.verb.value, address=command.address)
-            try:
-                self._perform(self._association, command)
-            except OSError as error:
-                self.emit(
-                    "asconf.unasked", verb=command.verb.value, address=command.address, error=str(error)
-                )
+            self._ask(self._association, command, _BIND_ATTEMPTS)
+
+    def _ask(self, association: Association, command: Command, attempts: int) -> None:
+        try:
+            self._perform(association, command)
+        except OSError as error:
+            if error.errno == EADDRNOTAVAIL and attempts > 1 and association is self._association:
+                self.at(now_ns() + _BIND_RETRY_NS, lambda: self._ask(association, command, attempts - 1))
+                return
+            self.emit("asconf.unasked", verb=command.verb.value, address=command.address, error=str(error))
+            if self._policy:
                 self._policy.failed(command)
+                self._obey()
 
     def _perform(self, association: Association, command: Command) -> None:
         match command.verb:
