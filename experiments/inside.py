@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from experiments.errors import LabError, UnsupportedHere
+from experiments.lean import lean
 from experiments.run_directory import PLAN, RunDirectory
 from experiments.scenario import Plan, find
 
@@ -38,6 +39,7 @@ def main(path: Path) -> int:
 
 def _play(run: RunDirectory) -> None:
     step("imports")
+    lean()
     from experiments.clock import SystemClock
     from experiments.site import Site
     from network.errors import MissingKernelOption

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from experiments import run_directory
+from experiments import bytecode, run_directory
 from experiments.errors import LabError, UnsupportedHere
 from experiments.identity import hashes, identity, kernel_name
 from experiments.result import Judgement, Result
@@ -50,6 +50,7 @@ def run(
         needs=BASICS | scenario.needs,
         limit_s=_LIMIT_S,
     )
+    bytecode.prepare()
     wall_s, status = 0.0, 3
     try:
         outcome = kernel.execute(job, on_line)

@@ -21,7 +21,7 @@ from protocols.errors import DecodeError
 from protocols.pcapng import Direction as Way
 from protocols.sctp import chunks
 from protocols.sctp.parameters import AddIp, DeleteIp, SetPrimary
-from protocols.trace import IpDatagram
+from protocols.trace import IpDatagram, Trace
 
 DIRECTIONS = ("up", "down")
 _VERBS = {"ADD IP": AddIp, "SET PRIMARY": SetPrimary, "DELETE IP": DeleteIp}
@@ -33,8 +33,8 @@ def judge(run: RunDirectory) -> Judgement:
     scenario = find(plan["scenario"])
     events = list(run.events())
     session = next((e for e in events if e["kind"] == "session.start"), None)
-    missing = _missing(run, events, session)
-    if missing:
+    captured, missing = _material(run, events, session)
+    if captured is None or session is None:
         return Judgement(
             scenario=scenario.name,
             figure=scenario.figure,
@@ -42,8 +42,6 @@ def judge(run: RunDirectory) -> Judgement:
             expected=scenario.expect.value,
             reasons=[missing],
         )
-    assert session is not None
-    captured = trace.load(run.path / run_directory.CAPTURE)
     evidence = gather(captured, events, session["mobile"], session["correspondent"])
     invalid = [*_unseen_stimuli(evidence), *_unseen_deliveries(evidence, session)]
     broken = _breaks(evidence)
@@ -68,21 +66,23 @@ def judge(run: RunDirectory) -> Judgement:
     )
 
 
-def _missing(run: RunDirectory, events: list[dict[str, Any]], session: dict[str, Any] | None) -> str:
-    """What a run lacks to be judged at all, or nothing."""
+def _material(
+    run: RunDirectory, events: list[dict[str, Any]], session: dict[str, Any] | None
+) -> tuple[Trace | None, str]:
+    """What the session's two nodes captured, or None and what the run lacks to be judged at all."""
     if session is None:
-        return "no session was started: the run did not get that far"
+        return None, "no session was started: the run did not get that far"
     if not any(e["kind"] == "run.end" for e in events):
-        return "the run did not come to its end"
+        return None, "the run did not come to its end"
     try:
-        captured = trace.load(run.path / run_directory.CAPTURE)
+        captured = trace.load(run.path / run_directory.CAPTURE, {session["mobile"], session["correspondent"]})
     except FileNotFoundError:
-        return f"there is no {run_directory.CAPTURE}"
+        return None, f"there is no {run_directory.CAPTURE}"
     except DecodeError as error:
-        return f"{run_directory.CAPTURE} cannot be read: {error}"
+        return None, f"{run_directory.CAPTURE} cannot be read: {error}"
     if captured.truncated:
-        return f"{run_directory.CAPTURE} is cut off: what it lacks could have been anything"
-    return ""
+        return None, f"{run_directory.CAPTURE} is cut off: what it lacks could have been anything"
+    return captured, ""
 
 
 def _unseen_stimuli(evidence: Evidence) -> list[str]:

@@ -2,10 +2,14 @@
 
 The builder opens a packet socket in each host's namespace and hands it over; the process itself enters no namespace. It
 ends when its control socket closes, be it because the builder asks or because it was killed, after writing what the
-kernel had captured by then. Each packet is one write, so a process that is killed leaves whole blocks.
+kernel had captured by then.
+
+What a capture costs in a guest is system calls and changes from process to process; so packets are let wait where the kernel
+keeps them, taken many at a time and written in one piece. A piece ends with a block, and so does what a killed process leaves.
 """
 
 import ctypes
+import errno
 import os
 import select
 import signal
@@ -21,21 +25,21 @@ from typing import Final, NoReturn
 import msgspec
 
 from network.namespace import Namespace
+from network.packets import SO_TIMESTAMPNS, Packet, PacketReader
 from protocols.pcapng import Direction, Writer
 
 _ETH_P_ALL: Final = 0x0003
 _SOL_PACKET: Final = 263
 _PACKET_STATISTICS: Final = 6
-_SO_TIMESTAMPNS: Final = 35  # the option and its control message have one number (64-bit Linux)
 _SO_RCVBUFFORCE: Final = 33
 _PACKET_OTHERHOST, _PACKET_OUTGOING = 3, 4
 _RECEIVE_BUFFER: Final = 32 * 1024 * 1024  # taken only while packets wait in it
-_LARGEST: Final = 64 * 1024 + 64
 _TIMESPEC: Final = struct.Struct("=qq")
 _STATISTICS: Final = struct.Struct("=II")  # tpacket_stats: packets, those dropped included; dropped
 _ANCILLARY: Final = socket.CMSG_SPACE(_TIMESPEC.size)
 _MESSAGE: Final = 4096
 _TURN: Final = 4096  # packets of one NIC at a time, so that a flood on one leaves the others their share
+_HOLD_S: Final = 0.1  # how long packets are let wait for more to come
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -90,7 +94,7 @@ class Capture:
                 socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0
             )
         with tap:
-            tap.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+            tap.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             try:
                 tap.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
             except PermissionError:  # root of a user namespace
@@ -122,7 +126,7 @@ def _switch_timestamps_on(namespace: Namespace) -> socket.socket:
     """
     with namespace.entered():
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-    sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+    sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     sock.bind(("127.0.0.1", 0))
     while True:
         sock.sendto(b"", sock.getsockname())
@@ -168,11 +172,13 @@ class _Recorder:
 
     def __init__(self, control: socket.socket, file: int) -> None:
         self._control = control
-        self._writer = Writer(open(file, "wb", buffering=0, closefd=False))  # noqa: SIM115
+        self._file = _WholeBlocks(file)
+        self._writer = Writer(self._file)
+        self._file.flush()
         self._taps: dict[int, tuple[int, socket.socket]] = {}  # by descriptor: interface number, socket
         self._names: list[str] = []
         self._counts: list[int] = []
-        self._buffer = bytearray(_LARGEST)
+        self._reader = PacketReader()
         self._poll = select.epoll()
 
     def run(self) -> CaptureReport:
@@ -182,10 +188,11 @@ class _Recorder:
         try:
             running = True
             while running:
-                ready = sorted(fd for fd, _ in self._poll.poll())
-                if self._control.fileno() in ready:
+                self._poll.poll()
+                held, _, _ = select.select([self._control], (), (), _HOLD_S)
+                if held:
                     running = self._join()
-                self._record(fd for fd in ready if fd in self._taps)
+                self._record(fd for fd, _ in self._poll.poll(0) if fd in self._taps)
             while self._record(self._taps):
                 pass
         except OSError as problem:
@@ -211,36 +218,57 @@ class _Recorder:
 
     def _record(self, fds: "Iterator[int] | dict[int, tuple[int, socket.socket]]") -> int:
         """Write what waits in these sockets, by time and, at the same time, by interface; return how many."""
-        found: list[tuple[int, int, int, Direction, bytes]] = []
-        for fd in fds:
-            number, tap = self._taps[fd]
-            for order, (when, direction, data) in enumerate(self._drain(tap)):
-                found.append((when, number, order, direction, data))
-        found.sort(key=lambda packet: packet[:3])
-        for when, number, _, direction, data in found:
+        found: list[tuple[int, int, int, int, bytes]] = []
+        for fd in sorted(fds):
+            number, _ = self._taps[fd]
+            for order, (when, kind, data) in enumerate(self._drain(fd)):
+                # A NIC takes frames for itself and for groups; a segment that floods shows it others' as well.
+                if kind != _PACKET_OTHERHOST:
+                    found.append((when, number, order, kind, data))
+        found.sort()
+        for when, number, _, kind, data in found:
+            direction = Direction.OUT if kind == _PACKET_OUTGOING else Direction.IN
             self._writer.packet(number, when, data, direction=direction)
             self._counts[number] += 1
+        self._file.flush()
         return len(found)
 
-    def _drain(self, tap: socket.socket) -> Iterator[tuple[int, Direction, bytes]]:
-        for _ in range(_TURN):
+    def _drain(self, fd: int) -> Iterator[Packet]:
+        for _ in range(_TURN // self._reader.at_once):
             try:
-                size, ancillary, _, address = tap.recvmsg_into([self._buffer], _ANCILLARY)
-            except BlockingIOError:
-                return
+                packets = self._reader.read(fd)
             except (
                 OSError
             ):  # the NIC went down or was removed; said once, and what came before is still there
                 continue
-            # A NIC takes frames for itself and for groups; a segment that floods shows it others' as well.
-            if address[2] != _PACKET_OTHERHOST:
-                direction = Direction.OUT if address[2] == _PACKET_OUTGOING else Direction.IN
-                yield _time(ancillary), direction, bytes(memoryview(self._buffer)[:size])
+            yield from packets
+            if len(packets) < self._reader.at_once:
+                return
+
+
+class _WholeBlocks:
+    """A file to which blocks are added in memory, and which takes them in one write."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._blocks: list[bytes] = []
+
+    def write(self, block: bytes) -> int:
+        """Add a block."""
+        self._blocks.append(block)
+        return len(block)
+
+    def flush(self) -> None:
+        """Write what was added; raises OSError when there is no room for all of it."""
+        data = b"".join(self._blocks)
+        self._blocks.clear()
+        if data and os.write(self._fd, data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _time(ancillary: list[tuple[int, int, bytes]]) -> int:
     for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
+        if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
             seconds, nanoseconds = _TIMESPEC.unpack(data)
             return int(seconds) * 1_000_000_000 + int(nanoseconds)
     return time.time_ns()

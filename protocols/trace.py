@@ -4,7 +4,7 @@ Frames are taken apart down to the transport header when a trace is loaded; chun
 all sightings of the same bytes, since a packet is captured at every NIC on its way and no router changes it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -214,9 +214,14 @@ class Trace:
         return tuple(item for item in self.sightings if type(item) is kind)
 
 
-def load(path: str | Path) -> Trace:
-    """Load the capture at `path`; OSError where it can't be read, DecodeError where it is not a capture."""
-    return lift(pcapng.read(path))
+def load(path: str | Path, nodes: Collection[str] | None = None) -> Trace:
+    """Load the capture at `path`; OSError where it can't be read, DecodeError where it is not a capture.
+
+    With `nodes`, what other nodes saw is left out; packets keep their places in the capture.
+    """
+    if nodes is None:
+        return lift(pcapng.read(path))
+    return lift(pcapng.read(path, lambda name: _node_and_nic(name)[0] in nodes))
 
 
 def lift(capture: CaptureFile) -> Trace:
@@ -231,7 +236,7 @@ def lift(capture: CaptureFile) -> Trace:
 
     names = {name: _node_and_nic(name) for name in {item.name for item in capture.interfaces}}
     return Trace(
-        tuple(_sightings(capture.packets, names, message)),
+        tuple(_sightings(capture, names, message)),
         tuple(item.name for item in capture.interfaces),
         capture.truncated,
     )
@@ -243,9 +248,10 @@ def _node_and_nic(name: str) -> tuple[str, str]:
 
 
 def _sightings(
-    packets: Iterable[pcapng.Packet], names: dict[str, tuple[str, str]], message: Callable[[bytes], Message]
+    capture: CaptureFile, names: dict[str, tuple[str, str]], message: Callable[[bytes], Message]
 ) -> Iterable[Sighting]:
-    for index, packet in enumerate(packets):
+    places = range(len(capture.packets)) if capture.places is None else capture.places
+    for index, packet in zip(places, capture.packets, strict=True):
         node, nic = names[packet.interface_name]
         where = (index, packet.time_ns, node, nic, packet.direction)
         try:

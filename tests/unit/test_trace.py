@@ -133,3 +133,17 @@ def test_a_real_packet_encodes_to_the_bytes_that_were_captured():
 
 def test_reading_a_path_is_reading_the_capture():
     assert len(trace.load(REAL).sightings) == len(pcapng.read(REAL).packets) == 33
+
+
+def test_only_some_nodes_are_loaded_and_packets_keep_their_places(tmp_path: Path) -> None:
+    frame = bytes(Ether() / IP(proto=132, **TO_B) / Raw(DATA))
+    path = tmp_path / "two.pcapng"
+    with path.open("wb") as file:
+        writer = pcapng.Writer(file)
+        nics = [writer.interface(name) for name in ("mn.wlan0", "cn.eth0")]
+        for time_ns in range(4):
+            writer.packet(nics[time_ns % 2], time_ns, frame, direction=Direction.OUT)
+    whole, part = trace.load(path), trace.load(path, {"cn"})
+    assert part.sightings == tuple(item for item in whole.sightings if item.node == "cn")
+    assert [item.index for item in part.sightings] == [1, 3]
+    assert part.interfaces == whole.interfaces
