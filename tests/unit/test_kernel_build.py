@@ -32,6 +32,10 @@ from kernels.build import (
     tools,
 )
 from kernels.build.recipes import PATCHES, asked, missing, recipe, variants
+from kernels.build.tools import packages_missing
+
+ABSENT = [tool for tool in ("make", "tar", "patch", "strip") if shutil.which(tool) is None]
+pytestmark = pytest.mark.skipif(bool(ABSENT), reason=f"needs {', '.join(ABSENT)}")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE_S = 20.0
@@ -54,8 +58,9 @@ linux:
 BUILD = """
 import sys
 from pathlib import Path
-from kernels.build import boot, build, recipes
+from kernels.build import boot, build, recipes, tools
 recipes.ALWAYS = ()
+tools.packages_missing = list
 boot.check = lambda binary, version: None
 print(build(source=Path(sys.argv[1]), on_progress=lambda phase, done: print(phase, flush=True)))
 """
@@ -63,8 +68,10 @@ print(build(source=Path(sys.argv[1]), on_progress=lambda phase, done: print(phas
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache directory of the test's own."""
+    """An empty cache directory of the test's own, and a machine with all that a build needs."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    # Nothing here is really compiled, and no test may install a compiler.
+    monkeypatch.setattr(tools, "packages_missing", list)
     return kernels_dir()
 
 
@@ -375,6 +382,7 @@ def test_a_kernel_that_fails_its_boot_check_is_not_taken(
 ) -> None:
     monkeypatch.undo()
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache.parent.parent))
+    monkeypatch.setattr(tools, "packages_missing", list)
     monkeypatch.setattr(recipes, "ALWAYS", ())
     with pytest.raises(BuildError, match="does not boot"):
         build(source=make_source())
@@ -417,7 +425,7 @@ def test_a_source_that_is_none_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_tool_is_named_by_the_package_that_has_it() -> None:
     needed = {"sh": "dash", "no-such-tool": "some-package", "/no/such/header.h": "some-headers"}
-    assert tools.packages_missing(needed) == ["some-package", "some-headers"]
+    assert packages_missing(needed) == ["some-package", "some-headers"]
 
 
 def test_who_may_not_install_is_told_the_line_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
