@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.evidence import Evidence, requests
+from experiments.registrations import exchange
 from protocols.pcapng import Direction as Way
 from protocols.sctp import chunks
 
@@ -29,7 +30,11 @@ def earliest(evidence: Evidence, stimulus: dict[str, Any]) -> Earliest | None:
     * ``attach`` (make before break): no bound, the old path carries on.
     * ``move`` (one NIC, break before make): D + q + R + u up, D + q + 2R down, with R = u + d.
     * ``reconnect``: D + R + u up and D + 2R down: data may leave with the COOKIE-ECHO, the peer's data with what it answers.
+    * ``move`` with Mobile IP: D is over when the Registration Request leaves; then h + u up and h down, h being the way to
+      the home agent and back. At home nothing has to be waited for upwards.
     """
+    if "heard" in stimulus:
+        return _registered(evidence, stimulus)
     if stimulus["action"] not in ("move", "reconnect"):
         return None
     usable = next(
@@ -62,3 +67,15 @@ def earliest(evidence: Evidence, stimulus: dict[str, Any]) -> Earliest | None:
         waits["kernel"] = asked - usable
         start = asked
     return Earliest(start + u + d + u, start + 2 * (u + d), waits)
+
+
+def _registered(evidence: Evidence, stimulus: dict[str, Any]) -> Earliest | None:
+    done = exchange(evidence, stimulus)
+    if done is None:
+        return None
+    asked, there_and_back = done.request.time_ns, stimulus["agent_up_ns"] + stimulus["agent_down_ns"]
+    waits = {"detection": asked - stimulus["t"]}
+    if done.reply is not None:
+        waits["registration"] = done.reply.time_ns - asked
+    up = asked + stimulus["up_ns"] + (there_and_back if stimulus["care_of"] else 0)
+    return Earliest(up, asked + there_and_back, waits)

@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from experiments.evidence import Evidence, requests
+from experiments.registrations import registrations
 from experiments.result import Link
+from protocols.mobileip.codes import describe as describe_code
+from protocols.mobileip.registration import RegistrationRequest
 from protocols.pcapng import Direction as Way
 from protocols.sctp.describe import describe
 
@@ -21,6 +24,12 @@ _EVENTS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "association.failed": lambda _: "",
     "association.up": lambda _: "",
     "agent.died": lambda e: e["how"],
+    "mip.serving": lambda e: f"on {e['interface']}",
+    "mip.agent.found": lambda e: f"{e['agent']}, {e['place']}",
+    "mip.agent.lost": lambda e: f"{e['agent']}: {e['why']}",
+    "mip.agent.rebooted": lambda e: e["agent"],
+    "mip.expired": lambda e: e.get("home_address", "the registration"),
+    "mip.failed": lambda e: f"{e['action']}: {e['error']}",
 }
 
 
@@ -33,6 +42,7 @@ def chain(evidence: Evidence, epoch_ns: int, mobile: str, correspondent: str) ->
     links = [
         *_from_events(evidence, start),
         *_from_requests(evidence, start, mobile, correspondent),
+        *_from_registrations(evidence, start),
         *_first_data(evidence, stimuli[0]),
     ]
     links.sort(key=lambda item: item[0])
@@ -65,15 +75,31 @@ def _from_requests(evidence: Evidence, start: int, mobile: str, correspondent: s
         yield packet.time_ns, step, packet.node, f"{describe(chunk)} from {packet.source}", packet.index
 
 
+def _from_registrations(evidence: Evidence, start: int) -> Iterator[Step]:
+    """Registration messages where they leave their sender and where they arrive at home agent and mobile node."""
+    for packet, message in registrations(evidence.trace):
+        if packet.time_ns < start:
+            continue
+        way = "sent" if packet.direction is Way.OUT else "arrives"
+        if isinstance(message, RegistrationRequest):
+            what = "Request"
+            text = f"{message.home_address} at {message.care_of_address} for {message.lifetime} s"
+        else:
+            what = "Reply"
+            text = f"{describe_code(message.code)}, {message.lifetime} s"
+        yield packet.time_ns, f"{what} {way}", packet.node, f"{text} from {packet.source}", packet.index
+
+
 def _first_data(evidence: Evidence, stimulus: dict[str, Any]) -> Iterator[Step]:
     new = stimulus.get("new")
     for direction in ("up", "down"):
         for arrival in sorted(evidence.arrived.values(), key=lambda a: a.time_ns):
             packet = arrival.packet
             end = packet.source if direction == "up" else packet.destination
+            on_new_path = str(end) == new if new else arrival.message.sent_ns >= stimulus["t"]
             if (
                 arrival.message.direction.word == direction
-                and str(end) == new
+                and on_new_path
                 and arrival.time_ns >= stimulus["t"]
             ):
                 text = f"message {arrival.message.sequence} from {packet.source} to {packet.destination}"

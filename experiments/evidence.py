@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from experiments.byte_streams import ENDINGS, ByteStreams, ends
 from protocols import payload
 from protocols.payload import Direction, Kind, Message
 from protocols.pcapng import Direction as Way
 from protocols.sctp import chunks
-from protocols.trace import SctpPacket, Trace
+from protocols.trace import SctpPacket, Sighting, TcpPacket, Trace, UdpPacket
 
 Key = tuple[int, str, int]
 """(session, "up" or "down", sequence number): one message of a session."""
@@ -18,22 +19,22 @@ Key = tuple[int, str, int]
 
 @dataclass(slots=True)
 class Association:
-    """One association as the wire shows it; times in ns (CLOCK_REALTIME).
+    """One association (TCP: connection, UDP: flow) as the wire shows it; times in ns (CLOCK_REALTIME).
 
-    ``tags`` are both verification tags: packets that carry either belong to it.
+    ``name`` tells it from others: an association by its verification tags, the others by their addresses and ports.
     """
 
-    tags: tuple[int, int]
+    name: str
     begun_ns: int
     ended: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One DATA chunk with a message of ours, seen where it arrived (or left)."""
+    """The packet that brought a message of ours (or the last of it), seen where it arrived (or left)."""
 
     time_ns: int
-    packet: SctpPacket
+    packet: SctpPacket | TcpPacket | UdpPacket
     message: Message
     association: int
 
@@ -77,33 +78,73 @@ def gather(trace: Trace, events: Sequence[dict[str, Any]], mobile: str, correspo
             evidence.delivered.setdefault((event["session"], event["dir"], event["seq"]), []).append(
                 event["t"]
             )
-    owner: dict[int, int] = {}
-    for packet in trace.sctp:
+    reader = _Reader(evidence, mobile)
+    for packet in trace.sightings:
         if packet.node in (mobile, correspondent):
-            _read(evidence, packet, owner, mobile)
+            reader.read(packet)
     return evidence
 
 
-def _read(evidence: Evidence, packet: SctpPacket, owner: dict[int, int], mobile: str) -> None:
-    for chunk in packet.chunks:
-        match chunk:
-            case chunks.InitAck():
-                if packet.tag not in owner:
-                    owner[packet.tag] = owner[chunk.tag] = len(evidence.associations)
-                    evidence.associations.append(Association((packet.tag, chunk.tag), packet.time_ns))
-            case chunks.Abort() | chunks.Shutdown():
-                number = owner.get(packet.tag)
-                if number is not None and evidence.associations[number].ended is None:
-                    evidence.associations[number].ended = (packet.time_ns, chunk.name)
-            case chunks.Data():
-                message = payload.decode(chunk.data)
-                if message is None or message.kind is not Kind.DATA:
-                    continue
-                key = (message.session, message.direction.word, message.sequence)
-                at_sender = (packet.node == mobile) == (message.direction is Direction.UP)
-                if at_sender == (packet.direction is Way.OUT):
-                    seen = evidence.departed if at_sender else evidence.arrived
-                    seen.setdefault(key, Arrival(packet.time_ns, packet, message, owner.get(packet.tag, -1)))
+class _Reader:
+    """Reads the two end nodes' packets, in the capture's order."""
+
+    def __init__(self, evidence: Evidence, mobile: str) -> None:
+        self._evidence = evidence
+        self._mobile = mobile
+        self._owner: dict[Hashable, int] = {}
+        self._bytes = ByteStreams()
+
+    def read(self, packet: Sighting) -> None:
+        if isinstance(packet, SctpPacket):
+            self._sctp(packet)
+        elif isinstance(packet, TcpPacket):
+            self._tcp(packet)
+        elif isinstance(packet, UdpPacket):
+            self._carried(packet, packet.udp.payload, "flow")
+
+    def _sctp(self, packet: SctpPacket) -> None:
+        for chunk in packet.chunks:
+            match chunk:
+                case chunks.InitAck():
+                    if packet.tag not in self._owner:
+                        self._owner[packet.tag] = self._owner[chunk.tag] = len(self._evidence.associations)
+                        name = f"association (tags {packet.tag:08x} and {chunk.tag:08x})"
+                        self._evidence.associations.append(Association(name, packet.time_ns))
+                case chunks.Abort() | chunks.Shutdown():
+                    self._ended(packet, packet.tag, chunk.name)
+                case chunks.Data():
+                    self._message(packet, chunk.data, packet.tag)
+
+    def _tcp(self, packet: TcpPacket) -> None:
+        for data in self._bytes.messages(packet):
+            self._carried(packet, data, "connection")
+        for flag, name in ENDINGS.items():
+            if packet.tcp.flags & flag:
+                self._ended(packet, frozenset(ends(packet)), name)
+
+    def _carried(self, packet: TcpPacket | UdpPacket, data: bytes, kind: str) -> None:
+        key = frozenset(ends(packet))
+        if key not in self._owner and payload.decode(data) is not None:
+            self._owner[key] = len(self._evidence.associations)
+            (source, sport), (destination, dport) = ends(packet)
+            name = f"{kind} {source}:{sport} to {destination}:{dport}"
+            self._evidence.associations.append(Association(name, packet.time_ns))
+        self._message(packet, data, key)
+
+    def _ended(self, packet: Sighting, key: Hashable, how: str) -> None:
+        number = self._owner.get(key)
+        if number is not None and self._evidence.associations[number].ended is None:
+            self._evidence.associations[number].ended = (packet.time_ns, how)
+
+    def _message(self, packet: SctpPacket | TcpPacket | UdpPacket, data: bytes, key: Hashable) -> None:
+        message = payload.decode(data)
+        if message is None or message.kind is not Kind.DATA:
+            return
+        at_sender = (packet.node == self._mobile) == (message.direction is Direction.UP)
+        if at_sender == (packet.direction is Way.OUT):
+            seen = self._evidence.departed if at_sender else self._evidence.arrived
+            arrival = Arrival(packet.time_ns, packet, message, self._owner.get(key, -1))
+            seen.setdefault((message.session, message.direction.word, message.sequence), arrival)
 
 
 def requests(packets: Iterable[SctpPacket]) -> list[tuple[SctpPacket, chunks.Asconf | chunks.AsconfAck]]:

@@ -36,7 +36,10 @@ class Link(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
-    """``verdict.json``: everything that follows from the plan, the capture and the events, and nothing else."""
+    """``verdict.json``: everything that follows from the plan, the capture and the events, and nothing else.
+
+    ``measures`` are figures of one kind of scenario alone, by names that say their units.
+    """
 
     scenario: str
     figure: str
@@ -50,6 +53,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     outage_s: Both = Both()
     lower_bound_s: Both = Both()
     waits_s: dict[str, float] = {}
+    measures: dict[str, float] = {}
     virtual_s: float = 0.0
     chain: list[Link] = []
 

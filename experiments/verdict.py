@@ -7,24 +7,23 @@ where it isn't is ``invalid``, never a pass.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 from experiments import run_directory
 from experiments.bounds import earliest
 from experiments.chain import chain
-from experiments.evidence import Evidence, gather, requests
+from experiments.evidence import Evidence, gather
+from experiments.registrations import measures
 from experiments.result import Both, Count, Judgement
 from experiments.run_directory import RunDirectory
 from experiments.scenario import Verdict, find
+from experiments.witness import unseen_stimuli
 from protocols import trace
 from protocols.errors import DecodeError
-from protocols.pcapng import Direction as Way
-from protocols.sctp import chunks
-from protocols.sctp.parameters import AddIp, DeleteIp, SetPrimary
-from protocols.trace import IpDatagram, Trace
+from protocols.trace import Trace
 
 DIRECTIONS = ("up", "down")
-_VERBS = {"ADD IP": AddIp, "SET PRIMARY": SetPrimary, "DELETE IP": DeleteIp}
+_LAST_NS: Final = 10**9
 
 
 def judge(run: RunDirectory) -> Judgement:
@@ -43,8 +42,8 @@ def judge(run: RunDirectory) -> Judgement:
             reasons=[missing],
         )
     evidence = gather(captured, events, session["mobile"], session["correspondent"])
-    invalid = [*_unseen_stimuli(evidence), *_unseen_deliveries(evidence, session)]
-    broken = _breaks(evidence)
+    invalid = [*unseen_stimuli(evidence), *_unseen_deliveries(evidence, session)]
+    broken = _breaks(evidence, session)
     verdict = Verdict.INVALID if invalid else Verdict.BROKE if broken else Verdict.SURVIVED
     stimuli = evidence.of_kind("stimulus")
     bound, waits = _bounds(evidence, stimuli)
@@ -61,6 +60,7 @@ def judge(run: RunDirectory) -> Judgement:
         outage_s=_outages(evidence, session, stimuli),
         lower_bound_s=bound,
         waits_s=waits,
+        measures=measures(evidence),
         virtual_s=round(events[-1]["t"] / 1e9, 9),
         chain=chain(evidence, events[0]["epoch_ns"], session["mobile"], session["correspondent"]),
     )
@@ -69,13 +69,18 @@ def judge(run: RunDirectory) -> Judgement:
 def _material(
     run: RunDirectory, events: list[dict[str, Any]], session: dict[str, Any] | None
 ) -> tuple[Trace | None, str]:
-    """What the session's two nodes captured, or None and what the run lacks to be judged at all."""
+    """What the nodes that matter captured, or None and what the run lacks to be judged at all.
+
+    Those are the session's two, and what was acted on or served on the way: mobility agents.
+    """
     if session is None:
         return None, "no session was started: the run did not get that far"
     if not any(e["kind"] == "run.end" for e in events):
         return None, "the run did not come to its end"
+    nodes = {e["node"] for e in events if e["kind"] in ("stimulus", "mip.serving")}
+    nodes |= {session["mobile"], session["correspondent"]}
     try:
-        captured = trace.load(run.path / run_directory.CAPTURE, {session["mobile"], session["correspondent"]})
+        captured = trace.load(run.path / run_directory.CAPTURE, nodes)
     except FileNotFoundError:
         return None, f"there is no {run_directory.CAPTURE}"
     except DecodeError as error:
@@ -83,54 +88,6 @@ def _material(
     if captured.truncated:
         return None, f"{run_directory.CAPTURE} is cut off: what it lacks could have been anything"
     return captured, ""
-
-
-def _unseen_stimuli(evidence: Evidence) -> list[str]:
-    """Stimuli without a witness in the capture."""
-    unseen = []
-    for stimulus in evidence.of_kind("stimulus"):
-        what = f"the {stimulus['action']} at {stimulus['at_s']} s"
-        if not _witnessed(evidence, stimulus):
-            unseen.append(f"{what} is not in the capture")
-        unseen += [
-            f"{what} should have led to {verb}; no such request was sent and accepted"
-            for verb in stimulus.get("expects", ())
-            if not _granted(evidence, verb, stimulus)
-        ]
-    return unseen
-
-
-def _witnessed(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
-    """Whether the capture shows a stimulus.
-
-    A NIC with a new address shows itself by any packet from that address on that NIC. A NIC whose address went shows by a
-    packet to it that its peer sent and that never came.
-    """
-    packets = [
-        p for p in evidence.trace.sightings if isinstance(p, IpDatagram) and p.time_ns >= stimulus["t"]
-    ]
-    node, nic, new, old = (stimulus.get(name) for name in ("node", "nic", "new", "old"))
-    if any(
-        p.node == node and p.nic == nic and p.direction is Way.OUT and str(p.source) == new for p in packets
-    ):
-        return True
-    to_old = [p for p in packets if old and str(p.destination) == old]
-    sent = any(p.direction is Way.OUT and p.node != node for p in to_old)
-    came = any(p.direction is Way.IN and p.node == node for p in to_old)
-    return sent and not came
-
-
-def _granted(evidence: Evidence, verb: str, stimulus: dict[str, Any]) -> bool:
-    """Whether a request of this kind was sent after the stimulus and acknowledged without a cause."""
-    asked: dict[int, bool] = {}
-    for packet, chunk in requests(evidence.trace.sctp):
-        if packet.time_ns < stimulus["t"] or packet.node != stimulus["node"]:
-            continue
-        if isinstance(chunk, chunks.Asconf):
-            asked[chunk.serial] = any(isinstance(request, _VERBS[verb]) for request in chunk.requests)
-        elif asked.get(chunk.serial) and packet.direction is Way.IN:
-            return True
-    return False
 
 
 def _unseen_deliveries(evidence: Evidence, session: dict[str, Any]) -> list[str]:
@@ -152,8 +109,8 @@ def _unseen_deliveries(evidence: Evidence, session: dict[str, Any]) -> list[str]
     return reasons
 
 
-def _breaks(evidence: Evidence) -> list[str]:
-    """Why the session did not survive; nothing when it did."""
+def _breaks(evidence: Evidence, session: dict[str, Any]) -> list[str]:
+    """Why the session did not survive; nothing when it did. A UDP flow survives losses, unless they go on to its end."""
     reasons = []
     stimuli = evidence.of_kind("stimulus")
     used = {arrival.association for arrival in evidence.arrived.values()}
@@ -162,14 +119,18 @@ def _breaks(evidence: Evidence) -> list[str]:
             f"the session needed {len(used)} associations: the first one ended and did not carry on"
         )
     first = evidence.associations[min(used)] if used and min(used) >= 0 else None
-    if first and first.ended and len(used) == 1 and evidence.of_kind("association.lost"):
-        reasons.append(f"the association ended with {first.ended[1]}")
+    if first and first.ended and len(used) == 1 and evidence.of_kind("association.lost", "connection.lost"):
+        reasons.append(f"the {first.name} ended with {first.ended[1]}")
     for direction in DIRECTIONS:
         sent = [key for key in evidence.sent if key[1] == direction]
         lost = [key for key in sent if key not in evidence.delivered]
-        after = [key for key in sent if stimuli and evidence.sent[key] > stimuli[-1]["t"]]
+        after = [key for key in sent if stimuli and evidence.sent[key] > evidence.effect_ns(stimuli[-1])]
         if after and not any(key in evidence.delivered for key in after):
             reasons.append(f"nothing sent {direction} after the {stimuli[-1]['action']} was ever delivered")
+        elif session.get("transport") == "udp":
+            last = [key for key in sent if evidence.sent[key] > evidence.sent[sent[-1]] - _LAST_NS]
+            if not any(key in evidence.delivered for key in last):
+                reasons.append(f"nothing sent {direction} in the last second was ever delivered")
         elif lost:
             reasons.append(f"{len(lost)} of {len(sent)} messages {direction} were never delivered")
     return reasons
@@ -178,10 +139,12 @@ def _breaks(evidence: Evidence) -> list[str]:
 def _survival(evidence: Evidence) -> str:
     stimuli = evidence.of_kind("stimulus")
     association = evidence.associations[next(iter(evidence.arrived.values())).association]
-    tags = " and ".join(f"{tag:08x}" for tag in association.tags)
     if not stimuli:
-        return f"one association (tags {tags}) carried everything; nothing moved"
-    return f"the same association (tags {tags}) delivered every message sent before and after the {stimuli[-1]['action']}"
+        return f"one {association.name} carried everything; nothing moved"
+    lost = sum(key not in evidence.delivered for key in evidence.sent)
+    everything = f"all but {lost} of the messages" if lost else "every message"
+    last = stimuli[-1]["action"]
+    return f"the same {association.name} delivered {everything} sent before and after the {last}"
 
 
 def _outages(evidence: Evidence, session: dict[str, Any], stimuli: list[dict[str, Any]]) -> Both:
@@ -191,7 +154,7 @@ def _outages(evidence: Evidence, session: dict[str, Any], stimuli: list[dict[str
     under way at the stimulus and still arrived is no resumption.
     """
     since = stimuli[0]["t"] if stimuli else 0
-    last = stimuli[-1]["t"] if stimuli else 0
+    last = evidence.effect_ns(stimuli[-1]) if stimuli else 0
     figures: dict[str, float | None] = {}
     for direction in DIRECTIONS:
         delivered = evidence.deliveries(direction)

@@ -50,13 +50,13 @@ class Shell:
 
     def settle(self) -> None:
         """Carry out and record what the machine has to say; to be called after each thing it was told."""
+        while (event := self._machine.next_event()) is not None:
+            self._agent.emit(event.kind.value, **event.details)
         while (action := self._machine.next_action()) is not None:
             try:
                 self._perform(action)
             except OSError as error:
                 self._agent.emit("mip.failed", action=_words(action), error=str(error))
-        while (event := self._machine.next_event()) is not None:
-            self._agent.emit(event.kind.value, **event.details)
         self._arm()
 
     def stop(self) -> None:

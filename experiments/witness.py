@@ -1,0 +1,116 @@
+"""Does the capture show what was done? A run whose stimulus left no trace on the wire proves nothing.
+
+Every ``stimulus`` event says by its members what must be seen, and each kind of sign is looked for here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from experiments.evidence import Evidence, requests
+from experiments.registrations import heard, registrations
+from protocols.mobileip.registration import RegistrationRequest
+from protocols.pcapng import Direction as Way
+from protocols.sctp import chunks
+from protocols.sctp.parameters import AddIp, DeleteIp, ErrorCauseIndication, SetPrimary
+from protocols.trace import IpDatagram, UdpPacket
+
+_VERBS: Final[dict[str, type[AddIp | DeleteIp | SetPrimary]]] = {
+    "ADD IP": AddIp,
+    "SET PRIMARY": SetPrimary,
+    "DELETE IP": DeleteIp,
+}
+
+
+def unseen_stimuli(evidence: Evidence) -> list[str]:
+    """Stimuli without a witness in the capture, each as a sentence."""
+    unseen = []
+    for stimulus in evidence.of_kind("stimulus"):
+        what = f"the {stimulus['action']} at {stimulus['at_s']} s"
+        if not _witnessed(evidence, stimulus):
+            unseen.append(f"{what} is not in the capture")
+        unseen += [
+            f"{what} should have led to {verb}; no such request was sent and accepted"
+            for verb in stimulus.get("expects", ())
+            if not _granted(evidence, verb, stimulus)
+        ]
+    return unseen
+
+
+def _witnessed(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
+    """Whether the capture shows a stimulus."""
+    match stimulus["action"]:
+        case "fail":
+            return _fell_silent(evidence, stimulus)
+        case "halt":
+            before, after = _requests(evidence, stimulus)
+            return bool(before) and not after
+        case "withdraw":
+            _, after = _requests(evidence, stimulus)
+            return any(RegistrationRequest.decode(p.udp.payload).deregisters for p in after)
+        case "replay":
+            before, after = _requests(evidence, stimulus)
+            return bool({p.udp.payload for p in before} & {p.udp.payload for p in after})
+        case _ if "heard" in stimulus:
+            return heard(evidence, stimulus) is not None
+        case _:
+            return _readdressed(evidence, stimulus)
+
+
+def _readdressed(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
+    """Whether a NIC's addresses changed.
+
+    A NIC with a new address shows itself by any packet from that address on that NIC. A NIC whose address went shows by a
+    packet to it that its peer sent and that never came.
+    """
+    since = evidence.effect_ns(stimulus)
+    packets = [p for p in evidence.trace.sightings if isinstance(p, IpDatagram) and p.time_ns >= since]
+    node, nic, new, old = (stimulus.get(name) for name in ("node", "nic", "new", "old"))
+    if any(
+        p.node == node and p.nic == nic and p.direction is Way.OUT and str(p.source) == new for p in packets
+    ):
+        return True
+    to_old = [p for p in packets if old and str(p.destination) == old]
+    sent = any(p.direction is Way.OUT and p.node != node for p in to_old)
+    came = any(p.direction is Way.IN and p.node == node for p in to_old)
+    return sent and not came
+
+
+def _fell_silent(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
+    """Whether a node was heard of before, and never after (or not until it was back)."""
+    times = [p.time_ns for p in evidence.trace.sightings if p.node == stimulus["node"]]
+    back = stimulus["t"] + round(stimulus["back_s"] * 1e9) if stimulus["back_s"] else None
+    absent = [t for t in times if t >= stimulus["t"] and (back is None or t < back)]
+    return any(t < stimulus["t"] for t in times) and not absent
+
+
+def _requests(evidence: Evidence, stimulus: dict[str, Any]) -> tuple[list[UdpPacket], list[UdpPacket]]:
+    """The Registration Requests that a mobile node sent before a stimulus and after it."""
+    sent = [
+        packet
+        for packet, message in registrations(evidence.trace)
+        if isinstance(message, RegistrationRequest)
+        and packet.direction is Way.OUT
+        and packet.node == stimulus["node"]
+    ]
+    return (
+        [p for p in sent if p.time_ns < stimulus["t"]],
+        [p for p in sent if p.time_ns >= stimulus["t"]],
+    )
+
+
+def _granted(evidence: Evidence, verb: str, stimulus: dict[str, Any]) -> bool:
+    """Whether a request of this kind was sent after the stimulus and acknowledged without a cause."""
+    asked: dict[int, int] = {}
+    for packet, chunk in requests(evidence.trace.sctp):
+        if packet.time_ns < stimulus["t"] or packet.node != stimulus["node"]:
+            continue
+        if isinstance(chunk, chunks.Asconf):
+            for request in chunk.requests:
+                if isinstance(request, _VERBS[verb]):
+                    asked[chunk.serial] = request.correlation_id
+        elif chunk.serial in asked and packet.direction is Way.IN:
+            refused = {p.correlation_id for p in chunk.parameters if isinstance(p, ErrorCauseIndication)}
+            if asked[chunk.serial] not in refused:
+                return True
+    return False
