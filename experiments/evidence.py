@@ -59,6 +59,21 @@ class Evidence:
         """The events of these kinds, in order."""
         return [event for event in self.events if event["kind"] in kinds]
 
+    def effect_ns(self, stimulus: dict[str, Any]) -> int:
+        """When a stimulus took effect: when its node saw the NIC's link go, or when it was given where none did.
+
+        In virtual time that is the same instant; in real time the lab takes some milliseconds to pull a cable.
+        """
+        return next(
+            (
+                int(event["t"])
+                for event in self.of_kind("link.down")
+                if event["t"] >= stimulus["t"]
+                and (event["node"], event["nic"]) == (stimulus["node"], stimulus.get("nic"))
+            ),
+            int(stimulus["t"]),
+        )
+
     def deliveries(self, direction: str) -> list[tuple[int, Key]]:
         """(time, message) of each first delivery to the application in one direction, by time."""
         return sorted((times[0], key) for key, times in self.delivered.items() if key[1] == direction)
