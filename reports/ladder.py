@@ -1,187 +1,227 @@
-"""A run as a ladder diagram in text: the two ends as columns, packets as arrows, time downwards.
+"""A run as a ladder diagram, before it is drawn: which nodes are columns, and what stands on each row.
 
-Packets that set up, change or end an association are drawn one by one; stretches of DATA and SACK between them are folded
-into a line that counts them, but for the first data on each path and the packets around a silence.
+Packets that set up, change or end an association get an arrow each; stretches of DATA and SACK between them may be counted
+in one row, but for the first data on each path, the first lost packet and the packets around a silence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
-from rich.text import Text
+from reports import network
+from reports.journeys import Journey, Leg, addresses, journeys, legs, tunnel_ends
+from reports.packets import Kind, kind, label, messages
+from reports.story import Story
 
-from experiments.run_directory import CAPTURE, RunDirectory
-from protocols import trace as traces
-from protocols.pcapng import Direction
-from protocols.sctp import chunks
-from protocols.sctp.describe import describe
-from protocols.trace import SctpPacket
-
-_TIME: Final = 12
-_QUIET: Final = (chunks.Data, chunks.Sack)
-_SILENCE_NS: Final = 200_000_000
-_EVENTS: Final = {
+SILENCE_NS: Final = 200_000_000
+"""A pause of this length is a silence: it is folded, and the packets beside it are shown."""
+FEWEST: Final = 3
+"""Fewer packets than this are not worth folding."""
+_UNTOLD: Final = (
+    "data.",
+    "run.",
+    "agent.ready",
+    "session.start",
+    "nic.",
+    "path.state",
+    "signal",
+    "listening",
+)
+_WORDS: Final = {
     "stimulus": "{action} {nic}",
     "link.down": "{nic} down",
     "link.up": "{nic} up",
-    "address.down": "- {address}",
-    "address.up": "+ {address}",
+    "address.down": "{address} gone",
+    "address.up": "{address} up",
+    "asconf.request": "asks for {verb} {address}",
     "asconf.unasked": "{verb} {address}: {error}",
+    "association.up": "association up",
+    "association.connect": "connects to {peer}",
+    "association.lost": "association lost",
+    "association.failed": "association failed",
+    "association.closed": "association closed",
+    "session.opened": "session opened",
+    "path.added": "path added: {address}",
+    "path.removed": "path removed: {address}",
+    "path.primary": "primary path: {address}",
+    "path.confirmed": "path confirmed: {address}",
+    "path.unreachable": "path unreachable: {address}",
+    "path.available": "path available: {address}",
     "agent.died": "agent died: {how}",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Flight:
-    """One packet between the two ends: when it left, and when it arrived (None: never)."""
+class Arrow:
+    """A packet's leg between two columns. ``told`` says that folding leaves it; ``path`` is set on the first of a path."""
 
-    packet: SctpPacket
-    arrived_ns: int | None
+    leg: Leg
+    journey: Journey
+    kind: Kind
+    label: str
+    told: bool
+    path: str
 
     @property
-    def quiet(self) -> bool:
-        """Whether it only carries data and acknowledgements of data."""
-        return all(isinstance(chunk, _QUIET) for chunk in self.packet.chunks)
+    def time_ns(self) -> int:
+        """When the leg began (the capture's clock)."""
+        return self.leg.from_ns
 
 
-def flights(packets: Sequence[SctpPacket], ends: Sequence[str]) -> list[Flight]:
-    """Every packet that left one of the ends, with its arrival at another."""
-    arrivals: dict[int, list[SctpPacket]] = {}
-    for packet in packets:
-        if packet.direction is Direction.IN and packet.node in ends:
-            arrivals.setdefault(id(packet.message), []).append(packet)
-    found = []
-    for packet in packets:
-        if packet.direction is not Direction.OUT or packet.node not in ends:
-            continue
-        waiting = arrivals.get(id(packet.message), [])
-        match = next((a for a in waiting if a.node != packet.node and a.time_ns >= packet.time_ns), None)
-        if match:
-            waiting.remove(match)
-        found.append(Flight(packet, match.time_ns if match else None))
-    return found
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """An event on a column."""
+
+    time_ns: int
+    node: str
+    text: str
+    stimulus: bool
 
 
-def draw(run: RunDirectory, width: int = 120) -> Iterator[Text]:
-    """The lines of a run's ladder."""
-    events = list(run.events())
-    session = next((e for e in events if e["kind"] == "session.start"), None)
-    if not events or session is None or not (run.path / CAPTURE).exists():
-        yield Text("the run has no session to draw: it did not get that far", "yellow")
-        return
-    epoch = events[0]["epoch_ns"]
-    ends = (session["mobile"], session["correspondent"])
-    left, right = _TIME + 8, width - 14
-    yield Text(" " * (left - len(ends[0]) // 2) + ends[0] + " " * (right - left - 2) + ends[1], "bold")
-    captured = traces.load(run.path / CAPTURE)
-    rows: list[tuple[int, Flight | dict[str, Any]]] = [
-        *((f.packet.time_ns, f) for f in flights(captured.sctp, ends)),
-        *((e["t"] + epoch, e) for e in events if e["kind"] in _EVENTS and e["node"] in (*ends, "lab")),
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A stretch of packets that are counted and not drawn."""
+
+    time_ns: int
+    until_ns: int
+    packets: int
+    data: int
+    lost: int
+    again: int
+
+    @property
+    def words(self) -> str:
+        """The count."""
+        parts = [f"{self.packets} packets", f"{self.data} with data"]
+        parts += [f"{self.again} sent again"] if self.again else []
+        parts += [f"{self.lost} lost"] if self.lost else []
+        return ", ".join(parts)
+
+
+Row = Arrow | Notice
+FoldedRow = Arrow | Notice | Fold
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Columns from left to right, and rows by time."""
+
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    journeys: tuple[Journey, ...]
+
+    @property
+    def arrows(self) -> list[Arrow]:
+        """The rows that are packets."""
+        return [row for row in self.rows if isinstance(row, Arrow)]
+
+    def folded(self) -> Iterator[FoldedRow]:
+        """The rows with quiet stretches counted."""
+        quiet: list[Arrow] = []
+        for row in self.rows:
+            if isinstance(row, Arrow) and not row.told:
+                quiet.append(row)
+                continue
+            yield from _fold(quiet)
+            quiet = []
+            yield row
+        yield from _fold(quiet)
+
+
+def ladder(story: Story) -> Ladder:
+    """The ladder of a story; without packets and events it has columns and no rows."""
+    owners = addresses(story.events, network.configured_addresses(story.topology))
+    found = journeys(story.trace.sightings, owners) if story.trace else []
+    columns = _columns(story, found)
+    shown = set(columns)
+    arrows = list(_arrows(found, [leg for leg in legs(found, columns) if leg.start in shown]))
+    notices = [
+        Notice(event["t"] + story.epoch_ns, event["node"], words(event), event["kind"] == "stimulus")
+        for event in story.events
+        if told(event) and event["node"] in shown
     ]
-    rows.sort(key=lambda row: row[0])
-    yield from _lines(rows, epoch, ends, left, right)
+    rows: list[Row] = [*arrows, *notices]
+    rows.sort(key=lambda row: row.time_ns)
+    return Ladder(columns, tuple(rows), tuple(found))
 
 
-def _lines(
-    rows: Sequence[tuple[int, Flight | dict[str, Any]]],
-    epoch: int,
-    ends: tuple[str, str],
-    left: int,
-    right: int,
-) -> Iterator[Text]:
-    folded: list[Flight] = []
-    seen: set[tuple[str, str]] = set()
-    for position, (time_ns, row) in enumerate(rows):
-        if isinstance(row, Flight) and row.quiet and not _telling(rows, position, row, seen):
-            folded.append(row)
-            continue
-        yield from _fold(folded, epoch, left, right)
-        folded = []
-        if isinstance(row, Flight):
-            yield _arrow(row, epoch, ends, left, right)
-        else:
-            yield _event(row, time_ns, epoch, ends, left, right)
-    yield from _fold(folded, epoch, left, right)
+def told(event: dict[str, Any]) -> bool:
+    """Whether an event is a row of a ladder: counted and routine ones are not."""
+    return not str(event["kind"]).startswith(_UNTOLD)
 
 
-def _telling(
-    rows: Sequence[tuple[int, Flight | dict[str, Any]]],
-    position: int,
-    flight: Flight,
-    seen: set[tuple[str, str]],
-) -> bool:
-    """Whether a packet of data deserves its own arrow: the first on its path, one lost, or one beside a silence."""
-    path = (str(flight.packet.source), str(flight.packet.destination))
-    first = path not in seen and isinstance(flight.packet.chunks[0], chunks.Data)
-    if first:
-        seen.add(path)
-    times = [row[0] for row in rows[max(0, position - 1) : position + 2]]
-    silence = any(b - a > _SILENCE_NS for a, b in pairwise(times))
-    return first or silence
+def words(event: dict[str, Any]) -> str:
+    """An event in words; one of a kind that is not known here, by its own fields."""
+    if event["kind"] == "asconf.acknowledged":
+        refused = event.get("refused") or ()
+        return "acknowledged" + (f", refused: {', '.join(map(str, refused))}" if refused else "")
+    pattern = _WORDS.get(event["kind"])
+    if pattern is not None:
+        try:
+            return pattern.format_map({"nic": "", **event}).strip()
+        except (KeyError, IndexError):
+            pass
+    details = (f"{k}={v}" for k, v in event.items() if k not in ("t", "node", "kind") and v not in ("", None))
+    return " ".join((str(event["kind"]), *details))
 
 
-def _fold(folded: Sequence[Flight], epoch: int, left: int, right: int) -> Iterator[Text]:
-    if not folded:
+def _columns(story: Story, found: Sequence[Journey]) -> tuple[str, ...]:
+    """The nodes that packets come from or are for, and those where tunnels begin or end, from left to right."""
+    wanted = {story.mobile, story.correspondent} | tunnel_ends(found)
+    for journey in found:
+        if not journey.appeared:
+            wanted.add(journey.packet.node)
+        if journey.arrived:
+            wanted.add(journey.seen[-1].node)
+    drawn = network.lay_out(story)
+    places = drawn.places if drawn else {}
+
+    def order(node: str) -> tuple[int, float, float, str]:
+        place = places.get(node)
+        end = -1 if node == story.mobile else 1 if node == story.correspondent else 0
+        return end, place.column if place else 0.0, place.row if place else 0.0, node
+
+    return tuple(sorted(wanted, key=order))
+
+
+def _arrows(found: Sequence[Journey], drawn: Iterable[Leg]) -> Iterator[Arrow]:
+    by_time = sorted(drawn, key=lambda leg: leg.from_ns)
+    kinds = [kind(journey.packet) for journey in found]
+    paths: set[tuple[str, str]] = set()
+    trouble: dict[tuple[str, str], int] = {}
+    times = sorted({leg.from_ns for leg in by_time})
+    beside = {
+        time for before, after in pairwise(times) if after - before > SILENCE_NS for time in (before, after)
+    }
+    for leg in by_time:
+        journey = found[leg.journey]
+        packet, what = journey.packet, kinds[leg.journey]
+        path = (str(packet.source), str(packet.destination))
+        first = path not in paths and (what is not Kind.ACKNOWLEDGEMENT) and bool(messages(packet))
+        if first:
+            paths.add(path)
+        telling = first or leg.from_ns in beside or not what.quiet or journey.appeared
+        for name, troubled in (("lost", journey.lost), ("again", journey.again)):
+            if troubled and what.quiet:
+                since = trouble.get((packet.node, name))
+                telling = telling or since is None or leg.from_ns - since > 10**9
+                trouble[packet.node, name] = leg.from_ns
+        yield Arrow(leg, journey, what, label(packet), telling, " → ".join(path) if first else "")
+
+
+def _fold(quiet: Sequence[Arrow]) -> Iterator[Arrow | Fold]:
+    if len(quiet) < FEWEST:
+        yield from quiet
         return
-    data = sum(any(isinstance(chunk, chunks.Data) for chunk in f.packet.chunks) for f in folded)
-    lost = sum(f.arrived_ns is None for f in folded)
-    words = f"{data} DATA, {len(folded) - data} SACK" + (f", {lost} never arrived" if lost else "")
-    yield _row(
-        folded[0].packet.time_ns,
-        epoch,
-        left,
-        right,
-        f"· {words} ·".center(right - left - 1),
-        "red" if lost else "dim",
+    counted = {arrow.leg.journey: arrow for arrow in quiet}.values()
+    yield Fold(
+        quiet[0].time_ns,
+        quiet[-1].time_ns,
+        len(counted),
+        sum(arrow.kind is Kind.DATA for arrow in counted),
+        sum(arrow.journey.lost for arrow in counted),
+        sum(arrow.journey.again for arrow in counted),
     )
-
-
-def _arrow(flight: Flight, epoch: int, ends: tuple[str, str], left: int, right: int) -> Text:
-    label = ", ".join(_label(chunk) for chunk in flight.packet.chunks if not isinstance(chunk, chunks.Auth))
-    room = right - left - 1
-    label = f" {label[: room - 8]} "
-    upward = flight.packet.node == ends[0]
-    if flight.arrived_ns is None:
-        shaft = (label + "─✗").ljust(room, " ") if upward else ("✗─" + label).rjust(room, " ")
-        style = "red"
-    else:
-        shaft = label.center(room - 1, "─")
-        shaft = shaft + "▶" if upward else "◀" + shaft
-        style = (
-            "cyan"
-            if any(isinstance(c, chunks.Asconf | chunks.AsconfAck) for c in flight.packet.chunks)
-            else ""
-        )
-    line = _row(flight.packet.time_ns, epoch, left, right, shaft, style)
-    if flight.arrived_ns is not None:
-        line.append(f" +{(flight.arrived_ns - flight.packet.time_ns) / 1e6:.1f} ms", "dim")
-    return line
-
-
-def _label(chunk: chunks.Chunk) -> str:
-    if isinstance(chunk, chunks.Data):
-        return f"DATA {chunk.tsn}"
-    if isinstance(chunk, chunks.Asconf | chunks.AsconfAck):
-        return describe(chunk)
-    return chunk.name
-
-
-def _event(
-    event: dict[str, Any], time_ns: int, epoch: int, ends: tuple[str, str], left: int, right: int
-) -> Text:
-    words = "● " + _EVENTS[event["kind"]].format_map(event)
-    room = right - left - 1
-    inner = words[:room].ljust(room) if event["node"] != ends[1] else words[:room].rjust(room)
-    return _row(time_ns, epoch, left, right, inner, "yellow")
-
-
-def _row(time_ns: int, epoch: int, left: int, right: int, inner: str, style: str) -> Text:
-    text = Text(f"{(time_ns - epoch) / 1e9:{_TIME}.6f}", "dim")
-    text.append(" " * (left - _TIME))
-    text.append("│")
-    text.append(inner[: right - left - 1].ljust(right - left - 1), style)
-    text.append("│")
-    return text
