@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -27,6 +28,7 @@ class Agents:
         self._agents: dict[str, AgentProcess] = {}
         self._buffers: dict[str, bytes] = {}
         self._ready: set[str] = set()
+        self._condemned: set[str] = set()
         self._decoder = msgspec.json.Decoder(dict[str, Any])
         self._encoder = msgspec.json.Encoder()
 
@@ -46,11 +48,6 @@ class Agents:
             readers = self.readers()
             for source in self._clock.wait(readers, deadline):
                 readers[source]()
-            if self._agents.keys() & missing != missing:
-                dead = min(missing - self._agents.keys())
-                raise LabError(
-                    f"the agent of {dead} died before it was ready; see {dead}.log in the run directory"
-                )
 
     def command(self, name: str, do: str, **arguments: Any) -> None:
         """Tell an agent to do something. Raises LabError when it is gone."""
@@ -68,14 +65,16 @@ class Agents:
         return {agent.control: partial(self._read, name) for name, agent in self._agents.items()}
 
     def kill(self, name: str) -> None:
-        """End an agent with SIGKILL, as a crash would; its death is then noticed like any other."""
+        """End an agent with SIGKILL, as a crash would: a death that is part of the experiment and does not end it."""
         if name in self._agents:
+            self._condemned.add(name)
             os.kill(self._agents[name].pid, signal.SIGKILL)
 
     def stop(self) -> None:
         """Let every agent report what it has and end; one that does not within seconds is killed."""
         for name in [*self._agents]:
-            self.command(name, "stop")
+            with suppress(LabError):  # dead already, and reported
+                self.command(name, "stop")
         deadline = self._clock.now_ns() + _STOP_S * 10**9
         while self._agents:
             if self._clock.now_ns() > deadline:
@@ -112,3 +111,5 @@ class Agents:
             return
         how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
         self._on_event(self._clock.now_ns(), name, "agent.died", {"how": how})
+        if name not in self._condemned:
+            raise LabError(f"the agent of {name} died ({how}); see {name}.log in the run directory")

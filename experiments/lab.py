@@ -162,6 +162,11 @@ class Lab:
         )
         return started
 
+    def mobility_agents(self, terms: Terms) -> MobileIp:
+        """Start home and foreign agents, with a mobile node that makes no use of them."""
+        started: MobileIp = self.site.start_mobile_ip(terms, used=False)
+        return started
+
     def at(self, time_s: float) -> At:
         """What is to happen at a time, in seconds since the run's start."""
         return At(self, time_s)
@@ -366,7 +371,7 @@ class At:
 
         def start_again() -> None:
             site.mend(agent.name)
-            site.mobile_ip.serve(agent)
+            site.start_agent(agent)
 
         lab.timeline.at(self.time_s, die)
         if back > 0:

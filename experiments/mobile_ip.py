@@ -131,16 +131,10 @@ class MobileIp:
         """The mobile node's home address."""
         return _plain(self.home.mobile_addresses()[0])
 
-    def start(self) -> None:
-        """Start the agents on their routers and Mobile IP on the mobile node."""
-        for agent in (self.home_agent, *self.foreign_agents.values()):
-            self.serve(agent)
-        self._site.tell(self._site.mobile, "mobile_ip", self.mobile_settings)
-
-    def serve(self, agent: Agent) -> None:
-        """Start an agent's process and let it serve."""
-        self._site.staff(agent.name, agent.make)
-        self._site.tell(agent.name, "serve", agent.settings)
+    @property
+    def agents(self) -> list[Agent]:
+        """The home agent and the foreign agents."""
+        return [self.home_agent, *self.foreign_agents.values()]
 
     def signs(self, segment: Segment) -> dict[str, Any]:
         """What must be seen on the wire when the mobile node comes to a segment, and how far from there the home agent is."""

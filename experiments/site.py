@@ -11,7 +11,9 @@ import msgspec
 
 from experiments.agents import Agents
 from experiments.clock import Clock
+from experiments.errors import LabError
 from experiments.lab import Lab
+from experiments.mobile_ip import Agent as MobilityAgent
 from experiments.mobile_ip import MobileIp, Terms
 from experiments.run_directory import CAPTURE, EventLog, RunDirectory, disk_error
 from network.net import Mininet
@@ -69,13 +71,17 @@ class Site:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._agents.stop()
-        report = self._net.stop_capture()
-        if kind is None:
-            dropped = sum(report.dropped.values()) if report else 0
-            self._log.write(self._clock.now_ns(), "lab", "run.end", capture_dropped=dropped)
-        self._log.close()
-        self._net.stop()
+        try:
+            self._agents.stop()
+            report = self._net.stop_capture()
+            if report and report.error:
+                raise LabError(f"the capture is not whole: {report.error}")
+            if kind is None:
+                dropped = sum(report.dropped.values()) if report else 0
+                self._log.write(self._clock.now_ns(), "lab", "run.end", capture_dropped=dropped)
+        finally:
+            self._log.close()
+            self._net.stop()
 
     # -- what a lab asks -------------------------------------------------------------------------------------------
 
@@ -110,11 +116,23 @@ class Site:
 
     # -- Mobile IP -----------------------------------------------------------------------------------------------
 
-    def start_mobile_ip(self, terms: Terms) -> MobileIp:
-        """Set Mobile IP up on the segments' routers and the mobile node; from now on that keeps its home address."""
-        self.mobile_ip = MobileIp(self, [*self.segments.values()], terms)
-        self.mobile_ip.start()
-        return self.mobile_ip
+    def start_mobile_ip(self, terms: Terms, *, used: bool = True) -> MobileIp:
+        """Set Mobile IP up on the segments' routers and, where it is ``used``, on the mobile node.
+
+        That keeps its home address from then on.
+        """
+        mobile_ip = MobileIp(self, [*self.segments.values()], terms)
+        for agent in mobile_ip.agents:
+            self.start_agent(agent)
+        if used:
+            self.mobile_ip = mobile_ip
+            self.tell(self.mobile, "mobile_ip", mobile_ip.mobile_settings)
+        return mobile_ip
+
+    def start_agent(self, agent: MobilityAgent) -> None:
+        """Start a home or foreign agent's process and let it serve."""
+        self.staff(agent.name, agent.make)
+        self.tell(agent.name, "serve", agent.settings)
 
     def staff(self, name: str, make: Callable[..., Agent]) -> None:
         """Start an agent's process in a host."""

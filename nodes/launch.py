@@ -75,6 +75,7 @@ def _become(
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(output, 1)
         os.dup2(output, 2)
+        sys.stdout = sys.stderr = os.fdopen(2, "w", closefd=False)  # the parent's may stand for something else
         wanted = {0, 1, 2, control.fileno(), *keep}
         for descriptor in [int(entry) for entry in os.listdir("/proc/self/fd")]:  # noqa: PTH208 - no Path a descriptor
             if descriptor not in wanted:
