@@ -1,0 +1,26 @@
+"""The foreign agent fails and starts again."""
+
+from experiments.lab import Lab, Transport
+from experiments.mobile_ip import Terms, Wrapping
+from experiments.scenario import Seconds, Verdict, scenario
+from topologies import HomeAndVisited
+
+
+@scenario(
+    "fa-failure",
+    figure="FIG. 1",
+    topology=HomeAndVisited,
+    expect=Verdict.SURVIVED,
+    needs=frozenset({"sctp", "ipip", "gre"}),
+)
+def fa_failure(
+    lab: Lab, transport: Transport = "tcp", back: Seconds = 1.5, encapsulation: Wrapping = "ipip"
+) -> None:
+    """The foreign agent starts again without its visitor list; the mobile node sees it by the sequence and registers anew."""
+    lab.without_asconf()
+    mobile_ip = lab.mobile_ip(Terms(encapsulation=encapsulation))
+    session = lab.mobile.connect(lab.correspondent, transport=transport, managed=False)
+    lab.at(1.0).start(session.stream(every=0.02))
+    lab.at(4.0).move(lab.mobile.nic("wlan0"), to=lab.visited)
+    lab.at(9.0).fail(mobile_ip.foreign_agent(lab.visited), back=back)
+    lab.until(25.0)
