@@ -149,6 +149,7 @@ def _child(control: socket.socket, file: int, parent: int) -> NoReturn:
                 report = _Recorder(control, file).run()
             except OSError as problem:  # not even the file's head could be written
                 report = CaptureReport({}, {}, str(problem))
+            control.setblocking(True)
             with suppress(OSError):
                 control.send(msgspec.json.encode(report))
     finally:
@@ -172,6 +173,7 @@ class _Recorder:
 
     def __init__(self, control: socket.socket, file: int) -> None:
         self._control = control
+        control.setblocking(False)  # recv_fds takes flags and does not pass them on
         self._file = _WholeBlocks(file)
         self._writer = Writer(self._file)
         self._file.flush()
@@ -205,7 +207,7 @@ class _Recorder:
         """Take the NICs that wait at the control socket; False at its end."""
         while True:
             try:
-                name, fds, _, _ = socket.recv_fds(self._control, _MESSAGE, 1, socket.MSG_DONTWAIT)
+                name, fds, _, _ = socket.recv_fds(self._control, _MESSAGE, 1)
             except BlockingIOError:
                 return True
             if not name:

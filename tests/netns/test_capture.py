@@ -3,11 +3,13 @@
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from network.errors import NetworkError
+from protocols import pcapng
 from protocols.pcapng import Direction
 from tests.netns.conftest import reaches, udp
 
@@ -142,3 +144,13 @@ def test_one_capture_at_a_time(net, tmp_path):
     net.capture_to(tmp_path / "c.pcapng")
     with pytest.raises(NetworkError, match="already"):
         net.capture_to(tmp_path / "d.pcapng")
+
+
+def test_packets_are_written_while_the_capture_goes_on(net, tmp_path):
+    path = tmp_path / "c.pcapng"
+    net.capture_to(path)
+    assert reaches(net["mn"], HOME4, net["cn"], CN4)
+    deadline = time.monotonic() + 5
+    while not pcapng.read(path).packets and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert pcapng.read(path).packets
