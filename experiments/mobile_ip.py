@@ -156,9 +156,9 @@ class MobileIp:
             return
         home4 = self.home.mobile_addresses()[0]
         intf.deconfigure([str(a) for a in intf.addresses if a.version == 4 and str(a) != home4])
-        here4, gateway4 = segment.mobile_addresses()[0], _address(segment)
-        intf.configure([here4], [gateway4])
         if segment is not self.home:
+            here4, gateway4 = segment.mobile_addresses()[0], _address(segment)
+            intf.configure([here4])
             self._site.tell(
                 self._site.mobile, "care_of", {"nic": intf.name, "address": here4, "gateway": gateway4}
             )

@@ -17,7 +17,7 @@ from nodes.agent import Agent
 from nodes.mobileip_io import Discovery, MobileIpPort, Registration, announce
 from nodes.mobileip_settings import MobileSettings
 from nodes.mobileip_shell import Shell, fresh_random
-from nodes.routing import Routing, arp_for
+from nodes.routing import TABLE, Routing, arp_for, ask_by_broadcast
 from nodes.tunnels import Tunnel, Tunnels
 from protocols.mobileip.actions import (
     Action,
@@ -32,6 +32,7 @@ from protocols.mobileip.actions import (
 from protocols.mobileip.advertisement import AgentAdvertisement
 from protocols.mobileip.mobile_node import MobileNode
 
+_CARE_OF: Final = TABLE - 1  # table of routes from a co-located care-of address, and its rule's priority
 _EVERYWHERE: Final = IPv4Network("0.0.0.0/0")
 _ANSWER_ALL, _ANSWER_ON_SUBNET, _ANSWER_NOTHING = 0, 2, 8  # arp_ignore
 _BEST_ADDRESS: Final = 2  # arp_announce: never the home address in an ARP request on a foreign link
@@ -52,7 +53,7 @@ class MobileIpClient:
         self._port = MobileIpPort()
         self._watch = AddressWatch()
         self._neighbours: dict[IPv4Address, str] = {}
-        self._own_care_of = False
+        self._care_of: IPv4Address | None = None
         self._last_request: SendUdp | None = None
         arp_for(self._interface, arp_announce=_BEST_ADDRESS)
         agent.on_readable(self._port, self._arrived)
@@ -64,10 +65,14 @@ class MobileIpClient:
         """A NIC was given an address of the network it is on now: a co-located care-of address."""
         while select.select([self._watch], (), (), 0)[0]:
             self._links_changed()  # what happened to the link came before, and must be told before
-        self._own_care_of = True
-        self._machine.care_of_acquired(
-            interface, IPv4Interface(address), IPv4Address(gateway), self._shell.now()
-        )
+        own, router = IPv4Interface(address), IPv4Address(gateway)
+        self._care_of = own.ip
+        ask_by_broadcast(interface, on=True)
+        # What comes from it goes by this network's router, the home agent's address included.
+        self._routing.route(own.network, interface, source=own.ip, table=_CARE_OF)
+        self._routing.route(_EVERYWHERE, interface, via=router, source=own.ip, table=_CARE_OF)
+        self._routing.rule(source=own.ip, table=_CARE_OF, priority=_CARE_OF)
+        self._machine.care_of_acquired(interface, own, router, self._shell.now())
         self._shell.settle()
 
     def withdraw(self) -> None:
@@ -104,10 +109,19 @@ class MobileIpClient:
         for change in self._watch.read():
             if isinstance(change, LinkChange) and change.nic == self._interface:
                 if not change.up:
-                    self._own_care_of = False
+                    self._unplugged()
                 tell = self._machine.link_up if change.up else self._machine.link_down
                 tell(change.nic, self._shell.now())
         self._shell.settle()
+
+    def _unplugged(self) -> None:
+        """Keep ARP silent until it is known where the NIC is: away, a broadcast would give the node away (RFC 5944, 4.6)."""
+        ask_by_broadcast(self._interface, on=False)
+        arp_for(self._interface, arp_ignore=_ANSWER_NOTHING)
+        if self._care_of is not None:
+            self._routing.rule(source=self._care_of, table=_CARE_OF, priority=_CARE_OF, on=False)
+            self._routing.flush(_CARE_OF)
+            self._care_of = None
 
     # -- what is to be done
 
@@ -119,7 +133,7 @@ class MobileIpClient:
             case SendIcmp():
                 self._port.send_icmp(action, action.interface or self._interface, self._config.home_address)
             case AnswerArp(_, on=on):
-                away = _ANSWER_ON_SUBNET if self._own_care_of else _ANSWER_NOTHING
+                away = _ANSWER_NOTHING if self._care_of is None else _ANSWER_ON_SUBNET
                 arp_for(self._interface, arp_ignore=_ANSWER_ALL if on else away)
             case GratuitousArp(home):
                 announce(home, self._interface)
@@ -148,10 +162,15 @@ class MobileIpClient:
         self._routing.rule(source=home)
 
     def _restore(self) -> None:
+        ask_by_broadcast(self._interface, on=True)
         self._routing.rule(source=self._config.home_address, on=False)
         self._routing.flush()
         self._forget_neighbours()
         self._tunnels.release("reverse")
+        here = self._machine.attachment
+        if here is not None and here.link:
+            # Kept when the node leaves: what it sends before it knows that it has left asks nobody's link for this router.
+            self._routing.neighbour(here.gateway, here.interface, here.link)
 
     def _forget_neighbours(self) -> None:
         for address, interface in self._neighbours.items():

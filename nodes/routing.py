@@ -213,6 +213,11 @@ def arp_for(device: str, **values: int) -> None:
         Path(f"/proc/sys/net/ipv4/conf/{device}/{name}").write_text(str(value))
 
 
+def ask_by_broadcast(device: str, *, on: bool) -> None:
+    """Let ARP requests be broadcast on a device's link, as usual, or never."""
+    Path(f"/proc/sys/net/ipv4/neigh/{device}/mcast_solicit").write_text("3" if on else "0")
+
+
 def answer_proxied_at_once(device: str) -> None:
     """Let proxied ARP requests wait for nothing: the kernel's delay of up to 0.8 s is meant for load sharing."""
     Path(f"/proc/sys/net/ipv4/neigh/{device}/proxy_delay").write_text("0")
