@@ -18,6 +18,9 @@ from kernels.inside.base import NEVER_HIDDEN_BY
 # line, which is mixed into the kernel's random pool.
 CODE = Path("/run/roamlab")
 JOB = CODE / "job"
+# What is tried is what is used: in a container a new /proc may be refused although everything else works.
+_NAMESPACES = ("--unshare-all", "--die-with-parent", "--new-session")
+_ROOT = ("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
 _TRY_S = 10.0
 _MIB = 1 << 20
 
@@ -26,9 +29,7 @@ _MIB = 1 << 20
 def bubblewrap() -> str | None:
     """Find a bubblewrap that works for this user here, or None."""
     found = shutil.which("bwrap")
-    if found is None or not _works([found, "--unshare-all", "--ro-bind", "/", "/", "--dev", "/dev", "true"]):
-        return None
-    return found
+    return found if found and _works([found, *_NAMESPACES, *_ROOT, "true"]) else None
 
 
 @lru_cache(maxsize=1)
@@ -69,8 +70,7 @@ def confine(
     run_dir     the one writable directory
     memory_mib  room for the guest's memory, an unlinked file on a tmpfs of its own
     """
-    line = [bwrap, "--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "/", "/"]
-    line += ["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run", "--tmpfs", "/var/tmp"]  # noqa: S108
+    line = [bwrap, *_NAMESPACES, *_ROOT, "--tmpfs", "/run", "--tmpfs", "/var/tmp"]  # noqa: S108
     line += ["--size", str((memory_mib + 64) * _MIB), "--tmpfs", "/tmp"]  # noqa: S108
     for path in keep:
         line += ["--ro-bind", str(path), str(path)]

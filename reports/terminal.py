@@ -177,7 +177,13 @@ def show_result(result: Result) -> None:
 
 def show_table(results: Sequence[Result]) -> None:
     """The table that a demonstration ends with."""
-    console().print(table(results))
+    out = console()
+    out.print(table(results))
+    for result in results:
+        if result.judgement.verdict != result.judgement.expected:
+            out.print(f"\n{result.judgement.scenario}{_settings(result.parameters)}: {result.run_dir}", markup=False)
+            for reason in result.judgement.reasons:
+                out.print(f"  {reason}", markup=False)
 
 
 def table(results: Sequence[Result]) -> Table:
