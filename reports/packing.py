@@ -88,7 +88,7 @@ def pack_fields(found: Iterable[Journey]) -> dict[str, Any]:
         lines = known.get(id(packet))
         if lines is None:
             parts = [line.partition(": ") for line in fields(packet)]
-            lines = [shapes(tuple(name for name, _, _ in parts))]
+            lines = [shapes(tuple(_field(name, bool(colon)) for name, colon, _ in parts))]
             lines += [values(value) for _, colon, value in parts if colon]
             known[id(packet)] = lines
         packets.append(lines)
@@ -159,6 +159,12 @@ def marks(
         for step in taken
         if step.link is not None and (place := where[step.link]) is not None
     ]
+
+
+def _field(name: str, has_value: bool) -> tuple[int, str, bool]:
+    """A line of a packet's fields: (depth, name, whether a value follows)."""
+    plain = name.lstrip(" ")
+    return (len(name) - len(plain)) // 2, plain.removesuffix(":"), has_value
 
 
 def _steps(times: Sequence[int]) -> list[int]:

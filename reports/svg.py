@@ -10,6 +10,11 @@ from markupsafe import Markup, escape
 _UNSEEN: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 
 
+def printable(words: str) -> str:
+    """Words without what XML cannot hold."""
+    return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", words)
+
+
 def number(value: float) -> str:
     """A coordinate, to a tenth of a pixel."""
     return f"{value:.1f}".removesuffix(".0")
@@ -61,4 +66,4 @@ def _text(value: float | str) -> str:
         return number(float(value))
     if isinstance(value, Markup):
         return str(value)
-    return str(escape(_UNSEEN.sub("\N{REPLACEMENT CHARACTER}", value)))
+    return str(escape(printable(value)))

@@ -181,7 +181,9 @@ def show_table(results: Sequence[Result]) -> None:
     out.print(table(results))
     for result in results:
         if result.judgement.verdict != result.judgement.expected:
-            out.print(f"\n{result.judgement.scenario}{_settings(result.parameters)}: {result.run_dir}", markup=False)
+            out.print(
+                f"\n{result.judgement.scenario}{_settings(result.parameters)}: {result.run_dir}", markup=False
+            )
             for reason in result.judgement.reasons:
                 out.print(f"  {reason}", markup=False)
 

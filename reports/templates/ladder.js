@@ -193,13 +193,10 @@ function showFields(row) {
   const i = row.number, flags = L.f[i], journey = L.j[i], [shape, ...values] = everyField.packets[journey], seen = everyField.seen[journey];
   const tree = make("div", { class: "tree" });
   let value = 0;
-  for (const name of everyField.shapes[shape]) {
-    const depth = name.length - name.trimStart().length, plain = name.trim();
-    const group = depth === 0 || plain.endsWith(":") || plain === plain.toUpperCase() && depth % 4 === 0;
-    const line = make("div", group ? { class: "group" } : {});
-    line.style.paddingLeft = `${depth * 0.4}rem`;
-    line.append(make("span", {}, plain));
-    if (!group) line.append(make("span", {}, everyField.values[values[value++]] ?? ""));
+  for (const [depth, name, hasValue] of everyField.shapes[shape]) {
+    const line = make("div", hasValue ? {} : { class: "group" }, make("span", {}, name));
+    line.style.paddingLeft = `${depth * 0.8}rem`;
+    if (hasValue) line.append(make("span", {}, everyField.values[values[value++]]));
     tree.append(line);
   }
   const body = make("tbody", {});
@@ -208,7 +205,7 @@ function showFields(row) {
     body.append(make("tr", {}, make("th", { scope: "row" }, nic), make("td", {}, direction.toLowerCase()),
       make("td", { class: "number" }, `+${(seen[s + 1] / 1e6).toFixed(3)} ms`), make("td", { class: "number" }, String(seen[s + 2]))));
   }
-  const heads = ["seen at", "way", "after", "packet in the capture"].map((text) => make("th", { scope: "col" }, text));
+  const heads = ["seen at", "way", "after", "no. in capture"].map((text) => make("th", { scope: "col" }, text));
   const fate = flags & LOST ? "lost: this is where it was seen last" : flags & UNDER_WAY ? "under way when the capture ended" : flags & APPEARED ? "first seen as it arrived" : "arrived";
   fieldsPanel.replaceChildren(
     make("h3", {}, labelOf(i)),

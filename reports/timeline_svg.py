@@ -1,0 +1,188 @@
+"""A timeline as an SVG file: deliveries both ways with outage and bound, data by path, primary paths, the kernel's figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from markupsafe import Markup
+
+from reports import svg
+from reports.story import Story
+from reports.timeline import DIRECTIONS, Curve, Lane, Outage, Span, Timeline
+from reports.words import seconds
+
+STYLE: Final = """
+.t{font:11px system-ui,"Helvetica Neue",Arial,"DejaVu Sans",sans-serif;fill:#1c2430}
+.t .dim{fill:#5b6676}.t .rule{stroke:#dfe3e8}.t .curve{fill:none;stroke:#2f6fb3;stroke-width:1.6}
+.t .ticks{stroke:#2f6fb3;stroke-width:.8}.t .primary rect{fill:#f1f3f6;stroke:#b6bfca}
+.t .outage rect{fill:url(#outage-hatch);stroke:#b3261e}.t .outage text{fill:#b3261e;font-weight:600}
+.t .outage .bound{fill:none;stroke:#1c2430;stroke-width:1.6}.t .outage .of-bound{fill:#1c2430;font-weight:400}
+.t .stimulus line{stroke:#1f6b4a;stroke-dasharray:4 3}.t .stimulus text{fill:#1f6b4a;font-weight:600}
+"""
+_LEFT: Final = 190
+_RIGHT: Final = 16
+_TOP: Final = 26
+_TALL: Final = 60
+_LOW: Final = 16
+_GAP: Final = 10
+_STEPS: Final = (1, 2, 5, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """From time to pixels; ``window`` in ns since the run's start."""
+
+    window: tuple[int, int]
+    width: float
+
+    def x(self, time_ns: float) -> float:
+        start, end = self.window
+        share = (min(max(time_ns, start), end) - start) / (end - start)
+        return _LEFT + share * (self.width - _LEFT - _RIGHT)
+
+    def shows(self, time_ns: float) -> bool:
+        return self.window[0] <= time_ns <= self.window[1]
+
+    def ticks(self) -> Iterator[int]:
+        start, end = self.window
+        rough = (end - start) / 8
+        power = 10 ** (len(str(int(rough))) - 1)
+        step = next(factor * power for factor in _STEPS if factor * power >= rough)
+        yield from range(-(-start // step) * step, end + 1, step)
+
+
+def draw(
+    timeline: Timeline, story: Story, *, width: float = 860, window: tuple[int, int] | None = None
+) -> str:
+    """The timeline as a file; ``window`` is a stretch of it in ns since the run's start."""
+    axis = _Axis(window or (0, timeline.end_ns), width)
+    parts: list[Markup] = [_hatch()]
+    y = float(_TOP)
+    for direction in DIRECTIONS:
+        times = timeline.deliveries[direction]
+        if not times:
+            continue
+        parts += [_name(f"delivered {direction}", y, _TALL), _rule(axis, y + _TALL)]
+        parts += [_outage(o, axis, y) for o in timeline.outages if o.direction == direction]
+        parts.append(_staircase(times, axis, y))
+        y += _TALL + _GAP
+    for lane in timeline.lanes:
+        parts += [_name(_lane(lane, story.mobile), y, _LOW), _ticks(lane.times_ns, axis, y)]
+        y += _LOW + _GAP
+    for node in dict.fromkeys(span.node for span in timeline.primaries):
+        parts.append(_name(f"primary path of {node}", y, _LOW))
+        parts += [_primary(span, axis, y) for span in timeline.primaries if span.node == node]
+        y += _LOW + _GAP
+    for curve in timeline.curves:
+        parts += [_name(f"{curve.quantity} ({curve.of})", y, _TALL), _curve(curve, axis, y)]
+        y += _TALL + _GAP
+    parts += [
+        _stimulus(time_ns, words, axis, y) for time_ns, words in timeline.stimuli if axis.shows(time_ns)
+    ]
+    parts += [
+        svg.text(axis.x(t), y + 12, f"{t / 1e9:g} s", class_="dim", text_anchor="middle")
+        for t in axis.ticks()
+    ]
+    title = f"{story.scenario}: deliveries and paths over time"
+    return svg.picture(width, y + 24, title, STYLE, svg.element("g", *parts, class_="t"))
+
+
+def _hatch() -> Markup:
+    stroke = svg.line(0, 0, 0, 6, stroke="#b3261e", stroke_opacity="0.45")
+    pattern = svg.element(
+        "pattern",
+        stroke,
+        id="outage-hatch",
+        width=6,
+        height=6,
+        patternUnits="userSpaceOnUse",
+        patternTransform="rotate(45)",
+    )
+    return svg.element("defs", pattern)
+
+
+def _name(words: str, y: float, height: float) -> Markup:
+    return svg.text(_LEFT - 10, y + height / 2 + 4, words, class_="dim", text_anchor="end")
+
+
+def _lane(lane: Lane, mobile: str) -> str:
+    """A path by the address that tells it from others: the one at the mobile node's end."""
+    source, _, destination = lane.path.partition(" → ")
+    return f"{lane.node} from {source}" if lane.node == mobile else f"{lane.node} to {destination}"
+
+
+def _rule(axis: _Axis, y: float) -> Markup:
+    return svg.line(_LEFT, y, axis.width - _RIGHT, y, class_="rule")
+
+
+def _staircase(times: Sequence[int], axis: _Axis, y: float) -> Markup:
+    """The number delivered by each instant, one step a pixel at most."""
+    shown = [time for time in times if axis.shows(time)]
+    path, before = [f"M{_LEFT} {svg.number(y + _TALL)}"], ""
+    for count, time in enumerate(shown, start=1):
+        x = svg.number(axis.x(time))
+        if x != before:
+            path.append(f"H{x}")
+        path.append(f"V{svg.number(y + _TALL - count / len(shown) * (_TALL - 4))}")
+        before = x
+    path.append(f"H{svg.number(axis.width - _RIGHT)}")
+    return svg.element("path", d="".join(path), class_="curve")
+
+
+def _ticks(times: Sequence[int], axis: _Axis, y: float) -> Markup:
+    xs = dict.fromkeys(svg.number(axis.x(time)) for time in times if axis.shows(time))
+    return svg.element("path", d="".join(f"M{x} {svg.number(y)}v{_LOW}" for x in xs), class_="ticks")
+
+
+def _primary(span: Span, axis: _Axis, y: float) -> Markup:
+    left, right = axis.x(span.from_ns), axis.x(span.until_ns)
+    words = [svg.text(left + 6, y + 12, span.name)] if right - left > len(span.name) * 6 else []
+    box = svg.element("rect", x=left, y=y, width=max(2.0, right - left), height=_LOW, rx=4)
+    return svg.element("g", box, *words, class_="primary")
+
+
+def _outage(outage: Outage, axis: _Axis, y: float) -> Markup:
+    left = axis.x(outage.from_ns)
+    right = axis.x(axis.window[1] if outage.until_ns is None else outage.until_ns)
+    length = None if outage.until_ns is None else (outage.until_ns - outage.from_ns) / 1e9
+    x = right + 6 if right + 90 < axis.width else left + 8
+    words = "never delivered again" if length is None else seconds(length)
+    parts = [
+        svg.element("rect", x=left, y=y, width=max(1.0, right - left), height=_TALL),
+        svg.text(x, y + 14, words),
+    ]
+    if outage.bound_s:
+        end, low = axis.x(outage.from_ns + outage.bound_s * 1e9), y + _TALL - 7
+        ends = "".join(f"M{svg.number(at)} {svg.number(low - 4)}v8" for at in (left, end))
+        parts.append(
+            svg.element(
+                "path",
+                d=f"{ends}M{svg.number(left)} {svg.number(low)}H{svg.number(end)}",
+                class_="bound",
+            )
+        )
+        parts.append(
+            svg.text(
+                x, low + 4 if x > right else low - 8, f"bound {seconds(outage.bound_s)}", class_="of-bound"
+            )
+        )
+    return svg.element("g", *parts, class_="outage")
+
+
+def _curve(curve: Curve, axis: _Axis, y: float) -> Markup:
+    shown = [(time, value) for time, value in curve.points if axis.shows(time)]
+    low = min([0.0, *(value for _, value in shown)])
+    high = max([low + 1, *(value for _, value in shown)])
+    path = ""
+    for time, value in shown:
+        x, at = svg.number(axis.x(time)), svg.number(y + _TALL - (value - low) / (high - low) * (_TALL - 4))
+        path += f"H{x}V{at}" if path else f"M{x} {at}"
+    most = svg.text(_LEFT + 4, y + 10, f"up to {high:g}", class_="dim")
+    return svg.element("g", svg.element("path", d=path or None, class_="curve"), most)
+
+
+def _stimulus(time_ns: int, words: str, axis: _Axis, bottom: float) -> Markup:
+    x = axis.x(time_ns)
+    return svg.element("g", svg.line(x, 16, x, bottom), svg.text(x + 5, 14, words), class_="stimulus")
