@@ -111,6 +111,10 @@ def demo(_: Context, kernel: str = "", seed: int = 1, runs: str = "runs") -> int
             machine, seed=seed, runs=Path(runs), on_line=progress.line, on_result=progress.done
         )
     terminal.show_table(results)
+    if not machine.virtual_time:
+        terminal.note(
+            "in real time; `./lab kernel` builds a kernel that does this in virtual time, faster and the same each time"
+        )
     return max(result.status for result in results)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -24,12 +25,14 @@ from rich.progress import Progress as RichProgress
 from rich.table import Table
 from rich.text import Text
 
+from experiments.errors import LabError
 from experiments.result import Both, Count, Result
-from experiments.run_directory import MANIFEST, VERDICT, RunDirectory
+from experiments.run_directory import CONSOLE, MANIFEST, VERDICT, RunDirectory
 from experiments.scenario import Scenario
 from reports.text import draw
 
 _STYLES: Final = {"survived": "green", "broke": "red", "unsupported": "yellow", "invalid": "magenta"}
+_TAIL: Final = 8
 _QUIET_S: Final = 2.0  # progress is for what takes longer than this
 
 
@@ -166,6 +169,8 @@ def show_result(result: Result) -> None:
     )
     for reason in judgement.reasons:
         out.print(f"  {reason}", markup=False)
+    if result.status == LabError.status:
+        show_console_tail(RunDirectory(Path(result.run_dir)))
     if judgement.chain:
         out.print()
         for link in judgement.chain:
@@ -173,6 +178,21 @@ def show_result(result: Result) -> None:
         out.print()
     out.print(table([result]))
     out.print(Text(f"run directory: {result.run_dir}", "dim"))
+
+
+def note(sentence: str) -> None:
+    """A remark beside the results."""
+    console(stderr=True).print(sentence, style="dim", markup=False)
+
+
+def show_console_tail(run: RunDirectory) -> None:
+    """The console's last lines, where a run ended that should not have."""
+    try:
+        lines = (run.path / CONSOLE).read_text(errors="replace").splitlines()
+    except OSError:
+        return
+    for line in lines[-_TAIL:]:
+        console().print(f"  | {line}", markup=False, style="dim")
 
 
 def show_table(results: Sequence[Result]) -> None:
