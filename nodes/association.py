@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 from dataclasses import dataclass
@@ -14,7 +15,10 @@ _IPPROTO_SCTP: Final = 132
 _SCTP_DELAYED_SACK: Final = 16
 _SCTP_AUTO_ASCONF: Final = 30
 _MAXIMUM_MESSAGE: Final = 65536
+_IP_FREEBIND, _IPV6_FREEBIND = 15, 78
 _BUFFER: Final = 4 << 20  # room for what a stream produces during a minute without a path
+
+_LOOPBACK: Final = ("127.0.0.1", "::1")
 
 _NOTIFICATIONS: Final = {
     sctp.assoc_change: {
@@ -83,6 +87,10 @@ class Association:
         sock = _bound(local, port)
         if kernel_announces:
             sock.sock().setsockopt(_IPPROTO_SCTP, _SCTP_AUTO_ASCONF, 1)
+        elif not ip_address(local).is_unspecified:
+            # A socket must keep one address. With loopback's, which is in no INIT to a peer elsewhere (RFC 9260, 5.1.2 B),
+            # the association can lose its last one, and then take another: see `replace`.
+            sock.bindx([(_LOOPBACK[":" in local], sock.getsockname()[1])], sctp.BINDX_ADD)
         return cls(sock)
 
     def fileno(self) -> int:
@@ -135,8 +143,40 @@ class Association:
         self._sock.bindx([(address, self._port())], sctp.BINDX_ADD)
 
     def delete(self, address: str) -> None:
-        """Ask the peer to delete a local address (ASCONF, DELETE IP). OSError when the socket refuses."""
-        self._sock.bindx([(address, self._port())], sctp.BINDX_REMOVE)
+        """Ask the peer to delete a local address (ASCONF, DELETE IP). OSError when the socket refuses.
+
+        The node need not have the address any more.
+        """
+        try:
+            self._sock.bindx([(address, self._port())], sctp.BINDX_REMOVE)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            # The socket has forgotten what `replace` took from it, the association has not, for the peer refused.
+            self._bind_elsewhere(address)
+            self._sock.bindx([(address, self._port())], sctp.BINDX_REMOVE)
+
+    def replace(self, old: str, new: str) -> None:
+        """Put a new local address in the place of the last one: an ASCONF with both leaves from ``new`` at once.
+
+        It has the address parameter ``old``, ADD IP ``new`` and DELETE IP ``old``: Linux keeps back the DELETE of a last
+        address until an ADD (RFC 5061, 5.3, F5), and then, and only then, sends from the address that is being added (F1).
+        OSError when the socket refuses.
+        """
+        if old in self.addresses():  # not where this is repeated: the new address may need another moment
+            self._sock.bindx([(old, self._port())], sctp.BINDX_REMOVE)
+        self.add(new)
+
+    def _bind_elsewhere(self, address: str) -> None:
+        """Bind to an address that the node does not have now."""
+        raw = self._sock.sock()
+        ipv6 = ":" in address
+        level, option = (socket.IPPROTO_IPV6, _IPV6_FREEBIND) if ipv6 else (socket.IPPROTO_IP, _IP_FREEBIND)
+        raw.setsockopt(level, option, 1)
+        try:
+            self._sock.bindx([(address, self._port())], sctp.BINDX_ADD)
+        finally:
+            raw.setsockopt(level, option, 0)
 
     def set_primary(self, address: str) -> None:
         """Ask the peer to send to a local address (ASCONF, SET PRIMARY). OSError when the socket refuses."""

@@ -130,6 +130,8 @@ class MobileNode(Endpoint):
 
     def _perform(self, association: Association, command: Command) -> None:
         match command.verb:
+            case Verb.ADD if command.instead_of:
+                association.replace(command.instead_of, command.address)
             case Verb.ADD:
                 association.add(command.address)
             case Verb.SET_PRIMARY:

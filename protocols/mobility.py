@@ -8,11 +8,17 @@ It performs nothing: commands come out of :meth:`MobilityPolicy.next_command`, a
 Every address runs through the same small machine, and :data:`TRANSITIONS` is its only truth. Two ways to announce a new
 address exist on Linux, and the policy knows both (``announce``):
 
-* ``SOCKET``: the socket is bound to named addresses and the policy asks for every step itself.
+* ``SOCKET``: the socket is bound to named addresses and the policy asks for every step itself. An address that comes when
+  the last one has gone (FIG. 9) is asked for in its place: ADD and DELETE in one ASCONF, which leaves at once.
 * ``KERNEL``: the socket is bound to the wildcard address with SCTP_AUTO_ASCONF; the kernel sends ADD (with a pending DELETE)
-  by itself. It is the only way Linux sends an ASCONF from an address that the association does not know yet (FIG. 9). When
-  the peer refuses a part of it, the kernel keeps all data back until another ASCONF succeeds, so the policy asks for
-  SET PRIMARY at once.
+  by itself, half a second after the address came.
+
+* ``REWRITING``: like ``SOCKET``, and all in one ASCONF: ADD, SET PRIMARY and DELETE. Linux never sends a SET PRIMARY with other
+  requests, so whoever carries commands out has to put it in behind each ADD (``protocols/rewriting.py``).
+
+Such an ASCONF to replace the last address leaves from an address that the association does not know yet. When the peer
+refuses a part of what the kernel asked for, the kernel keeps all data back until another ASCONF succeeds; so the policy asks
+for SET PRIMARY at once.
 """
 
 from __future__ import annotations
@@ -28,6 +34,7 @@ class Announce(Enum):
 
     SOCKET = "socket"
     KERNEL = "kernel"
+    REWRITING = "rewriting"
 
 
 class State(Enum):
@@ -41,12 +48,14 @@ class State(Enum):
     PRIMARY = "primary"  # the peer was asked to send here, and agreed
     DELETING = "deleting"  # DELETE IP asked for, not acknowledged
     ORPHAN = "orphan"  # no longer configured, still part of the association
+    RETURNING = "returning"  # configured again while its DELETE IP is out
 
 
 class Input(Enum):
     """What can happen to one address."""
 
     UP = "up"  # configured on a NIC
+    BACK = "back"  # the same, while its DELETE IP is out
     DOWN = "down"  # taken off its NIC
     JOINED = "joined"  # was among the association's addresses when it came up
     ACCEPTED = "accepted"  # the ASCONF that spoke of it was acknowledged without a cause
@@ -89,6 +98,10 @@ TRANSITIONS: Final[dict[tuple[State, Input], tuple[State, tuple[Step, ...]]]] = 
     (S.ORPHAN, I.ACCEPTED): (S.ABSENT, ()),
     (S.ORPHAN, I.REFUSED): (S.ORPHAN, ()),
     (S.ORPHAN, I.UP): (S.MEMBER, ()),
+    (S.ORPHAN, I.BACK): (S.RETURNING, ()),
+    (S.RETURNING, I.ACCEPTED): (S.ADDING, (Step.ADD,)),
+    (S.RETURNING, I.REFUSED): (S.MEMBER, ()),
+    (S.RETURNING, I.DOWN): (S.ORPHAN, ()),
     (S.ORPHAN, I.REPLACED): (S.ORPHAN, (Step.DELETE,)),
     **{(state, I.LOST): (S.SPARE, ()) for state in S if state not in (S.ABSENT, S.ORPHAN)},
     (S.ORPHAN, I.LOST): (S.ABSENT, ()),
@@ -104,12 +117,24 @@ class Verb(Enum):
     DELETE = "DELETE IP"
 
 
+AWAITING: Final[dict[Verb, frozenset[State]]] = {
+    Verb.ADD: frozenset({State.ADDING}),
+    Verb.SET_PRIMARY: frozenset({State.PREFERRING}),
+    Verb.DELETE: frozenset({State.DELETING, State.ORPHAN, State.RETURNING}),
+}
+"""The states in which an address waits for the answer to a request. An answer that comes in another one is outdated."""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One request to make through the socket, for one address (text form)."""
+    """One request to make through the socket, for one address (text form).
+
+    An ADD with ``instead_of`` asks in the same ASCONF for the DELETE of that address, which is the association's last.
+    """
 
     verb: Verb
     address: str
+    instead_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +188,7 @@ class MobilityPolicy:
     def address_up(self, address: str) -> None:
         """An address became usable on a NIC."""
         if self._connected:
-            self._step(address, Input.UP)
+            self._step(address, Input.BACK if self._deleting(address) else Input.UP)
         elif self.state(address) is State.ABSENT:
             self._states[address] = State.SPARE
 
@@ -178,8 +203,7 @@ class MobilityPolicy:
         which spoke of every address that is being added.
         """
         if self._outstanding:
-            command = self._outstanding.popleft()
-            self._step(command.address, Input.REFUSED if command in refused else Input.ACCEPTED)
+            self._answered(self._outstanding.popleft(), refused)
             return
         for address, state in list(self._states.items()):
             if state is State.ADDING and Command(Verb.ADD, address) in refused:
@@ -204,6 +228,41 @@ class MobilityPolicy:
         self._outstanding.append(command)
         return command
 
+    @property
+    def _together(self) -> bool:
+        return self.announce is Announce.REWRITING
+
+    def _answered(self, command: Command, refused: frozenset[Command]) -> None:
+        def answer(verb: Verb, address: str) -> None:
+            if self.state(address) in AWAITING[verb]:
+                self._step(address, Input.REFUSED if Command(verb, address) in refused else Input.ACCEPTED)
+
+        if command.instead_of:
+            answer(Verb.DELETE, command.instead_of)
+        answer(command.verb, command.address)
+        if command.verb is Verb.ADD and self._together:
+            answer(Verb.SET_PRIMARY, command.address)
+
+    def _deleting(self, address: str) -> bool:
+        """Whether a DELETE of an address has been asked for, or is about to be."""
+        return any(
+            c.instead_of == address or (c.verb is Verb.DELETE and c.address == address)
+            for c in (*self._commands, *self._outstanding)
+        )
+
+    def _replaced(self, address: str) -> str:
+        """The address that a new one takes the place of in one ASCONF, or none.
+
+        It is the one that went last, when nothing else is left, and else, for all in one message, the only one there is.
+        """
+        inside = self._others(address)
+        if not inside:
+            return next((a for a, state in reversed(self._states.items()) if state is State.ORPHAN), "")
+        if self._together and self.wishes.delete and len(inside) == 1:
+            self._states[inside[0]] = State.DELETING
+            return inside[0]
+        return ""
+
     def _others(self, address: str) -> list[str]:
         """Configured addresses, other than this one, that are part of the association."""
         inside = (State.MEMBER, State.PREFERRING, State.PRIMARY)
@@ -213,6 +272,7 @@ class MobilityPolicy:
         entry = TRANSITIONS.get((self.state(address), happened))
         if entry is None:
             return
+        self._states.pop(address, None)  # so that they stand in the order of their last change
         self._states[address], steps = entry
         for step in steps:
             self._perform(address, step)
@@ -220,12 +280,12 @@ class MobilityPolicy:
     def _perform(self, address: str, step: Step) -> None:
         by_kernel = self.announce is Announce.KERNEL
         if step is Step.ADD and not by_kernel:
-            self._commands.append(Command(Verb.ADD, address))
+            self._commands.append(Command(Verb.ADD, address, self._replaced(address)))
         elif step is Step.PREFER:
-            if self.wishes.set_primary:
-                self._commands.append(Command(Verb.SET_PRIMARY, address))
-            else:
+            if not self.wishes.set_primary:
                 self._states[address] = State.MEMBER
+            elif not self._together:
+                self._commands.append(Command(Verb.SET_PRIMARY, address))
         elif step is Step.DELETE:
             # The kernel deletes by itself what was taken off a NIC; a last address cannot be deleted (RFC 5061, F5).
             if not by_kernel and (self._others(address) or self._announced()):
@@ -234,6 +294,9 @@ class MobilityPolicy:
             leaving = self.wishes.delete and not by_kernel
             for other in self._others(address):
                 self._step(other, Input.REPLACED if leaving else Input.SUPERSEDED)
+            for gone in [a for a, state in self._states.items() if state is State.ORPHAN]:
+                if not self._deleting(gone):
+                    self._step(gone, Input.REPLACED)
 
     def _announced(self) -> bool:
         return any(state is State.ADDING for state in self._states.values())

@@ -1,5 +1,7 @@
 """FIG. 9: one NIC roams."""
 
+from typing import Literal
+
 from experiments.lab import Family, Lab
 from experiments.scenario import Seconds, Verdict, scenario
 from protocols.mobility import Announce
@@ -7,9 +9,11 @@ from topologies import HomeAndVisited
 
 
 @scenario("fig09", figure="FIG. 9", topology=HomeAndVisited, expect=Verdict.SURVIVED)
-def fig09(lab: Lab, gap: Seconds = 0.0, family: Family = 4) -> None:
+def fig09(
+    lab: Lab, gap: Seconds = 0.0, family: Family = 4, way: Literal["kernel", "socket", "rewriting"] = "kernel"
+) -> None:
     """A mobile node with one NIC moves to another subnet in the middle of a transfer."""
-    session = lab.mobile.connect(lab.correspondent, family=family, announce=Announce.KERNEL)
+    session = lab.mobile.connect(lab.correspondent, family=family, announce=Announce(way))
     lab.at(1.0).start(session.stream(every=0.02))
     lab.at(5.0).move(lab.mobile.nic("wlan0"), to=lab.visited, gap=gap)
     lab.until(20.0)

@@ -143,6 +143,73 @@ def test_nothing_is_outstanding_after_the_association_ended() -> None:
     assert take(policy) == [Command(Verb.ADD, A)]
 
 
+def test_an_address_that_comes_after_the_last_one_went_takes_its_place() -> None:
+    """FIG. 9 through the socket: one ASCONF with ADD X and DELETE A."""
+    policy = connected(Announce.SOCKET)
+    policy.address_down(A)
+    policy.address_up(X)
+    assert take(policy) == [Command(Verb.ADD, X, instead_of=A)]
+    policy.acknowledged(ACCEPTED)
+    assert take(policy) == [Command(Verb.SET_PRIMARY, X)]
+    policy.acknowledged(ACCEPTED)
+    assert take(policy) == []
+    assert (policy.state(X), policy.state(A)) == (State.PRIMARY, State.ABSENT)
+
+
+def test_a_delete_that_was_refused_on_the_way_is_asked_for_again_from_the_new_address() -> None:
+    """The regression of FIG. 9: a correspondent keeps the address that its peer was found by."""
+    policy = connected(Announce.SOCKET)
+    policy.address_down(A)
+    policy.address_up(X)
+    take(policy)
+    policy.acknowledged(frozenset({Command(Verb.DELETE, A)}))
+    assert take(policy) == [Command(Verb.SET_PRIMARY, X)]
+    policy.acknowledged(ACCEPTED)
+    assert take(policy) == [Command(Verb.DELETE, A)]
+    policy.acknowledged(ACCEPTED)
+    assert (policy.state(X), policy.state(A)) == (State.PRIMARY, State.ABSENT)
+
+
+def test_it_can_go_back_to_where_it_came_from() -> None:
+    policy = connected(Announce.SOCKET)
+    for here, there in [(A, X), (X, A), (A, X)]:
+        policy.address_down(here)
+        policy.address_up(there)
+        assert answer_all(policy) == [Command(Verb.ADD, there, here), Command(Verb.SET_PRIMARY, there)]
+
+
+def test_one_message_makes_the_new_address_primary_at_its_first_acknowledgement() -> None:
+    """FIG. 9's one message: what was put into it is not asked for again."""
+    policy = connected(Announce.REWRITING)
+    policy.address_down(A)
+    policy.address_up(X)
+    assert answer_all(policy) == [Command(Verb.ADD, X, instead_of=A)]
+    assert (policy.state(X), policy.state(A)) == (State.PRIMARY, State.ABSENT)
+
+
+def test_one_message_replaces_an_address_that_is_still_there() -> None:
+    """FIG. 7 in one message: ADD, SET PRIMARY and DELETE while both NICs are up."""
+    policy = connected(Announce.REWRITING)
+    policy.address_up(B)
+    assert answer_all(policy) == [Command(Verb.ADD, B, instead_of=A)]
+    assert (policy.state(B), policy.state(A)) == (State.PRIMARY, State.SPARE)
+
+
+def test_one_message_without_a_delete_keeps_both_addresses() -> None:
+    policy = connected(Announce.REWRITING, Wishes(delete=False))
+    policy.address_up(B)
+    assert answer_all(policy) == [Command(Verb.ADD, B)]
+    assert (policy.state(B), policy.state(A)) == (State.PRIMARY, State.MEMBER)
+
+
+def test_a_set_primary_that_was_refused_in_one_message_leaves_a_member() -> None:
+    policy = connected(Announce.REWRITING, Wishes(delete=False))
+    policy.address_up(B)
+    take(policy)
+    policy.acknowledged(frozenset({Command(Verb.SET_PRIMARY, B)}))
+    assert policy.state(B) is State.MEMBER
+
+
 class Wandering(RuleBasedStateMachine):
     """Addresses come and go while the peer answers late; the invariants hold whatever the order."""
 
@@ -175,11 +242,16 @@ class Wandering(RuleBasedStateMachine):
         command = self.out.pop(0)
         last = self.members == {command.address}
         accepted = not refuse and not (command.verb is Verb.DELETE and last)  # RFC 5061, 5.3 F7
-        if accepted and command.verb is Verb.ADD:
-            self.members.add(command.address)
         if accepted and command.verb is Verb.DELETE:
             self.members.discard(command.address)
-        self.policy.acknowledged(ACCEPTED if accepted else frozenset({command}))
+        if accepted and command.verb is Verb.ADD:
+            self.members.add(command.address)
+            if command.instead_of:
+                self.members.discard(command.instead_of)
+        asked = {Command(command.verb, command.address)}
+        if command.instead_of:
+            asked.add(Command(Verb.DELETE, command.instead_of))
+        self.policy.acknowledged(ACCEPTED if accepted else frozenset(asked))
 
     @invariant()
     def only_members_are_preferred(self) -> None:
