@@ -18,7 +18,8 @@ from typing import Any, Final, Literal
 from experiments.agents import Agents
 from experiments.clock import Clock, Timeline
 from experiments.errors import LabError
-from experiments.mobile_ip import Agent, MobileIp, Terms
+from experiments.mobile_ip import MobileIp, Terms
+from experiments.mobile_ip_acts import MobileIpActs
 from experiments.run_directory import EventLog
 from protocols.mobility import Announce, Verb, Wishes
 
@@ -273,7 +274,7 @@ class Lab:
 
 
 @dataclass(frozen=True, slots=True)
-class At:
+class At(MobileIpActs):
     """The verbs of a scenario: what happens at one instant."""
 
     lab: Lab
@@ -356,47 +357,6 @@ class At:
         """Kill a node's agent, as a crash would."""
         lab = self.lab
         lab.timeline.at(self.time_s, lambda: lab.agents.kill(mobile_or_correspondent.name))
-
-    def fail(self, agent: Agent, *, back: float = 0.0) -> None:
-        """Let a mobility agent's host die: its process is gone, its links are dead.
-
-        With ``back`` it starts again so many seconds later, knowing nothing of before.
-        """
-        lab, site = self.lab, self.lab.site
-
-        def die() -> None:
-            lab.stimulus("fail", self.time_s, Nic(agent.name, ""), back_s=back)
-            lab.agents.kill(agent.name)
-            site.cut(agent.name)
-
-        def start_again() -> None:
-            site.mend(agent.name)
-            site.start_agent(agent)
-
-        lab.timeline.at(self.time_s, die)
-        if back > 0:
-            lab.timeline.at(self.time_s + back, start_again)
-
-    def halt(self, mobile: Mobile) -> None:
-        """Let the mobile node's Mobile IP fall silent: it renews nothing. Its sessions go on."""
-        self._order(mobile, "halt")
-
-    def withdraw(self, mobile: Mobile) -> None:
-        """Let the mobile node deregister its care-of address from afar."""
-        self._order(mobile, "withdraw")
-
-    def replay(self, mobile: Mobile) -> None:
-        """Send the mobile node's last Registration Request again, bit for bit, as one who recorded it would."""
-        self._order(mobile, "replay")
-
-    def _order(self, mobile: Mobile, do: str) -> None:
-        lab = self.lab
-
-        def act() -> None:
-            lab.stimulus(do, self.time_s, Nic(mobile.name, lab.site.mobile_nic))
-            lab.agents.command(mobile.name, do)
-
-        lab.timeline.at(self.time_s, act)
 
     def _asconf(self) -> bool:
         return bool(self.lab.site.asconf)

@@ -28,7 +28,8 @@ ReplayProtection = Literal["timestamps", "nonces"]
 Wrapping = Literal["ipip", "gre"]
 
 _KEY_BYTES: Final = 16
-_MOBILE_HOME, _MOBILE_FOREIGN, _FOREIGN_HOME = 256, 512, 768
+MOBILE_HOME, MOBILE_FOREIGN, FOREIGN_HOME = 256, 512, 768
+"""SPIs of the security associations; of the foreign agents' the first, in the order of their segments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Agent:
 
     name: str
     make: Callable[..., Any]
-    settings: msgspec.Struct
+    settings: Any
 
 
 class MobileIp:
@@ -69,12 +70,12 @@ class MobileIp:
         self.home, *foreign = segments
         key = {name: os.urandom(_KEY_BYTES).hex() for name in ("home", *(s.name for s in foreign))}
         relayed = {s.name: os.urandom(_KEY_BYTES).hex() for s in foreign}
-        mobile = Security(_MOBILE_HOME, key["home"], terms.algorithm)
+        mobile = Security(MOBILE_HOME, key["home"], terms.algorithm)
         visiting = {
-            s.name: Security(_MOBILE_FOREIGN + n, key[s.name], terms.algorithm) for n, s in enumerate(foreign)
+            s.name: Security(MOBILE_FOREIGN + n, key[s.name], terms.algorithm) for n, s in enumerate(foreign)
         }
         relaying = {
-            s.name: Security(_FOREIGN_HOME + n, relayed[s.name], terms.algorithm)
+            s.name: Security(FOREIGN_HOME + n, relayed[s.name], terms.algorithm)
             for n, s in enumerate(foreign)
         }
         at_home, home_agent = self.home_address(), _address(self.home)
@@ -130,6 +131,18 @@ class MobileIp:
     def home_address(self) -> str:
         """The mobile node's home address."""
         return _plain(self.home.mobile_addresses()[0])
+
+    def security(self) -> dict[str, Any]:
+        """Every security association, by the two nodes' addresses, for the run's record.
+
+        The keys live as long as the run, and a reader of the capture can check the authenticators with them.
+        """
+        known = {f"{self.home_address()} {_address(self.home)}": self.mobile_settings.security}
+        for agent in self.foreign_agents.values():
+            own = agent.settings.address.partition("/")[0]
+            known |= {f"{other} {own}": s for other, s in agent.settings.mobile_nodes.items()}
+            known |= {f"{own} {other}": s for other, s in agent.settings.home_agents.items()}
+        return dict(msgspec.to_builtins(known))
 
     @property
     def agents(self) -> list[Agent]:

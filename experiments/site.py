@@ -122,6 +122,7 @@ class Site:
         That keeps its home address from then on.
         """
         mobile_ip = MobileIp(self, [*self.segments.values()], terms)
+        self._log.write(self._clock.now_ns(), "lab", "mip.security", associations=mobile_ip.security())
         for agent in mobile_ip.agents:
             self.start_agent(agent)
         if used:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from experiments.evidence import Evidence, requests
-from experiments.registrations import heard, registrations
+from experiments.registrations import advertisements, heard, registrations
 from protocols.mobileip.registration import RegistrationRequest
 from protocols.pcapng import Direction as Way
 from protocols.sctp import chunks
@@ -42,6 +42,8 @@ def _witnessed(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
     match stimulus["action"]:
         case "fail":
             return _fell_silent(evidence, stimulus)
+        case "crash":
+            return _advertises_no_more(evidence, stimulus)
         case "halt":
             before, after = _requests(evidence, stimulus)
             return bool(before) and not after
@@ -82,6 +84,12 @@ def _fell_silent(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
     back = stimulus["t"] + round(stimulus["back_s"] * 1e9) if stimulus["back_s"] else None
     absent = [t for t in times if t >= stimulus["t"] and (back is None or t < back)]
     return any(t < stimulus["t"] for t in times) and not absent
+
+
+def _advertises_no_more(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
+    """Whether an agent advertised itself before, and never after."""
+    times = [p.time_ns for p, _ in advertisements(evidence.trace) if p.node == stimulus["node"]]
+    return any(t < stimulus["t"] for t in times) and not any(t > stimulus["t"] for t in times)
 
 
 def _requests(evidence: Evidence, stimulus: dict[str, Any]) -> tuple[list[UdpPacket], list[UdpPacket]]:

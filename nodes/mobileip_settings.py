@@ -85,6 +85,7 @@ class ForeignAgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     home_agents: Known = {}
     max_lifetime: int = INFINITE_LIFETIME
     capacity: int = 256
+    max_pending: int = 16
     required: bool = False
     reverse: Reverse = Reverse.AVAILABLE
     encapsulations: tuple[Encapsulation, ...] = tuple(Encapsulation)
@@ -102,6 +103,7 @@ class ForeignAgentSettings(msgspec.Struct, frozen=True, kw_only=True):
             _associations(self.mobile_nodes),
             _associations(self.home_agents),
             capacity=self.capacity,
+            max_pending=self.max_pending,
             reverse=self.reverse,
             encapsulations=frozenset(self.encapsulations),
             barred=frozenset(map(IPv4Address, self.barred)),
