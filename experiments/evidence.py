@@ -54,9 +54,16 @@ class Evidence:
     departed: dict[Key, Arrival] = field(default_factory=dict)
     sent: dict[Key, int] = field(default_factory=dict)
     delivered: dict[Key, list[int]] = field(default_factory=dict)
+    _by_kind: dict[str, list[dict[str, Any]]] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for event in self.events:
+            self._by_kind.setdefault(event["kind"], []).append(event)
 
     def of_kind(self, *kinds: str) -> list[dict[str, Any]]:
-        """The events of these kinds, in order."""
+        """The events of these kinds, in order; to ask again costs nothing for one kind."""
+        if len(kinds) == 1:
+            return self._by_kind.get(kinds[0], [])
         return [event for event in self.events if event["kind"] in kinds]
 
     def effect_ns(self, stimulus: dict[str, Any]) -> int:

@@ -6,6 +6,7 @@ import errno
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -96,12 +97,13 @@ class RunDirectory:
 
 
 class EventLog:
-    """``events.jsonl`` while a run goes on: one write a line, times in ns since the run's start."""
+    """``events.jsonl`` while a run goes on: lines are written whole, times in ns since the run's start."""
 
     def __init__(self, run: RunDirectory, start_ns: int) -> None:
         self._file: BinaryIO = (run.path / EVENTS).open("ab", buffering=0)
         self._path = run.path
         self._encoder = msgspec.json.Encoder(order="deterministic")
+        self._batch: list[tuple[int, bytes]] | None = None
         self.start_ns = start_ns
         self.write(start_ns, "lab", "run.start", epoch_ns=start_ns)
 
@@ -109,8 +111,25 @@ class EventLog:
         """Append one event; ``time_ns`` is CLOCK_REALTIME. Raises LabError when the disk is full."""
         event = {"t": time_ns - self.start_ns, "node": node, "kind": kind, **details}
         line = self._encoder.encode(event) + b"\n"
+        if self._batch is None:
+            self._append(line)
+        else:
+            self._batch.append((time_ns, line))
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Append what is written within the block at its end, by time, in one piece."""
+        self._batch = []
         try:
-            if self._file.write(line) != len(line):
+            yield
+        finally:
+            lines, self._batch = self._batch, None
+            lines.sort(key=lambda entry: entry[0])
+            self._append(b"".join(line for _, line in lines))
+
+    def _append(self, lines: bytes) -> None:
+        try:
+            if self._file.write(lines) != len(lines):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise disk_error(error, self._path) from None

@@ -43,14 +43,15 @@ class Agent:
         self._timers: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._encoder = msgspec.json.Encoder()
+        self._unsent: list[bytes] = []
         self._running = True
 
     # -- what agents use -------------------------------------------------------------------------------------------
 
     def emit(self, kind: str, **details: Any) -> None:
-        """Report an event, stamped with the time of this call."""
+        """Report an event, stamped with the time of this call and sent before the loop waits again."""
         event = {"t": now_ns(), "node": self.name, "kind": kind, **details}
-        self._control.sendall(self._encoder.encode(event) + b"\n")
+        self._unsent.append(self._encoder.encode(event))
 
     def at(self, when_ns: int, action: Callable[[], None]) -> None:
         """Call ``action`` once, at ``when_ns`` or as soon after it as the loop comes round."""
@@ -77,22 +78,35 @@ class Agent:
     def run(self) -> None:
         """Serve until the control socket is closed or a ``stop`` command arrives."""
         self.emit("agent.ready")
-        while self._running:
-            timeout = None
-            if self._timers:
-                timeout = max(0, self._timers[0][0] - now_ns()) / 1e9
-            readable, writable, _ = select.select([*self._readers], [*self._writers], (), timeout)
-            for descriptor in readable:
-                if action := self._readers.get(descriptor):
-                    action()
-            for descriptor in writable:
-                if action := self._writers.get(descriptor):
-                    action()
-            self._run_timers()
+        try:
+            while self._running:
+                self._turn()
+        finally:
+            self._send()
 
     def do_stop(self) -> None:
         """Leave the loop."""
         self._running = False
+
+    def _turn(self) -> None:
+        self._send()
+        timeout = None
+        if self._timers:
+            timeout = max(0, self._timers[0][0] - now_ns()) / 1e9
+        readable, writable, _ = select.select([*self._readers], [*self._writers], (), timeout)
+        for descriptor in readable:
+            if action := self._readers.get(descriptor):
+                action()
+        for descriptor in writable:
+            if action := self._writers.get(descriptor):
+                action()
+        self._run_timers()
+
+    def _send(self) -> None:
+        """Send what was reported since the last turn; a receiver that reads seldom finds it all in the socket."""
+        if self._unsent:
+            self._control.sendall(b"\n".join([*self._unsent, b""]))
+            self._unsent.clear()
 
     def _run_timers(self) -> None:
         now = now_ns()

@@ -14,6 +14,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
@@ -23,6 +24,10 @@ from nodes.agent import Agent
 _CLONE_NEWNET: Final = 0x40000000
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_TIMERSLACK: Final = 29
+_SO_SNDBUFFORCE: Final = 32
+_REPORTS: Final = (
+    16 << 20
+)  # room for what an agent reports while nobody reads: it must not wait for its reader
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -48,6 +53,8 @@ def launch(
     What it writes to standard error, a traceback included, goes to ``log``. ``keep`` are descriptors it may inherit.
     """
     ours, theirs = socket.socketpair()
+    with suppress(PermissionError):  # in a user namespace it stays what it is
+        theirs.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _REPORTS)
     gc.freeze()  # the collector leaves the pages shared with the parent alone
     pid = os.fork()
     if pid == 0:
@@ -75,7 +82,9 @@ def _become(
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(output, 1)
         os.dup2(output, 2)
-        sys.stdout = sys.stderr = os.fdopen(2, "w", closefd=False)  # the parent's may stand for something else
+        sys.stdout = sys.stderr = os.fdopen(
+            2, "w", closefd=False
+        )  # the parent's may stand for something else
         wanted = {0, 1, 2, control.fileno(), *keep}
         for descriptor in [int(entry) for entry in os.listdir("/proc/self/fd")]:  # noqa: PTH208 - no Path a descriptor
             if descriptor not in wanted:

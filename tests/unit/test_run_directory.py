@@ -89,3 +89,27 @@ def test_a_directory_that_cannot_be_written_is_bad_input(tmp_path: Path) -> None
     with pytest.raises(BadInput, match="--runs"):
         RunDirectory.create(blocked, "fig09")
     assert os.listdir(tmp_path) == ["file"]  # noqa: PTH208
+
+
+def test_a_batch_is_appended_by_time(run: RunDirectory) -> None:
+    log = EventLog(run, 0)
+    with log.batch():
+        log.write(7, "cn", "data.received")
+        log.write(5, "mn", "data.sent")
+        assert [event["kind"] for event in run.events()] == ["run.start"]
+    log.close()
+    assert [event["t"] for event in run.events()] == [0, 5, 7]
+
+
+def test_a_batch_is_appended_even_when_it_is_left_by_an_error(run: RunDirectory) -> None:
+    log = EventLog(run, 0)
+
+    def die() -> None:
+        with log.batch():
+            log.write(5, "mn", "agent.died")
+            raise LabError("the agent of mn died")
+
+    with pytest.raises(LabError):
+        die()
+    log.close()
+    assert [event["kind"] for event in run.events()] == ["run.start", "agent.died"]
