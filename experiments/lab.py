@@ -179,7 +179,7 @@ class Lab:
             self._start(start_s, stream)
         for second in range(1, int(end_s) + 1):
             self.timeline.at(float(second), partial(print, f"roamlab: at {second}/{end_s:g}", flush=True))
-        self.timeline.play(end_s, self.agents.readers)
+        self.timeline.play(end_s, self.agents.readers, self._log.batch)
 
     # -- what the verbs of At come to --------------------------------------------------------------------------------
 
