@@ -209,12 +209,12 @@ def show_table(results: Sequence[Result]) -> None:
 
 
 def table(results: Sequence[Result]) -> Table:
-    """Scenario, expected, verdict and figures, a line a run."""
-    made = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    """Scenario, expected, verdict and figures, a line a run; every pair of figures is up/down. Fits 80 columns."""
+    made = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     for heading in ("scenario", "expected", "verdict"):
         made.add_column(heading)
-    for heading in ("outage s, up/down", "lost", "duplicated", "lower bound s", "ratio"):
-        made.add_column(heading, justify="right")
+    for heading in ("outage s", "lost", "dup.", "bound s", "ratio"):
+        made.add_column(heading, justify="right", no_wrap=True)
     for result in results:
         judgement = result.judgement
         as_expected = judgement.verdict == judgement.expected
@@ -254,13 +254,13 @@ def _settings(parameters: Mapping[str, object]) -> str:
 
 
 def _seconds(both: Both) -> str:
-    return " / ".join("-" if value is None else f"{value:.3f}" for value in (both.up, both.down))
+    return "/".join("-" if value is None else f"{value:.3f}" for value in (both.up, both.down))
 
 
 def _count(count: Count) -> str:
-    return f"{count.up} / {count.down}"
+    return f"{count.up}/{count.down}"
 
 
 def _ratio(outage: Both, bound: Both) -> str:
     pairs = ((outage.up, bound.up), (outage.down, bound.down))
-    return " / ".join(f"{o / b:.2f}" if o is not None and b else "-" for o, b in pairs)
+    return "/".join(f"{o / b:.2f}" if o is not None and b else "-" for o, b in pairs)
