@@ -115,12 +115,22 @@ def tunnel_ends(found: Iterable[Journey]) -> set[str]:
     }
 
 
-def legs(found: Sequence[Journey], columns: Iterable[str]) -> Iterator[Leg]:
-    """Every journey as arrows between columns: one, or one each side of where it goes into or out of a tunnel."""
+def legs(found: Sequence[Journey], columns: Sequence[str], owners: Mapping[str, str]) -> Iterator[Leg]:
+    """Every journey as arrows between columns: one, or one each side of where it goes into or out of a tunnel.
+
+    Who sent a packet that was first seen coming in is not known; its source address says who claims to.
+    """
     shown = set(columns)
     for number, journey in enumerate(found):
         seen = journey.seen
         start = seen[0]
+        if start.node not in shown or journey.appeared:
+            claimed = owners.get(str(start.source))
+            other = next((node for node in columns if node != seen[-1].node), start.node)
+            sender = claimed if claimed in shown and claimed is not None else other
+            end = seen[-1].node if journey.arrived else None
+            yield Leg(number, sender, end, start.time_ns, seen[-1].time_ns, start.outer)
+            continue
         for before, after in pairwise(seen):
             if (
                 before.node == after.node

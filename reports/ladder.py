@@ -137,7 +137,7 @@ def ladder(story: Story) -> Ladder:
     found = journeys(story.trace.sightings, owners) if story.trace else []
     columns = _columns(story, found)
     shown = set(columns)
-    arrows = list(_arrows(found, [leg for leg in legs(found, columns) if leg.start in shown]))
+    arrows = list(_arrows(found, legs(found, columns, owners)))
     notices = [
         Notice(event["t"] + story.epoch_ns, event["node"], words(event), event["kind"] == "stimulus")
         for event in story.events

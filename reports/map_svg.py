@@ -12,7 +12,7 @@ from reports.network import Map, Place, Stay
 _COLUMN: Final = 108
 _ROW: Final = 84
 _LEFT: Final = 44
-_TOP: Final = 32
+_TOP: Final = 46
 _RADIUS: Final = 19
 _SHORT: Final = 2
 
@@ -119,13 +119,14 @@ def _ghosts(stays: tuple[Stay, ...]) -> list[Markup]:
     if (first.row, first.segments) == (last.row, last.segments):
         return []
     ghosts = []
-    for stay, word in ((first, "before"), (last, "after")):
+    for stay, other, word in ((first, last, "before"), (last, first, "after")):
         x, y = _at(stay.column, stay.row)
+        label = y - _RADIUS - 10 if stay.row < other.row else y + _RADIUS + 19
         ghosts.append(
             svg.element(
                 "g",
                 svg.element("circle", cx=x, cy=y, r=_RADIUS + 4, class_="shape"),
-                svg.text(x, y + _RADIUS + 20, word, text_anchor="middle", class_="note"),
+                svg.text(x, label, word, text_anchor="middle", class_="note"),
                 class_="ghost",
             )
         )

@@ -7,6 +7,7 @@ end the element or begin another.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import msgspec
@@ -168,7 +169,7 @@ def _field(name: str, has_value: bool) -> tuple[int, str, bool]:
 
 
 def _steps(times: Sequence[int]) -> list[int]:
-    return [time - before for before, time in zip((0, *times[:-1]), times, strict=True)]
+    return [time - before for before, time in pairwise((0, *times))]
 
 
 def _flags(arrow: Arrow) -> int:

@@ -98,7 +98,7 @@ def _lanes(story: Story, found: Iterable[Journey]) -> tuple[Lane, ...]:
     times: dict[tuple[str, str], list[int]] = {}
     for journey in found:
         packet = journey.packet
-        if messages(packet):
+        if messages(packet) and not journey.appeared:
             key = (packet.node, f"{packet.source} → {packet.destination}")
             times.setdefault(key, []).append(packet.time_ns - story.epoch_ns)
     order = {story.mobile: 0, story.correspondent: 1}
@@ -111,7 +111,8 @@ def _primaries(story: Story, found: Iterable[Journey]) -> tuple[Span, ...]:
     spans: dict[str, list[Span]] = {}
     for journey in found:
         packet = journey.packet
-        if packet.node not in (story.mobile, story.correspondent) or journey.again or not messages(packet):
+        unknown = journey.appeared or packet.node not in (story.mobile, story.correspondent)
+        if unknown or journey.again or not messages(packet):
             continue
         time_ns = packet.time_ns - story.epoch_ns
         name = str(packet.source if packet.node == story.mobile else packet.destination)

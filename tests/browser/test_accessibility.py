@@ -1,0 +1,56 @@
+"""axe-core finds nothing serious, on wide and narrow screens, in light and dark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports import matrix
+from reports import page as pages
+from tests.browser import samples
+from tests.browser.conftest import Open
+
+axe = pytest.importorskip(
+    "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
+)
+
+LOOKS = [
+    pytest.param(
+        {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}, id=f"{width}-{scheme}"
+    )
+    for width in (1440, 390)
+    for scheme in ("light", "dark")
+]
+
+
+def _serious(page: Any) -> list[str]:
+    # axe is put into the page by a script, which the page's own policy forbids to all but its own.
+    found = axe.Axe().run(page).response["violations"]
+    return [
+        f"{v['id']}: {v['help']}: {[node['html'][:120] for node in v['nodes'][:3]]}"
+        for v in found
+        if v["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_report(tmp_path: Path, open_page: Open, look: dict[str, Any]) -> None:
+    page = open_page(pages.write(samples.real(tmp_path)), bypass_csp=True, **look).page
+    page.click("#move")
+    page.focus("#ladder")
+    page.keyboard.press("ArrowDown")
+    assert _serious(page) == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_report_of_a_dead_guest(tmp_path: Path, open_page: Open, look: dict[str, Any]) -> None:
+    assert _serious(open_page(pages.write(samples.dead(tmp_path)), bypass_csp=True, **look).page) == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_matrix(tmp_path: Path, open_page: Open, look: dict[str, Any]) -> None:
+    runs = [samples.real(tmp_path / "a"), samples.dead(tmp_path / "b")]
+    page = open_page(matrix.write(runs, tmp_path / "matrix.html"), bypass_csp=True, **look).page
+    assert _serious(page) == []

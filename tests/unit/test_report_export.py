@@ -1,0 +1,146 @@
+"""Pictures, measurements, and results for CI."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from xml.etree import ElementTree as Xml
+
+import pytest
+
+from experiments.result import Both, Count, Judgement, Result
+from reports import ci, export, story
+from tests.browser import samples
+
+
+def _result(verdict: str, expected: str = "survived", reason: str = "because") -> Result:
+    judgement = Judgement(
+        scenario="fig09",
+        figure="FIG. 9",
+        verdict=verdict,
+        expected=expected,
+        reasons=[reason],
+        sent=Count(10, 10),
+        delivered=Count(10, 9),
+        lost=Count(0, 1),
+        outage_s=Both(0.75, None),
+        lower_bound_s=Both(0.5, 0.6),
+    )
+    return Result(
+        judgement=judgement,
+        parameters={"gap": 2.0},
+        kernel={"kind": "uml", "version": "7.3.4", "variant": "", "virtual_time": True},
+        seed=1,
+        run_dir="runs/fig09/1",
+        wall_s=1.5,
+        status=0,
+    )
+
+
+RESULTS = [
+    _result("survived"),
+    _result("broke"),
+    _result("unsupported", reason="no SCTP"),
+    _result("invalid", reason="no <move> | seen"),
+]
+
+
+def test_junit_counts_failures_errors_and_skips() -> None:
+    suite = Xml.fromstring(ci.junit(RESULTS))
+    counts = {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")}
+    assert counts == {"tests": "4", "failures": "1", "errors": "1", "skipped": "1"}
+    assert [case.get("name") for case in suite] == ["fig09 gap=2.0"] * 4
+
+
+def test_junit_survives_what_xml_cannot_hold() -> None:
+    suite = Xml.fromstring(ci.junit([_result("broke", reason="a\x00b\x1b[31m</testsuite>")]))
+    failure = suite.find("testcase/failure")
+    assert failure is not None
+    assert "</testsuite>" in str(failure.get("message"))
+
+
+def test_ktap_has_a_plan_and_a_line_a_result() -> None:
+    lines = ci.ktap(RESULTS).splitlines()
+    assert lines[:2] == ["KTAP version 1", "1..4"]
+    words = [line for line in lines if line.startswith(("ok", "not ok"))]
+    assert words[0] == "ok 1 fig09 gap=2.0"
+    assert words[1] == "not ok 2 fig09 gap=2.0"
+    assert words[2].startswith("ok 3 fig09 gap=2.0 # SKIP unsupported")
+    assert words[3].startswith("not ok 4")
+
+
+def test_a_broken_session_that_was_expected_passes() -> None:
+    assert ci.outcome(_result("broke", expected="broke").judgement) is ci.Outcome.PASSED
+
+
+def test_the_summary_escapes_what_markdown_would_read() -> None:
+    text = ci.summary(RESULTS)
+    assert text.startswith("**1 of 4 as expected**")
+    assert "no &lt;move> \\| seen" in text
+    assert "1.50 / " in text
+
+
+def test_measurements_have_a_line_a_message(tmp_path: Path) -> None:
+    run = samples.real(tmp_path)
+    rows = list(csv.DictReader(io.StringIO(export.measurements(run))))
+    events = list(run.events())
+    assert len(rows) == len({(e["dir"], e["seq"]) for e in events if e["kind"].startswith("data.")})
+    assert all(
+        float(row["delivered_s"]) > float(row["sent_s"])
+        for row in rows
+        if row["sent_s"] and row["delivered_s"]
+    )
+
+
+def test_pictures_are_well_formed_and_as_large_as_they_say(tmp_path: Path) -> None:
+    run = samples.real(tmp_path)
+    written = export.pictures(run, tmp_path / "out")
+    assert [path.name for path in written] == [
+        f"{name}.{kind}" for name in ("ladder", "timeline", "figure") for kind in ("svg", "png")
+    ]
+    for path in written:
+        if path.suffix == ".svg":
+            assert Xml.fromstring(path.read_text()).get("viewBox")
+        else:
+            assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+@pytest.mark.parametrize(
+    "make", [samples.dead, samples.cut_off, samples.unheard, samples.hostile, samples.tunnelled]
+)
+def test_pictures_of_damaged_and_hostile_runs_are_well_formed(tmp_path: Path, make: object) -> None:
+    assert callable(make)
+    read = story.read(make(tmp_path))
+    for draw in export.PICTURES.values():
+        root = Xml.fromstring(draw(read))
+        assert not [element for element in root.iter() if element.tag.endswith(("script", "img"))]
+
+
+def test_figures_of_the_kernel_are_drawn_where_they_were_recorded(tmp_path: Path) -> None:
+    run = samples.real(tmp_path)
+    samples.with_events(
+        run,
+        lambda _: True,
+        {
+            "t": 5 * 10**9,
+            "node": "mn",
+            "kind": "path.state",
+            "address": "203.0.113.10",
+            "cwnd": 4380,
+            "rto_ms": 1000,
+        },
+        {
+            "t": 6 * 10**9,
+            "node": "mn",
+            "kind": "path.state",
+            "address": "203.0.113.10",
+            "cwnd": 8760,
+            "rto_ms": 2000,
+        },
+        {"t": 6 * 10**9, "node": "mn", "kind": "signal", "nic": "wlan0", "dbm": -61.5},
+    )
+    text = export.timeline_file(story.read(run))
+    assert "cwnd, bytes (mn to 203.0.113.10)" in text
+    assert "RTO, ms" in text
+    assert "signal, dBm (mn.wlan0)" in text
