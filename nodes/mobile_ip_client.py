@@ -47,7 +47,7 @@ class MobileIpClient:
         self._interface = chosen.interface
         self._agent = agent
         self._machine = MobileNode(self._config, fresh_random())
-        self._shell = Shell(agent, self._machine, self._perform, chosen.skew_ns)
+        self._shell = Shell(agent, self._machine, self._perform, skew_ns=chosen.skew_ns)
         self._routing = Routing()
         self._tunnels = Tunnels(self._routing)
         self._port = MobileIpPort()

@@ -31,15 +31,23 @@ class Machine(Protocol):
 class Shell:
     """Drives one machine in an agent's loop. ``perform`` carries out an action; OSErrors of it are recorded.
 
-    ``skew_ns`` is how far the machine's clock is ahead of the agent's.
+    ``settled`` is called whenever the machine has nothing left to say; ``skew_ns`` is how far its clock is ahead of the
+    agent's.
     """
 
     def __init__(
-        self, agent: Agent, machine: Machine, perform: Callable[[Action], None], skew_ns: int = 0
+        self,
+        agent: Agent,
+        machine: Machine,
+        perform: Callable[[Action], None],
+        *,
+        settled: Callable[[], None] = lambda: None,
+        skew_ns: int = 0,
     ) -> None:
         self._agent = agent
         self._machine = machine
         self._perform = perform
+        self._settled = settled
         self._skew_ns = skew_ns
         self._armed: int | None = None
         self._stopped = False
@@ -57,6 +65,7 @@ class Shell:
                 self._perform(action)
             except OSError as error:
                 self._agent.emit("mip.failed", action=_words(action), error=str(error))
+        self._settled()
         self._arm()
 
     def stop(self) -> None:

@@ -24,7 +24,7 @@ class MobilityAgent(Agent):
         super().__init__(name, control)
         self._address = IPv4Address(0)
         self._interface = ""
-        self._table: Sequence[dict[str, Any]] = ()
+        self._table: Sequence[dict[str, Any]] = ()  # as last told
 
     def serve(self, machine: Machine, interface: str, address: IPv4Address) -> None:
         """Start to serve the link of ``interface``, after clearing away what a crashed agent left in the kernel."""
@@ -35,10 +35,10 @@ class MobilityAgent(Agent):
         self._routing.flush()
         self._routing.rule()
         self._port = MobileIpPort()
-        self._shell = Shell(self, machine, self.perform)
+        self._shell = Shell(self, machine, self.perform, settled=self._tell)
         self.on_readable(self._port, self._read)
         self.emit("mip.serving", interface=interface, address=str(address))
-        self._settle()
+        self._shell.settle()
 
     # -- what subclasses are
 
@@ -69,7 +69,7 @@ class MobilityAgent(Agent):
         for arrived in self._port.read():
             if self._ours(arrived):
                 self.take(arrived, self._shell.now())
-        self._settle()
+        self._shell.settle()
 
     def _ours(self, arrived: Arrived) -> bool:
         """Whether this agent is meant; what it only forwards as a router passes by here as well."""
@@ -80,8 +80,7 @@ class MobilityAgent(Agent):
             return to == self._address or to.is_multicast or int(to) == 0xFFFFFFFF
         return True
 
-    def _settle(self) -> None:
-        self._shell.settle()
+    def _tell(self) -> None:
         if (table := self.table()) != self._table:
             self._table = table
             self.emit("mip.table", rows=list(table))

@@ -1,0 +1,112 @@
+"""Mobile IP's runs for the tests: each scenario is played once in a guest, and its capture read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+from experiments import orchestrator, run_directory
+from experiments.registrations import advertisements, registrations
+from experiments.result import Judgement
+from experiments.run_directory import RunDirectory
+from experiments.scenario import find
+from kernels.choose import select
+from protocols import trace
+from protocols.mobileip.registration import RegistrationReply, RegistrationRequest
+from protocols.pcapng import Direction as Way
+from protocols.trace import IpDatagram, Trace, UdpPacket
+
+HOME = IPv4Address("192.0.2.10")
+HOME_AGENT = IPv4Address("192.0.2.1")
+FOREIGN_AGENT, FOREIGN_AGENT_2 = IPv4Address("198.51.100.1"), IPv4Address("198.51.100.129")
+CO_LOCATED = IPv4Address("198.51.100.10")
+CORRESPONDENT = IPv4Address("203.0.113.10")
+
+
+@dataclass(frozen=True)
+class Played:
+    """One run: its judgement, its events and its capture; ``start`` is its beginning in ns (CLOCK_REALTIME)."""
+
+    judgement: Judgement
+    directory: RunDirectory
+
+    @cached_property
+    def trace(self) -> Trace:
+        return trace.load(self.capture)
+
+    @property
+    def capture(self) -> Path:
+        return self.directory.path / run_directory.CAPTURE
+
+    @cached_property
+    def events(self) -> list[dict[str, Any]]:
+        return list(self.directory.events())
+
+    @property
+    def start(self) -> int:
+        return int(self.events[0]["epoch_ns"])
+
+    def of(self, kind: str, node: str = "") -> list[dict[str, Any]]:
+        return [e for e in self.events if e["kind"] == kind and node in ("", e["node"])]
+
+    def stimulus(self, number: int = 0) -> float:
+        """When a stimulus was, in seconds since the start."""
+        return float(self.of("stimulus")[number]["t"]) / 1e9
+
+    def at(self, time_ns: int) -> float:
+        """A capture's time in seconds since the start."""
+        return (time_ns - self.start) / 1e9
+
+    def requests(self, node: str, way: Way) -> list[tuple[UdpPacket, RegistrationRequest]]:
+        return [
+            (p, m)
+            for p, m in registrations(self.trace)
+            if isinstance(m, RegistrationRequest) and (p.node, p.direction) == (node, way)
+        ]
+
+    def replies(self, node: str, way: Way) -> list[tuple[UdpPacket, RegistrationReply]]:
+        return [
+            (p, m)
+            for p, m in registrations(self.trace)
+            if isinstance(m, RegistrationReply) and (p.node, p.direction) == (node, way)
+        ]
+
+    def advertised(self, node: str, way: Way = Way.OUT) -> list[tuple[Any, Any]]:
+        return [(p, m) for p, m in advertisements(self.trace) if (p.node, p.direction) == (node, way)]
+
+    def tunnelled(self, node: str, way: Way) -> list[IpDatagram]:
+        """Datagrams seen inside a tunnel at a node."""
+        return [
+            p
+            for p in self.trace.sightings
+            if isinstance(p, IpDatagram) and p.outer and (p.node, p.direction) == (node, way)
+        ]
+
+
+class Player:
+    """Plays scenarios, each set of settings once."""
+
+    def __init__(self, runs: Path) -> None:
+        self._runs = runs
+        self._played: dict[tuple[Any, ...], Played] = {}
+
+    def __call__(self, name: str, **settings: str) -> Played:
+        key = (name, *sorted(settings.items()))
+        if key not in self._played:
+            scenario = find(name)
+            result = orchestrator.run(
+                scenario,
+                scenario.complete(settings),
+                seed=1,
+                kernel=select("uml"),
+                runs=self._runs,
+                on_line=lambda _line: None,
+            )
+            run = Played(result.judgement, RunDirectory.open(Path(result.run_dir)))
+            assert result.judgement.verdict == result.judgement.expected, result.judgement.reasons
+            assert not run.of("mip.failed"), run.of("mip.failed")
+            self._played[key] = run
+        return self._played[key]
