@@ -170,6 +170,53 @@ def prove(
 
 
 @task(
+    iterable=["set"],
+    help={
+        "scenario": _HELP["scenario"],
+        "kernel": _HELP["kernel"],
+        "set": "KEY=VALUE,VALUE,..., the values of a parameter; may be repeated",
+        "seeds": "how many seeds, from 1",
+        "jobs": "how many at once; by default one a core",
+        "scheduler": "address of a Dask scheduler whose workers carry the cells out",
+        "out": "the sweep's directory; a sweep that is run again there goes on where it ended",
+    },
+)
+@command
+def sweep(
+    _: Context,
+    scenario: str,
+    set: list[str] | None = None,
+    seeds: int = 1,
+    jobs: int = 0,
+    scheduler: str = "",
+    kernel: str = "",
+    out: str = "",
+) -> None:
+    """Play one scenario with every combination of parameters and seeds; rows go to one Parquet file."""
+    from experiments import sweep as sweeper
+    from experiments import table_file
+    from experiments.cluster import cluster
+    from experiments.scenario import find
+    from experiments.workers import cores, processes
+    from kernels.choose import select
+    from reports import sweeps
+
+    chosen = find(scenario)
+    grid = sweeper.Grid.parse(chosen, set or [], seeds)
+    directory = Path(out or f"runs/sweeps/{chosen.name}")
+    held = sweeper.Sweep(directory)
+    machine = select(kernel or None)
+    with held.held():
+        with (
+            cluster(scheduler) if scheduler else processes(jobs or cores()) as pool,
+            sweeps.SweepProgress(chosen.name, len(grid), grid.swept) as progress,
+        ):
+            rows = held.run(grid, machine, pool, progress.row)
+        written = table_file.write(directory, rows, chosen.parameters())
+    sweeps.show_sweep(rows, grid.swept, str(written))
+
+
+@task(
     help={
         "run": "a run directory, or a manifest.json alone",
         "kernel": "another kernel than the run's own",
@@ -215,6 +262,35 @@ def doctor(_: Context) -> None:
     from reports import terminal
 
     examiner.render(examiner.examine(), terminal.console())
+
+
+@task(
+    help={
+        "list": "show the kernels in the cache and the variants there are",
+        "variant": "a named patch that changes protocol behaviour",
+        "version": "as much of a version as matters: 7, 6.12, 6.1",
+        "source": "a kernel tarball, where Debian's source package is not wanted",
+        "remove": "away with a kernel of that name",
+    }
+)
+@command
+def kernel(
+    _: Context, list: bool = False, variant: str = "", version: str = "", source: str = "", remove: str = ""
+) -> None:
+    """Build the lab kernel, which has virtual time and a seedable random source; or say what there is."""
+    from kernels import build
+    from reports import kernels
+
+    if list:
+        kernels.show_kernels(build.list_built(), build.variants())
+    elif remove:
+        kernels.show_removed(remove, build.remove(remove))
+    else:
+        with kernels.BuildProgress() as progress:
+            path = build.build(
+                version or build.DEFAULT, variant, Path(source) if source else None, progress.step
+            )
+        kernels.show_built(path)
 
 
 @task(help={"topology": "which hosts and links", "kernel": _HELP["kernel"]})

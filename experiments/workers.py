@@ -12,7 +12,6 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from experiments.errors import LabError
 from experiments.result import Result
 from experiments.scenario import find
 from kernels.choose import select
+from kernels.job import KernelError
 
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -80,9 +80,12 @@ def each(pool: Executor, orders: Sequence[Order]) -> Iterator[tuple[Order, Resul
     for future in as_completed(futures):
         try:
             result = future.result()
-        except BrokenProcessPool:
+        except (LabError, KernelError):
+            raise
+        except Exception as error:  # BrokenProcessPool, and what the executor of a cluster raises
+            lost = str(error) or type(error).__name__
             raise LabError(
-                "a worker process was killed; what was finished is kept, run the same command again"
+                f"a worker was lost ({lost}); what was finished is kept, run the same again"
             ) from None
         yield futures[future], result
 

@@ -1,0 +1,214 @@
+"""A sweep runs each cell once, keeps what is finished and takes nothing half-done for whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from experiments import sweep as module
+from experiments import table_file, workers
+from experiments.errors import BadInput, LabError
+from experiments.result import Both, Judgement, Result
+from experiments.scenario import find
+from experiments.sweep import Grid, Row, Sweep, medians
+from experiments.workers import Order
+
+SETTINGS = ["gap=0,0.5", "edge_delay_ms=5,20"]
+
+
+class Played:
+    """Stands in for playing a cell, and counts."""
+
+    def __init__(self) -> None:
+        self.orders: list[Order] = []
+        self.status: Callable[[Order], int] = lambda _order: 0
+
+    def __call__(self, order: Order) -> Result:
+        self.orders.append(order)
+        run = Path(order.runs) / order.scenario / f"{len(self.orders)}"
+        run.mkdir(parents=True)
+        gap = order.parameters["gap"]
+        return Result(
+            judgement=Judgement(
+                scenario=order.scenario,
+                figure="FIG. 9",
+                verdict="survived",
+                expected="survived",
+                reasons=["so it was"],
+                outage_s=Both(gap + order.seed, None),
+            ),
+            parameters=order.parameters,
+            kernel={"version": "7.3.4", "variant": "", "kind": "uml"},
+            seed=order.seed,
+            run_dir=str(run),
+            wall_s=0.5,
+            status=self.status(order),
+        )
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> Played:
+    stand_in = Played()
+    monkeypatch.setattr(workers, "carry_out", stand_in)
+    monkeypatch.setattr(module, "kernel_name", lambda kernel: kernel)
+    monkeypatch.setattr(module, "identity", lambda kernel: {"kernel": kernel})
+    return stand_in
+
+
+@pytest.fixture
+def pool() -> Iterator[Executor]:
+    with ThreadPoolExecutor(1) as executor:
+        yield executor
+
+
+def grid(seeds: int = 2, settings: list[str] = SETTINGS) -> Grid:
+    return Grid.parse(find("fig09"), settings, seeds)
+
+
+def run(directory: Path, pool: Executor, kernel: str = "7.3.4", cells: Grid | None = None) -> list[Row]:
+    sweep: Any = Sweep(directory)
+    with sweep.held():
+        return sweep.run(cells or grid(), kernel, pool, lambda _row, _before: None)
+
+
+def test_a_grid_is_the_cross_product_with_the_seeds() -> None:
+    cells = [(p["gap"], p["edge_delay_ms"], seed) for p, seed in grid().cells()]
+    assert cells == [(gap, delay, seed) for gap in (0.0, 0.5) for delay in (5.0, 20.0) for seed in (1, 2)]
+    assert len(grid()) == 8
+    assert grid().swept == ("gap", "edge_delay_ms")
+
+
+def test_a_parameter_with_one_value_is_set_and_not_swept() -> None:
+    one = grid(settings=["gap=2"])
+    assert one.swept == ()
+    assert [p["gap"] for p in one.combinations] == [2.0]
+
+
+@pytest.mark.parametrize("bad", [["gap=0,much"], ["gap=0,"], ["gape=1"], ["gap"]])
+def test_bad_values_are_refused_before_anything_runs(bad: list[str]) -> None:
+    with pytest.raises(BadInput):
+        grid(settings=bad)
+
+
+def test_a_sweep_without_seeds_is_refused() -> None:
+    with pytest.raises(BadInput, match="--seeds 0"):
+        grid(seeds=0)
+
+
+def test_rows_come_in_the_order_of_the_grid(tmp_path: Path, played: Played, pool: Executor) -> None:
+    rows = run(tmp_path, pool)
+    assert [(row.parameters, row.seed) for row in rows] == list(grid().cells())
+    assert len(played.orders) == 8
+
+
+def test_a_finished_cell_is_not_run_again(tmp_path: Path, played: Played, pool: Executor) -> None:
+    first = run(tmp_path, pool)
+    assert run(tmp_path, pool) == first
+    assert len(played.orders) == 8
+
+
+def test_a_larger_grid_runs_only_what_is_new(tmp_path: Path, played: Played, pool: Executor) -> None:
+    run(tmp_path, pool)
+    rows = run(tmp_path, pool, cells=grid(seeds=3))
+    assert len(rows) == 12
+    assert [order.seed for order in played.orders[8:]] == [3, 3, 3, 3]
+
+
+def test_a_cell_of_another_kernel_is_another_cell(tmp_path: Path, played: Played, pool: Executor) -> None:
+    run(tmp_path, pool, kernel="7.3.4")
+    run(tmp_path, pool, kernel="7.3.4+asconf-lookup-delete")
+    assert len(played.orders) == 16
+
+
+def test_a_cell_file_cut_off_is_run_again(tmp_path: Path, played: Played, pool: Executor) -> None:
+    run(tmp_path, pool)
+    cell = next((tmp_path / "cells").iterdir())
+    cell.write_bytes(cell.read_bytes()[:-10])
+    run(tmp_path, pool)
+    assert len(played.orders) == 9
+
+
+def test_what_a_killed_sweep_left_half_done_is_removed(
+    tmp_path: Path, played: Played, pool: Executor
+) -> None:
+    rows = run(tmp_path, pool)
+    half = tmp_path / "runs" / "fig09" / "half-done"
+    half.mkdir()
+    (tmp_path / "cells" / "abc.new").write_text("{")
+    run(tmp_path, pool)
+    assert not half.exists()
+    assert not list((tmp_path / "cells").glob("*.new"))
+    assert all(Path(row.run_dir).is_dir() for row in rows)
+
+
+def test_a_second_sweep_in_the_directory_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    with (
+        Sweep(tmp_path).held(),
+        pytest.raises(BadInput, match="another sweep is under way"),
+        Sweep(tmp_path).held(),
+    ):
+        pass
+
+
+def test_cells_that_come_to_nothing_are_named_and_tried_again(
+    tmp_path: Path, played: Played, pool: Executor
+) -> None:
+    played.status = lambda order: 3 if order.seed == 2 else 0
+    with pytest.raises(LabError, match="4 of 8 cells came to nothing"):
+        run(tmp_path, pool)
+    played.status = lambda _order: 0
+    assert len(run(tmp_path, pool)) == 8
+    assert len(played.orders) == 12
+
+
+def test_a_lost_worker_is_a_sentence_and_what_was_finished_is_kept(
+    tmp_path: Path, played: Played, pool: Executor
+) -> None:
+    def die(order: Order) -> int:
+        if len(played.orders) == 3:
+            raise RuntimeError("gone")
+        return 0
+
+    played.status = die
+    with pytest.raises(LabError, match="a worker was lost"):
+        run(tmp_path, pool)
+    assert list((tmp_path / "cells").glob("*.json"))
+
+
+def test_medians_are_over_the_seeds_of_each_combination(
+    tmp_path: Path, played: Played, pool: Executor
+) -> None:
+    rows = run(tmp_path, pool, cells=grid(seeds=3, settings=["gap=0,0.5"]))
+    lines = medians(rows, ["gap"])
+    assert [(line["gap"], line["runs"], line["outage_up_s"]) for line in lines] == [
+        (0.0, 3, 2.0),
+        (0.5, 3, 2.5),
+    ]
+    assert [line["outage_down_s"] for line in lines] == [None, None]
+
+
+def test_the_parquet_file_has_a_column_for_each_parameter(
+    tmp_path: Path, played: Played, pool: Executor
+) -> None:
+    rows = run(tmp_path, pool)
+    table = pq.read_table(table_file.write(tmp_path, rows, find("fig09").parameters()))
+    assert table.num_rows == 8
+    assert {"scenario", "gap", "edge_delay_ms", "family", "seed", "kernel", "variant"} <= set(
+        table.column_names
+    )
+    assert {"verdict", "expected", "outage_up_s", "lost_down", "virtual_s", "run_dir"} <= set(
+        table.column_names
+    )
+    assert str(table.schema.field("gap").type) == "double"
+    assert table.column("outage_down_s").null_count == 8
+
+
+def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match="choose another with --out"), Sweep(tmp_path / "file").held():
+        pass
