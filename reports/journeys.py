@@ -188,7 +188,10 @@ def _follow(group: Sequence[IpDatagram]) -> list[list[IpDatagram]]:
         waiting = list(group[position:end])
         position = end
         while waiting:
-            chosen = next((s for s in waiting if (way := _take(s, open_)) is not None), None)
+            chosen = next(
+                (s for take in (_take, _take_far) for s in waiting if (way := take(s, open_)) is not None),
+                None,
+            )
             if chosen is None:
                 chosen = next((s for s in waiting if s.direction is Direction.OUT), waiting[0])
                 way = []
@@ -212,7 +215,27 @@ def _take(sighting: IpDatagram, open_: Mapping[Hashable, deque[list[IpDatagram]]
     if sighting.direction is Direction.OUT:
         waiting = open_.get(("at", sighting.node))
         return waiting.popleft() if waiting else None
-    waiting = open_.get(("on", _hop_limit(sighting), _wrapping(sighting)))
+    return _first_elsewhere(sighting, open_.get(("on", _hop_limit(sighting), _wrapping(sighting))))
+
+
+def _take_far(
+    sighting: IpDatagram, open_: Mapping[Hashable, deque[list[IpDatagram]]]
+) -> list[IpDatagram] | None:
+    """The way that an incoming sighting continues past routers whose NICs were not captured: its hop limit was higher."""
+    if sighting.direction is Direction.OUT:
+        return None
+    for key, waiting in open_.items():
+        match key:
+            case ("on", int() as hop_limit, wrapping) if hop_limit > _hop_limit(sighting):
+                if wrapping == _wrapping(sighting) and (way := _first_elsewhere(sighting, waiting)):
+                    return way
+    return None
+
+
+def _first_elsewhere(
+    sighting: IpDatagram, waiting: deque[list[IpDatagram]] | None
+) -> list[IpDatagram] | None:
+    """The way that has waited longest for a sighting at another node than its last."""
     for way in waiting or ():
         if way[-1].node != sighting.node:
             assert waiting is not None

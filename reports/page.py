@@ -13,12 +13,13 @@ from experiments.run_directory import CAPTURE, CONSOLE, EVENTS, MANIFEST, VERDIC
 from experiments.scenario import scenarios
 from reports import ladder_svg, map_svg, packing, story, words
 from reports.blocks import blocks
-from reports.ladder import ladder
+from reports.ladder import Ladder, ladder
 from reports.network import lay_out
 from reports.story import Story
 from reports.timeline import timeline
 
 REPORT: Final = "report.html"
+_PRINTED: Final = 400  # rows of a ladder on paper
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _SCRIPTS: Final = ("core.js", "layout.js", "ladder.js", "timeline.js", "network.js", "main.js")
 _FILES: Final = {
@@ -64,6 +65,7 @@ def render(read: Story) -> str:
         if step.link is not None:
             numbers.setdefault(step.link, []).append(step.number)
     known = scenarios().get(read.scenario)
+    window = _printable(drawn, read)
     data = {
         "ladder": packing.pack_ladder(drawn, read.epoch_ns, laid_out),
         "timeline": packing.pack_timeline(over_time),
@@ -82,7 +84,8 @@ def render(read: Story) -> str:
         kernel=read.manifest.get("kernel") or {},
         settings=_settings(read),
         network=map_svg.draw(laid_out) if laid_out else None,
-        still=Markup(ladder_svg.draw(drawn, read)) if drawn.rows else None,  # noqa: S704 - SVG, escaped
+        still=Markup(ladder_svg.draw(drawn, read, window=window)) if drawn.rows else None,  # noqa: S704 - SVG, escaped
+        still_is_part=window is not None,
         has_rows=bool(drawn.rows),
         packets=len(drawn.journeys),
         steps=steps,
@@ -118,6 +121,16 @@ def _environment() -> Environment:
 def _inline(name: str) -> Markup:
     """A style sheet or script of ours, as it is."""
     return Markup((_TEMPLATES / name).read_text(encoding="utf-8"))  # noqa: S704 - a file of this package
+
+
+def _printable(drawn: Ladder, read: Story) -> tuple[int, int] | None:
+    """The stretch (ns since the run's start) that is printed of a ladder too long for paper; None for all of it."""
+    rows = list(drawn.folded())
+    if len(rows) <= _PRINTED:
+        return None
+    start = read.stimuli[0]["t"] - 10**8 if read.stimuli else 0
+    shown = [row.time_ns - read.epoch_ns for row in rows if row.time_ns - read.epoch_ns >= start]
+    return start, shown[min(_PRINTED, len(shown)) - 1] if shown else start
 
 
 def _settings(read: Story) -> str:

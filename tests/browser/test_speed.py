@@ -46,7 +46,7 @@ def test_5000_packets_open_within_2_seconds_and_scroll_smoothly(tmp_path: Path, 
 def test_100000_packets_stay_usable(tmp_path: Path, open_page: Open) -> None:
     page, took = _opened(pages.write(samples.crowded(tmp_path, 100_000)), open_page)
     assert _packets(page) >= 100_000
-    assert took < 10
+    assert took < 5
     begun = time.monotonic()
     page.click("#fold")
     page.wait_for_function("document.querySelectorAll('#ladder .fold').length === 0")

@@ -116,3 +116,10 @@ def test_a_step_that_never_came_is_not_taken(fig09: story.Story) -> None:
     assert fig09.judgement is not None
     chain = [link for link in fig09.judgement.chain if not link.step.startswith("first DATA")]
     assert [step.outcome for step in blocks("FIG. 9", chain)][-2:] == ["not taken", "not taken"]
+
+
+def test_routers_need_not_have_been_captured(tmp_path: Path) -> None:
+    drawn = ladder(story.read(samples.crowded(tmp_path, 1)))
+    whole = ladder(story.read(samples.real(tmp_path / "whole")))
+    assert not any(journey.appeared for journey in drawn.journeys)
+    assert sum(j.lost for j in drawn.journeys) == sum(j.lost for j in whole.journeys)
