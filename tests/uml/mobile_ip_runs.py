@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address
 from pathlib import Path
+from shutil import which
 from typing import Any
+
+import pytest
 
 from experiments import orchestrator, run_directory
 from experiments.registrations import advertisements, registrations
 from experiments.result import Judgement
 from experiments.run_directory import RunDirectory
 from experiments.scenario import find
-from kernels.choose import select
+from kernels.choose import lab_kernels, select
 from protocols import trace
 from protocols.mobileip.registration import RegistrationReply, RegistrationRequest
 from protocols.pcapng import Direction as Way
@@ -24,6 +27,14 @@ HOME_AGENT = IPv4Address("192.0.2.1")
 FOREIGN_AGENT, FOREIGN_AGENT_2 = IPv4Address("198.51.100.1"), IPv4Address("198.51.100.129")
 CO_LOCATED = IPv4Address("198.51.100.10")
 CORRESPONDENT = IPv4Address("203.0.113.10")
+LATE_S = 0.001
+"""How much later than due a process may act in virtual time."""
+
+needs_lab_kernel = [
+    pytest.mark.skipif(which("linux.uml") is None, reason="needs linux.uml: apt-get install user-mode-linux"),
+    pytest.mark.skipif(not lab_kernels(), reason="needs a lab kernel: ./lab kernel"),
+    pytest.mark.timeout(300),
+]
 
 
 @dataclass(frozen=True)
