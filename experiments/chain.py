@@ -19,6 +19,7 @@ _EVENTS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "link.up": lambda e: e["nic"],
     "address.down": lambda e: f"{e['address']} off {e['nic']}",
     "address.up": lambda e: f"{e['address']} on {e['nic']}",
+    "asconf.rewritten": lambda e: f"{e['was']} goes out as {e['now']}",
     "asconf.unasked": lambda e: f"{e['verb']} {e['address']}: {e['error']}",
     "association.lost": lambda _: "",
     "association.failed": lambda _: "",

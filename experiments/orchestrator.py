@@ -47,7 +47,7 @@ def run(
         argv=(sys.executable, "-m", "experiments.inside", str(directory.path)),
         run_dir=directory.path,
         seed=seed,
-        needs=BASICS | scenario.needs,
+        needs=BASICS | scenario.needs_for(parameters),
         limit_s=_LIMIT_S,
     )
     bytecode.prepare()

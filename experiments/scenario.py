@@ -17,6 +17,8 @@ import msgspec
 from experiments.errors import BadInput
 
 Seconds = float
+REWRITING: Final = frozenset({"nft_families", "nfqueue"})
+"""What it takes to rewrite outgoing packets."""
 
 
 class Verdict(Enum):
@@ -78,6 +80,10 @@ class Scenario:
             {k: v for k, v in values.items() if k not in own},
             {k: v for k, v in values.items() if k in own},
         )
+
+    def needs_for(self, values: Mapping[str, Any]) -> frozenset[str]:
+        """The abilities of a kernel that it cannot do without when it is played with these parameters."""
+        return self.needs | (REWRITING if values.get("way") == "rewriting" else frozenset())
 
     def complete(self, texts: Mapping[str, str]) -> dict[str, Any]:
         """All parameters with their values: those given (as text) read as their types, the others their defaults.

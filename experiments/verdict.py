@@ -12,7 +12,7 @@ from typing import Any, Final
 from experiments import run_directory
 from experiments.bounds import earliest
 from experiments.chain import chain
-from experiments.evidence import Evidence, gather
+from experiments.evidence import Evidence, gather, requests
 from experiments.registrations import measures
 from experiments.result import Both, Count, Judgement
 from experiments.run_directory import RunDirectory
@@ -52,7 +52,7 @@ def judge(run: RunDirectory) -> Judgement:
         figure=scenario.figure,
         verdict=verdict.value,
         expected=scenario.expect.value,
-        reasons=invalid or broken or [_survival(evidence)],
+        reasons=[*(invalid or broken or [_survival(evidence)]), *_way(evidence)],
         sent=_count(dict.fromkeys(evidence.sent, 1)),
         delivered=_count(dict.fromkeys(evidence.delivered, 1)),
         lost=_count({key: 1 for key in evidence.sent if key not in evidence.delivered}),
@@ -145,6 +145,18 @@ def _survival(evidence: Evidence) -> str:
     everything = f"all but {lost} of the messages" if lost else "every message"
     last = stimuli[-1]["action"]
     return f"the same {association.name} delivered {everything} sent before and after the {last}"
+
+
+def _way(evidence: Evidence) -> list[str]:
+    """Whose ASCONFs the run shows: the kernel's own, or ones that were rewritten on their way out."""
+    rewritten = len(evidence.of_kind("asconf.rewritten"))
+    ways = {
+        "kernel": "way kernel: the kernel made the ASCONFs, by itself (SCTP_AUTO_ASCONF)",
+        "socket": "way socket: the kernel made the ASCONFs, as the mobility manager asked for them through the socket",
+        "rewriting": f"way rewriting: {rewritten} of the kernel's packets were changed on their way out of the mobile node",
+    }
+    asked = bool(evidence.of_kind("stimulus")) and bool(requests(evidence.trace.sctp))
+    return [ways[event["way"]] for event in evidence.of_kind("asconf.way")] if asked else []
 
 
 def _outages(evidence: Evidence, session: dict[str, Any], stimuli: list[dict[str, Any]]) -> Both:

@@ -38,6 +38,7 @@ ABILITIES: Mapping[str, Ability] = {
     "netns": Ability("CONFIG_NET_NS", ()),
     "nfqueue": Ability("CONFIG_NFT_QUEUE", ("nfnetlink_queue", "nft_queue")),
     "nft": Ability("CONFIG_NF_TABLES", ("nf_tables",)),
+    "nft_families": Ability("CONFIG_NF_TABLES_IPV4", ("nf_tables",)),
     "nft_nat": Ability("CONFIG_NFT_NAT", ("nft_chain_nat", "nft_nat", "nft_masq")),
     "openvswitch": Ability("CONFIG_OPENVSWITCH", ("openvswitch",)),
     "packet": Ability("CONFIG_PACKET", ("af_packet",)),

@@ -7,6 +7,7 @@ answered from the ASCONF-ACKs that arrive, and requests go out through the SCTP 
 from __future__ import annotations
 
 from errno import EADDRNOTAVAIL
+from ipaddress import ip_address
 from typing import Any, Final
 
 from nodes.acknowledgements import AcknowledgementWatch
@@ -15,9 +16,12 @@ from nodes.agent import now_ns
 from nodes.association import Association
 from nodes.endpoint import Endpoint
 from nodes.mobile_ip_client import MobileIpClient
+from nodes.rewriter import OutgoingRewriter
 from nodes.streams import Channel
 from protocols.mobility import Announce, Command, MobilityPolicy, Verb, Wishes
 from protocols.payload import Direction
+from protocols.rewriting import OWN_IDS
+from protocols.sctp.parameters import DeleteIp
 
 # Linux tells of a new address before it can be bound: __inet_insert_ifa sends the netlink message first and then has the
 # address entered into the local routing table, which bind asks. The manager tries again until it is there.
@@ -34,10 +38,16 @@ class MobileNode(Endpoint):
         super().__init__(name, control)
         self._policy: MobilityPolicy | None = None
         self._association: Association | None = None
+        self._rewriter: OutgoingRewriter | None = None
 
     def do_manage(self, announce: str, set_primary: bool, delete: bool) -> None:
         """Let the mobility manager act on what is watched."""
-        self._policy = MobilityPolicy(Announce(announce), Wishes(set_primary, delete))
+        way = Announce(announce)
+        self._policy = MobilityPolicy(way, Wishes(set_primary, delete))
+        self.emit("asconf.way", way=way.value)
+        if way is Announce.REWRITING:
+            self._rewriter = OutgoingRewriter(self, self._family)
+            self._rewriter.rules.together = set_primary
 
     def do_watch(self, family: int) -> None:
         """Report NICs, addresses of one family (4 or 6) and ASCONF-ACKs from now on."""
@@ -136,5 +146,9 @@ class MobileNode(Endpoint):
                 association.add(command.address)
             case Verb.SET_PRIMARY:
                 association.set_primary(command.address)
+            case Verb.DELETE if self._rewriter and command.address not in association.addresses():
+                # The kernel takes it for deleted (protocols/rewriting.py); the peer, which refused, has it still.
+                self._rewriter.order([DeleteIp(OWN_IDS, ip_address(command.address))])
+                association.set_primary(min(association.addresses()))
             case Verb.DELETE:
                 association.delete(command.address)
