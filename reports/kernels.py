@@ -1,85 +1,83 @@
-"""Lab kernels in the terminal: how a build goes, and what is in the cache."""
+"""Lab kernels on the terminal: those in the cache, and a build under way."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
-from kernels.build.store import BuiltKernel
+from kernels.build import BuiltKernel
 from reports.terminal import console
 
-_EVERY_S = 15.0  # how often a build says where it is when nobody watches a bar
+_MIB: Final = 1 << 20
+_HASH: Final = 12
+
+
+def show_kernels(kernels: Sequence[BuiltKernel], variants: Iterable[str], directory: str) -> None:
+    """A table of what is in the cache, and the variants that could be."""
+    out = console()
+    if not kernels:
+        out.print("no lab kernel was built yet; `./lab kernel` builds one")
+    else:
+        table = Table("kernel", "variant", "source", box=None, padding=(0, 2, 0, 0), header_style="bold")
+        for heading in ("built in", "MiB", "sha256", ""):
+            table.add_column(heading, justify="right" if heading else "left")
+        for kernel in kernels:
+            known = kernel.metadata
+            state = Text("") if kernel.intact else Text("damaged: build it again", "red")
+            size = f"{kernel.path.stat().st_size / _MIB:.0f}" if kernel.path.is_file() else "-"
+            table.add_row(
+                kernel.name,
+                known.variant or "none",
+                known.source,
+                f"{known.build_s:.0f} s",
+                size,
+                known.binary_sha256[:_HASH],
+                state,
+            )
+        out.print(table)
+    out.print(Text(f"variants: {', '.join(variants) or 'none'}   cache: {directory}", "dim"))
 
 
 class BuildProgress:
-    """A bar on a terminal, a line now and then elsewhere; both on standard error."""
+    """What a build does now, and how much of it is done where somebody knows."""
 
     def __init__(self) -> None:
         self._console = console(stderr=True)
-        self._bar = Progress(
+        self._bars = Progress(
+            SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(30),
-            TextColumn("{task.percentage:3.0f} %"),
+            TextColumn("{task.percentage:>3.0f}%"),
             TimeElapsedColumn(),
             console=self._console,
             transient=True,
             disable=not self._console.is_terminal,
         )
-        self._task = self._bar.add_task("starting", total=None)
-        self._phase = ""
-        self._said = 0.0
+        self._task = self._bars.add_task("kernel", total=None)
+        self._phase, self._said = "", time.monotonic()
 
     def __enter__(self) -> Self:
-        self._bar.start()
+        self._bars.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        self._bars.stop()
 
-    def step(self, phase: str, fraction: float) -> None:
-        """Take what ``kernels.build`` tells: a phase, and how much of it is done (negative: nobody knows)."""
-        self._bar.update(
-            self._task, description=phase, total=None if fraction < 0 else 1.0, completed=max(fraction, 0.0)
+    def show(self, phase: str, fraction: float) -> None:
+        """Take a build's word; see kernels.build.OnProgress."""
+        known = fraction >= 0
+        self._bars.update(
+            self._task, description=phase, total=1.0 if known else None, completed=fraction if known else 0
         )
-        if self._console.is_terminal or (phase == self._phase and time.monotonic() - self._said < _EVERY_S):
-            return
-        self._phase, self._said = phase, time.monotonic()
-        self._console.print(phase if fraction < 0 else f"{phase}: {fraction:.0%}", markup=False)
-
-
-def show_kernels(kernels: Sequence[BuiltKernel], variants: Sequence[str]) -> None:
-    """The kernels in the cache, and the variants that can be built."""
-    out = console()
-    if not kernels:
-        out.print("no lab kernel is built; `./lab kernel` builds one")
-    else:
-        table = Table("kernel", "variant", "built in", "state", box=None, padding=(0, 2, 0, 0))
-        for kernel in kernels:
-            table.add_row(
-                kernel.name,
-                kernel.metadata.variant or "-",
-                f"{kernel.metadata.build_s:.0f} s",
-                "ready" if kernel.intact else "damaged: build it again",
-            )
-        out.print(table)
-    out.print(f"variants: {', '.join(variants)}", markup=False)
-
-
-def show_built(path: Path) -> None:
-    """Where a kernel is that was built, or was there."""
-    console().print(f"ready: {path}", markup=False)
-
-
-def show_removed(name: str, gone: Sequence[BuiltKernel]) -> None:
-    """What was removed."""
-    console().print(
-        f"removed {len(gone)} of {name}" if gone else f"there is no lab kernel {name}", markup=False
-    )
+        if not self._console.is_terminal and (phase != self._phase or time.monotonic() - self._said > 10):
+            self._console.print(f"{phase}{f': {fraction:.0%}' if known else ''}", markup=False)
+            self._said = time.monotonic()
+        self._phase = phase

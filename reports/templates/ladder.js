@@ -27,7 +27,7 @@ function relay() {
   const rows = mergedRows(view.from, view.until);
   placed = layOut(view.folded ? foldedRows(rows) : rows, columnX);
   tall.style.height = `${placed.height}px`;
-  const packets = rows.reduce((n, row) => n + (row.kind === "arrow"), 0);
+  const packets = new Set(rows.filter((row) => row.kind === "arrow").map((row) => L.j[row.number])).size;
   byId("count").textContent = `${packets.toLocaleString("en")} packets in ${span(view.until - view.from)}`;
 }
 

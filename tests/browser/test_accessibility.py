@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from reports import matrix
+from reports import matrix, sweep
 from reports import page as pages
 from tests.browser import samples
 from tests.browser.conftest import Open
+from tests.unit.test_report_sweep import rows, save
 
 axe = pytest.importorskip(
     "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
@@ -53,4 +54,11 @@ def test_a_report_of_a_dead_guest(tmp_path: Path, open_page: Open, look: dict[st
 def test_a_matrix(tmp_path: Path, open_page: Open, look: dict[str, Any]) -> None:
     runs = [samples.real(tmp_path / "a"), samples.dead(tmp_path / "b")]
     page = open_page(matrix.write(runs, tmp_path / "matrix.html"), bypass_csp=True, **look).page
+    assert _serious(page) == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_sweep(tmp_path: Path, open_page: Open, look: dict[str, Any]) -> None:
+    directory = save(tmp_path / "sweep", rows())
+    page = open_page(sweep.write(directory, directory / "sweep.html"), bypass_csp=True, **look).page
     assert _serious(page) == []
