@@ -22,7 +22,7 @@ from nodes.mobileip_settings import ForeignAgentSettings, HomeAgentSettings, Mob
 from topologies import Segment
 from topologies.addresses import ROUTER
 
-CareOf = Literal["foreign-agent", "co-located"]
+CareOf = Literal["foreign-agent", "co-located", "co-located-through-agent"]
 Algorithm = Literal["md5", "sha256"]
 ReplayProtection = Literal["timestamps", "nonces"]
 Wrapping = Literal["ipip", "gre"]
@@ -36,9 +36,11 @@ MOBILE_HOME, MOBILE_FOREIGN, FOREIGN_HOME = 256, 512, 768
 class Terms:
     """What the three parties are set to.
 
-    ``lifetime`` is what the mobile node asks for, ``granted`` the most that the home agent grants (s); ``skew`` how far the
-    mobile node's clock is ahead (s). ``changes`` are settings of one party ("home agent", "foreign agent", "mobile node")
-    that differ from what the rest says, by their names in ``nodes.mobileip_settings``.
+    ``care_of`` is the foreign agent's care-of address, or one of the mobile node's own (co-located) that it registers with
+    the home agent directly, or, where the foreign agents insist (their R bit), through them. ``lifetime`` is what the mobile
+    node asks for, ``granted`` the most that the home agent grants (s); ``skew`` how far the mobile node's clock is ahead (s).
+    ``changes`` are settings of one party ("home agent", "foreign agent", "mobile node") that differ from what the rest says,
+    by their names in ``nodes.mobileip_settings``.
     """
 
     care_of: CareOf = "foreign-agent"
@@ -104,6 +106,7 @@ class MobileIp:
                     address=str(segment.subnet.host4(ROUTER)),
                     mobile_nodes={at_home: visiting[segment.name]},
                     home_agents={home_agent: relaying[segment.name]},
+                    required=terms.care_of == "co-located-through-agent",
                 ),
             )
             for segment in foreign
@@ -120,9 +123,13 @@ class MobileIp:
             replay=terms.replay,
             encapsulation=terms.encapsulation,
             reverse=terms.reverse,
-            co_located=terms.care_of == "co-located",
+            co_located=self._co_located,
             skew_ns=round(terms.skew * 1e9),
         )
+
+    @property
+    def _co_located(self) -> bool:
+        return self.terms.care_of != "foreign-agent"
 
     def foreign_agent(self, segment: Segment) -> Agent:
         """The foreign agent of a segment."""
@@ -154,7 +161,7 @@ class MobileIp:
         up, down = segment.edge_delay()
         wired = self._site.wired_delay(segment.name, self.home.router)
         care_of = "" if segment is self.home else _address(segment)
-        if care_of and self.terms.care_of == "co-located":
+        if care_of and self._co_located:
             care_of = _plain(segment.mobile_addresses()[0])
         return {
             "heard": _address(segment),
@@ -165,7 +172,7 @@ class MobileIp:
 
     def arrived(self, intf: Any, segment: Segment) -> None:
         """Do for a NIC what the network that it has come to does for visitors: give it an address, if it wants one."""
-        if self.terms.care_of != "co-located":
+        if not self._co_located:
             return
         home4 = self.home.mobile_addresses()[0]
         intf.deconfigure([str(a) for a in intf.addresses if a.version == 4 and str(a) != home4])

@@ -84,8 +84,9 @@ def exchange(evidence: Evidence, stimulus: dict[str, Any]) -> Exchange | None:
 def measures(evidence: Evidence) -> dict[str, float]:
     """What Mobile IP cost.
 
-    ``lifetime_s`` as last granted; ``path_stretch_up`` and ``_down``: the median delay of what was sent after the last
-    registration, over the delay of the direct path; ``tunnel_overhead_bytes`` on each tunnelled packet.
+    ``detection_N_s`` and ``registration_N_s`` of the Nth move: until its first request, and from that to the reply that
+    accepts it. ``lifetime_s`` as last granted; ``path_stretch_up`` and ``_down``: the median delay of what was sent after
+    the last registration, over the delay of the direct path; ``tunnel_overhead_bytes`` on each tunnelled packet.
     """
     moves = [s for s in evidence.of_kind("stimulus") if s.get("care_of")]
     found = [(move, done) for move in moves if (done := exchange(evidence, move)) and done.reply]
@@ -93,7 +94,7 @@ def measures(evidence: Evidence) -> dict[str, float]:
         return {}
     move, done = found[-1]
     assert done.reply is not None
-    figures: dict[str, float] = {"lifetime_s": float(done.lifetime)}
+    figures: dict[str, float] = {"lifetime_s": float(done.lifetime), **_parts(evidence)}
     for direction, direct_ns in (("up", move["up_ns"]), ("down", move["down_ns"])):
         delays = [
             arrival.time_ns - evidence.departed[key].time_ns
@@ -107,4 +108,15 @@ def measures(evidence: Evidence) -> dict[str, float]:
     tunnelled = (p for p in evidence.trace.sightings if isinstance(p, IpDatagram) and p.outer)
     if (packet := next(tunnelled, None)) is not None:
         figures["tunnel_overhead_bytes"] = float(_OVERHEAD[packet.outer[-1].protocol])
+    return figures
+
+
+def _parts(evidence: Evidence) -> dict[str, float]:
+    figures = {}
+    for number, move in enumerate((s for s in evidence.of_kind("stimulus") if "heard" in s), 1):
+        done = exchange(evidence, move)
+        if done is not None and done.reply is not None:
+            asked = done.request.time_ns
+            figures[f"detection_{number}_s"] = round((asked - move["t"]) / 1e9, 9)
+            figures[f"registration_{number}_s"] = round((done.reply.time_ns - asked) / 1e9, 9)
     return figures

@@ -24,6 +24,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 _TENTATIVE: Final = (
     0x40  # IFA_F_TENTATIVE: duplicate address detection is not done, the address not usable yet
 )
+_ETHERNET: Final = 1  # ARPHRD_ETHER: a NIC, not a tunnel
 _RUNNING: Final = 0x40  # IFF_RUNNING: the link carries
 
 
@@ -93,7 +94,7 @@ class AddressWatch:
         index = message["index"]
         self._names[index] = message.get_attr("IFLA_IFNAME")
         up = present and bool(message["flags"] & _RUNNING)
-        if self._links.get(index) != up:
+        if self._links.get(index) != up and message["ifi_type"] == _ETHERNET:
             self._links[index] = up
             yield LinkChange(self._names[index], up)
 

@@ -266,3 +266,16 @@ def signed(message: Any) -> bytes:
     kept = message.extensions[: kinds.index(MOBILE_HOME) + 1]
     whole: bytes = message.encode()
     return whole[: message.FIXED.size] + b"".join(e.encode() for e in kept)
+
+
+def test_m1_the_r_bit_makes_a_co_located_node_register_through_the_foreign_agent(mobile_ip: Player) -> None:
+    run = mobile_ip("return-home", care_of="co-located-through-agent")
+    assert AgentFlags.R in run.advertised("fa")[0][1].mobility.flags
+    packet, request = next(
+        (p, m) for p, m in run.requests("mn", Way.OUT) if p.destination == runs.FOREIGN_AGENT
+    )
+    assert RequestFlags.D in request.flags
+    assert (packet.source, request.care_of_address) == (runs.CO_LOCATED, runs.CO_LOCATED)
+    listed = run.of("mip.table", "fa")[-1]["rows"]
+    assert [row["co_located"] for row in listed] == [True]
+    assert {p.outer[0].destination for p in run.tunnelled("ha", Way.OUT)} == {runs.CO_LOCATED}
