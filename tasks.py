@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json as jsonlib
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -126,6 +127,25 @@ def show(_: Context, run: str) -> None:
     from reports import terminal
 
     terminal.show_run(RunDirectory.open(Path(run)))
+
+
+@task(
+    help={
+        "capture": "a pcapng or pcap file, ours or not",
+        "filter": "words that must all fit a packet: asconf set-primary address=192.0.2.10 !heartbeat node=mn",
+    }
+)
+@command
+def decode(_: Context, capture: str, filter: str = "") -> None:
+    """Show a capture's SCTP packets: common header, chunks and parameters by name and field."""
+    from experiments import decoding
+
+    try:
+        for line in decoding.decode(Path(capture), filter):
+            print(line)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read has seen enough; nothing is left to be flushed at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @task(

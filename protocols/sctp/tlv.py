@@ -90,6 +90,11 @@ class Options(Generic[O]):
         self._kinds = {kind.type: kind for kind in kinds}
         self._raw = raw
 
+    @property
+    def kinds(self) -> tuple[type[O], ...]:
+        """The classes of the messages that are known."""
+        return tuple(self._kinds.values())
+
     def decode_one(self, data: bytes) -> tuple[O, bytes]:
         """Return the message that `data` begins with, and what follows its padding; DecodeError on bad bytes."""
         message, end = self._decode_at(data, 0)
