@@ -13,7 +13,7 @@ from protocols.mobileip.advertisement import ALL_HOSTS, AgentFlags, AgentSolicit
 from protocols.mobileip.authentication import verify
 from protocols.mobileip.extensions import FOREIGN_HOME, MOBILE_FOREIGN, MOBILE_HOME
 from protocols.mobileip.identification import NTP_UNIX_OFFSET, high, low
-from protocols.mobileip.registration import PORT
+from protocols.mobileip.registration import PORT, RequestFlags
 from protocols.pcapng import Direction as Way
 from tests.uml import mobile_ip_runs as runs
 from tests.uml.mobile_ip_runs import LATE_S, Player, needs_lab_kernel
