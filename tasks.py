@@ -306,11 +306,48 @@ def kernel(
     elif remove:
         kernels.show_removed(remove, build.remove(remove))
     else:
+        kernels.show_built(_build_kernel(version, variant, source))
+
+
+def _build_kernel(version: str = "", variant: str = "", source: str = "") -> Path:
+    from kernels import build
+    from reports import kernels
+
+    with kernels.BuildProgress() as progress:
+        return build.build(version or build.DEFAULT, variant, Path(source) if source else None, progress.step)
+
+
+@task(
+    help={
+        "list": "show the kernels in the cache",
+        "variant": "a named patch on top that changes protocol behaviour",
+        "version": "as much of a version as matters: 7, 6.12, 6.1",
+        "source": "a kernel tarball instead of Debian's source package",
+        "remove": "take the kernels of a name out of the cache",
+    }
+)
+@command
+def kernel(
+    _: Context, list: bool = False, variant: str = "", version: str = "", source: str = "", remove: str = ""
+) -> None:
+    """Build the lab's own kernel, once; it is the default from then on."""
+    from kernels import build
+    from reports import kernels, terminal
+
+    if list:
+        kernels.show_kernels(build.list_built(), build.variants(), str(build.kernels_dir()))
+    elif remove:
+        for gone in build.remove(remove):
+            terminal.console().print(f"removed {gone.name}")
+    else:
         with kernels.BuildProgress() as progress:
-            path = build.build(
-                version or build.DEFAULT, variant, Path(source) if source else None, progress.step
+            made = build.build(
+                version or build.DEFAULT,
+                variant,
+                Path(source) if source else None,
+                progress.show,
             )
-        kernels.show_built(path)
+        terminal.console().print(f"built: {made}", soft_wrap=True)
 
 
 @task(help={"topology": "which hosts and links", "kernel": _HELP["kernel"]})
@@ -326,7 +363,14 @@ def shell(_: Context, topology: str, kernel: str = "") -> int:
 @task(help={"only": "what to run: unit, netns, uml or a path; all without"})
 @command
 def test(_: Context, only: str = "") -> int:
-    """Run the tests, with the reasons of those that were skipped."""
+    """Run the tests, with the reasons of those that were skipped; builds the lab kernel first if there is none."""
+    from kernels.job import KernelError
+
+    if only in ("", "uml"):
+        try:
+            _build_kernel()
+        except KernelError as error:
+            sys.stderr.write(f"lab: tests that need the lab kernel are skipped: {error}\n")
     where = f"tests/{only}" if (HERE / "tests" / only).exists() else only
     return subprocess.run([sys.executable, "-m", "pytest", where], cwd=HERE).returncode
 
