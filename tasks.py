@@ -284,37 +284,12 @@ def doctor(_: Context) -> None:
     examiner.render(examiner.examine(), terminal.console())
 
 
-@task(
-    help={
-        "list": "show the kernels in the cache and the variants there are",
-        "variant": "a named patch that changes protocol behaviour",
-        "version": "as much of a version as matters: 7, 6.12, 6.1",
-        "source": "a kernel tarball, where Debian's source package is not wanted",
-        "remove": "away with a kernel of that name",
-    }
-)
-@command
-def kernel(
-    _: Context, list: bool = False, variant: str = "", version: str = "", source: str = "", remove: str = ""
-) -> None:
-    """Build the lab kernel, which has virtual time and a seedable random source; or say what there is."""
-    from kernels import build
-    from reports import kernels
-
-    if list:
-        kernels.show_kernels(build.list_built(), build.variants())
-    elif remove:
-        kernels.show_removed(remove, build.remove(remove))
-    else:
-        kernels.show_built(_build_kernel(version, variant, source))
-
-
 def _build_kernel(version: str = "", variant: str = "", source: str = "") -> Path:
     from kernels import build
     from reports import kernels
 
     with kernels.BuildProgress() as progress:
-        return build.build(version or build.DEFAULT, variant, Path(source) if source else None, progress.step)
+        return build.build(version or build.DEFAULT, variant, Path(source) if source else None, progress.show)
 
 
 @task(
@@ -340,13 +315,7 @@ def kernel(
         for gone in build.remove(remove):
             terminal.console().print(f"removed {gone.name}")
     else:
-        with kernels.BuildProgress() as progress:
-            made = build.build(
-                version or build.DEFAULT,
-                variant,
-                Path(source) if source else None,
-                progress.show,
-            )
+        made = _build_kernel(version, variant, source)
         terminal.console().print(f"built: {made}", soft_wrap=True)
 
 
