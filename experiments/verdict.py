@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from experiments import run_directory
+from experiments.asking import wrong_answers
 from experiments.bounds import earliest
 from experiments.chain import chain
 from experiments.evidence import Evidence, gather, requests
@@ -24,6 +25,7 @@ from protocols.trace import Trace
 
 DIRECTIONS = ("up", "down")
 _LAST_NS: Final = 10**9
+_MOVES: Final = frozenset({"attach", "move", "reconnect"})
 
 
 def judge(run: RunDirectory) -> Judgement:
@@ -111,7 +113,7 @@ def _unseen_deliveries(evidence: Evidence, session: dict[str, Any]) -> list[str]
 
 def _breaks(evidence: Evidence, session: dict[str, Any]) -> list[str]:
     """Why the session did not survive; nothing when it did. A UDP flow survives losses, unless they go on to its end."""
-    reasons = []
+    reasons = wrong_answers(evidence)
     stimuli = evidence.of_kind("stimulus")
     used = {arrival.association for arrival in evidence.arrived.values()}
     if len(used) > 1:
@@ -181,7 +183,10 @@ def _outages(evidence: Evidence, session: dict[str, Any], stimuli: list[dict[str
 
 
 def _bounds(evidence: Evidence, stimuli: list[dict[str, Any]]) -> tuple[Both, dict[str, float]]:
-    """The lower bound of each outage: from the last delivery before to the earliest possible after (s)."""
+    """The lower bound of each outage: from the last delivery before to the earliest possible after (s).
+
+    There is none where more happened than moves: nothing says how soon a failed node could have been done without.
+    """
     if not stimuli:
         return Both(0.0, 0.0), {}
     if all(stimulus["action"] == "attach" for stimulus in stimuli):
@@ -193,7 +198,10 @@ def _bounds(evidence: Evidence, stimuli: list[dict[str, Any]]) -> tuple[Both, di
     for direction, soonest in (("up", limit.up_ns), ("down", limit.down_ns)):
         before = [time for time, _ in evidence.deliveries(direction) if time < soonest]
         figures[direction] = round((soonest - before[-1]) / 1e9, 9) if before else None
-    return Both(**figures), {name: round(wait / 1e9, 9) for name, wait in limit.waits_ns.items()}
+    waits = {name: round(wait / 1e9, 9) for name, wait in limit.waits_ns.items()}
+    if any(stimulus["action"] not in _MOVES for stimulus in stimuli):
+        return Both(), waits
+    return Both(**figures), waits
 
 
 def _count(numbers: dict[Any, int]) -> Count:
