@@ -14,7 +14,7 @@ from protocols.pcapng import Direction as Way
 from protocols.sctp.describe import describe
 
 _EVENTS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
-    "stimulus": lambda e: f"{e['action']} {e.get('nic', '')}".strip(),
+    "stimulus": lambda e: _stimulus(e),
     "link.down": lambda e: e["nic"],
     "link.up": lambda e: e["nic"],
     "address.down": lambda e: f"{e['address']} off {e['nic']}",
@@ -32,6 +32,12 @@ _EVENTS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "mip.expired": lambda e: e.get("home_address", "the registration"),
     "mip.failed": lambda e: f"{e['action']}: {e['error']}",
 }
+
+
+def _stimulus(event: dict[str, Any]) -> str:
+    if event["action"] == "ask":
+        return "ask " + ", ".join(f"{r['verb']} {r['address']}".strip() for r in event["requests"])
+    return f"{event['action']} {event.get('nic', '')}".strip()
 
 
 def chain(evidence: Evidence, epoch_ns: int, mobile: str, correspondent: str) -> list[Link]:

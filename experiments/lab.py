@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, Final, Literal
 
 from experiments.agents import Agents
+from experiments.asking import Request
 from experiments.clock import Clock, Timeline
 from experiments.errors import LabError
 from experiments.mobile_ip import MobileIp, Terms
@@ -326,6 +327,17 @@ class At(MobileIpActs):
                 **site.delays_ns(to),
             )
             site.attach(name, to)
+
+        lab.timeline.at(self.time_s, act)
+
+    def ask(self, mobile: Mobile, *wanted: Request) -> None:
+        """Have the mobile node ask for these requests, in this order, in one ASCONF (way ``rewriting``)."""
+        lab = self.lab
+        plain = [request.plain(number) for number, request in enumerate(wanted)]
+
+        def act() -> None:
+            lab.stimulus("ask", self.time_s, Nic(mobile.name, ""), requests=plain)
+            lab.agents.command(mobile.name, "ask", requests=plain)
 
         lab.timeline.at(self.time_s, act)
 

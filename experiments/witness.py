@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from experiments.asking import asked
 from experiments.evidence import Evidence, requests
 from experiments.registrations import advertisements, heard, registrations
 from protocols.mobileip.registration import RegistrationRequest
@@ -40,6 +41,8 @@ def unseen_stimuli(evidence: Evidence) -> list[str]:
 def _witnessed(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
     """Whether the capture shows a stimulus."""
     match stimulus["action"]:
+        case "ask":
+            return asked(evidence, stimulus)[0] is not None
         case "fail":
             return _fell_silent(evidence, stimulus)
         case "crash":

@@ -16,7 +16,7 @@ from nodes.agent import now_ns
 from nodes.association import Association
 from nodes.endpoint import Endpoint
 from nodes.mobile_ip_client import MobileIpClient
-from nodes.rewriter import OutgoingRewriter
+from nodes.rewriter import OutgoingRewriter, parameter
 from nodes.streams import Channel
 from protocols.mobility import Announce, Command, MobilityPolicy, Verb, Wishes
 from protocols.payload import Direction
@@ -56,6 +56,15 @@ class MobileNode(Endpoint):
         self._family = family
         self.on_readable(addresses, lambda: self._nics_changed(addresses))
         self.on_readable(acknowledgements, lambda: self._acknowledged(acknowledgements))
+
+    def do_ask(self, requests: list[dict[str, Any]]) -> None:
+        """Ask the peer for requests of a scenario's, in one ASCONF; there must be a rewriter (``do_manage``)."""
+        assert self._rewriter
+        assert self._association
+        assert self._policy
+        self._rewriter.order([parameter(r["verb"], r["address"], r["id"]) for r in requests])
+        self._policy.asked_otherwise()
+        self._association.set_primary(min(self._association.addresses()))
 
     # -- Mobile IP, in the place of the mobility manager -------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Final
 
 from nodes.agent import Agent, now_ns
@@ -16,10 +16,11 @@ from protocols.sctp import chunks
 from protocols.sctp.chunks import Asconf, AsconfAck, Auth, Chunk, Data, HeartbeatAck, Init, InitAck, Sack
 from protocols.sctp.describe import describe
 from protocols.sctp.packet import HEADER_LENGTH
-from protocols.sctp.parameters import Parameter
+from protocols.sctp.parameters import AddIp, DeleteIp, Parameter, RawParameter, SetPrimary
 
 _TRAFFIC: Final = frozenset({Data.type, Sack.type, HeartbeatAck.type})
 _STOPPED: Final = (*sorted(_TRAFFIC), Init.type, InitAck.type, Auth.type, Asconf.type)
+_REQUESTS: Final = {"ADD IP": AddIp, "DELETE IP": DeleteIp, "SET PRIMARY": SetPrimary}
 _IPV6_HEADER: Final = 40
 _IPPROTO_SCTP: Final = 132
 
@@ -111,6 +112,12 @@ class OutgoingRewriter:
             details: dict[str, Any] = {"was": describe(changed.was), "now": describe(changed.now)}
             self._agent.emit("asconf.rewritten", **details)
         return changed
+
+
+def parameter(verb: str, address: str, number: int) -> Parameter:
+    """A request by its verb (RFC 5061's word, or a type in hexadecimal), its address and its correlation ID."""
+    kind = _REQUESTS.get(verb)
+    return RawParameter(int(verb, 16), bytes(4)) if kind is None else kind(number, ip_address(address))
 
 
 def _chunks(body: bytes) -> tuple[Chunk, ...]:

@@ -220,6 +220,10 @@ class MobilityPolicy:
             self._outstanding.remove(command)
         self._step(command.address, Input.REFUSED)
 
+    def asked_otherwise(self) -> None:
+        """Somebody else asked for something: the next ASCONF-ACK is not about the policy's commands."""
+        self._outstanding.append(Command(Verb.SET_PRIMARY, ""))
+
     def next_command(self) -> Command | None:
         """The next request to make, or None. It counts as outstanding until acknowledged or failed."""
         if not self._commands:

@@ -2,17 +2,78 @@
 
 from typing import Literal
 
+from experiments.asking import Request
 from experiments.lab import Family, Lab
-from experiments.scenario import Verdict, scenario
+from experiments.scenario import REWRITING, Verdict, scenario
+from protocols.mobility import Announce, Verb
 from topologies import HomeAndVisited
+
+UNRESOLVABLE, LAST_ADDRESS, SOURCE_ADDRESS = 0x05, 0xA0, 0xA2
+UNKNOWN = "0xc0fe"  # to be skipped and reported, by its first bits (RFC 9260, 3.2.1)
+SCTP_AND_REWRITING = frozenset({"sctp"}) | REWRITING
 
 
 @scenario("fig07", figure="FIG. 7", topology=HomeAndVisited, expect=Verdict.SURVIVED)
-def fig07(lab: Lab, steps: Literal["add", "primary", "remove"] = "remove", family: Family = 4) -> None:
-    """A second NIC joins the association: ADD, then SET PRIMARY, then DELETE of the first."""
+def fig07(
+    lab: Lab,
+    steps: Literal["add", "primary", "remove"] = "remove",
+    family: Family = 4,
+    way: Literal["socket", "rewriting"] = "socket",
+) -> None:
+    """A second NIC joins the association: ADD, then SET PRIMARY, then DELETE of the first; or all in one message."""
     session = lab.mobile.connect(
-        lab.correspondent, family=family, set_primary=steps != "add", delete=steps == "remove"
+        lab.correspondent,
+        family=family,
+        announce=Announce(way),
+        set_primary=steps != "add",
+        delete=steps == "remove",
     )
     lab.at(1.0).start(session.stream(every=0.02))
     lab.at(5.0).attach(lab.mobile, "wlan1", to=lab.visited)
     lab.until(12.0)
+
+
+@scenario(
+    "fig07-refusals",
+    figure="FIG. 7",
+    topology=HomeAndVisited,
+    expect=Verdict.SURVIVED,
+    needs=SCTP_AND_REWRITING,
+)
+def fig07_refusals(lab: Lab, family: Family = 4) -> None:
+    """What the correspondent must refuse, each with its error cause (RFC 5061, 5.2 to 5.4); the session goes on."""
+    site = lab.site
+    session = lab.mobile.connect(
+        lab.correspondent, family=family, announce=Announce.REWRITING, set_primary=False, delete=False
+    )
+    home, visited = site.address_on(lab.home), site.address_on(lab.visited)
+    nowhere = site.address_on(lab.visited2)
+    group = "224.0.0.9" if family == 4 else "ff02::9"
+    lab.at(1.0).start(session.stream(every=0.02))
+    lab.at(2.0).ask(lab.mobile, Request(Verb.DELETE, home, refused=LAST_ADDRESS))
+    lab.at(3.0).ask(lab.mobile, Request(Verb.DELETE, nowhere, refused=LAST_ADDRESS))
+    lab.at(4.0).ask(lab.mobile, Request(Verb.SET_PRIMARY, nowhere, refused=UNRESOLVABLE))
+    lab.at(5.0).attach(lab.mobile, "wlan1", to=lab.visited)
+    lab.at(6.0).ask(lab.mobile, Request(Verb.DELETE, visited, refused=SOURCE_ADDRESS))
+    lab.at(7.0).ask(lab.mobile, Request(Verb.DELETE, nowhere, refused=UNRESOLVABLE))
+    lab.at(8.0).ask(lab.mobile, Request(Verb.ADD, group, refused=UNRESOLVABLE))
+    lab.at(9.0).ask(
+        lab.mobile, Request(Verb.SET_PRIMARY, nowhere, refused=UNRESOLVABLE), Request(Verb.ADD, nowhere)
+    )
+    lab.at(10.0).ask(lab.mobile, Request(Verb.SET_PRIMARY, visited), Request(Verb.DELETE, nowhere))
+    lab.until(14.0)
+
+
+@scenario(
+    "fig07-unknown",
+    figure="FIG. 7",
+    topology=HomeAndVisited,
+    expect=Verdict.BROKE,
+    needs=SCTP_AND_REWRITING,
+)
+def fig07_unknown(lab: Lab, family: Family = 4) -> None:
+    """A request of an unknown type: RFC 5061 asks for an error cause; Linux ends the association (ABORT)."""
+    session = lab.mobile.connect(lab.correspondent, family=family, announce=Announce.REWRITING)
+    lab.at(1.0).start(session.stream(every=0.02))
+    lab.at(3.0).ask(lab.mobile, Request(UNKNOWN))
+    lab.until(6.0)
