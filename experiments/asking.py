@@ -1,7 +1,7 @@
 """Requests of one's own in an ASCONF, and what the peer must answer to each: `lab.at(3.0).ask(...)`.
 
-The kernel is made to send an ASCONF, and its requests are replaced by those asked for on the way out (`protocols/rewriting.py`):
-serial number, AUTH, retransmission and acknowledgement are the kernel's own.
+The kernel is made to send an ASCONF, and its requests are replaced on the way out by those asked for: serial number, AUTH,
+retransmission and acknowledgement are the kernel's own (`protocols/rewriting.py`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.evidence import Evidence, requests
+from experiments.evidence import Evidence
 from protocols.mobility import Verb
 from protocols.pcapng import Direction as Way
 from protocols.rewriting import OWN_IDS
@@ -43,7 +43,7 @@ def asked(evidence: Evidence, stimulus: dict[str, Any]) -> tuple[Asconf | None, 
     """The ASCONF with a stimulus' requests as it left, and its answer as it came."""
     wanted = {request["id"]: (request["verb"], request["address"]) for request in stimulus["requests"]}
     found: Asconf | None = None
-    for packet, chunk in requests(evidence.trace.sctp):
+    for packet, chunk in evidence.trace.asconfs:
         if packet.node != stimulus["node"] or packet.time_ns < stimulus["t"]:
             continue
         if isinstance(chunk, Asconf) and packet.direction is Way.OUT:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.evidence import Evidence, requests
+from experiments.evidence import Evidence
 from experiments.registrations import exchange
 from protocols.pcapng import Direction as Way
 from protocols.sctp import chunks
@@ -54,7 +54,7 @@ def earliest(evidence: Evidence, stimulus: dict[str, Any]) -> Earliest | None:
         asked = next(
             (
                 packet.time_ns
-                for packet, chunk in requests(evidence.trace.sctp)
+                for packet, chunk in evidence.trace.asconfs
                 if isinstance(chunk, chunks.Asconf)
                 and packet.time_ns >= usable
                 and packet.direction is Way.OUT

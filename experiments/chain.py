@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from experiments.evidence import Evidence, requests
+from experiments.evidence import Evidence
 from experiments.registrations import registrations
 from experiments.result import Link
 from protocols.mobileip.codes import describe as describe_code
@@ -13,8 +13,17 @@ from protocols.mobileip.registration import RegistrationRequest
 from protocols.pcapng import Direction as Way
 from protocols.sctp.describe import describe
 
+
+def _stimulus(event: dict[str, Any]) -> str:
+    if event["action"] == "ask":
+        return "ask " + ", ".join(f"{r['verb']} {r['address']}".strip() for r in event["requests"])
+    return f"{event['action']} {event.get('nic', '')}".strip()
+
+
+_TOLD: Final = 10
+"""After so many stimuli the chain repeats itself, and ends."""
 _EVENTS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
-    "stimulus": lambda e: _stimulus(e),
+    "stimulus": _stimulus,
     "link.down": lambda e: e["nic"],
     "link.up": lambda e: e["nic"],
     "address.down": lambda e: f"{e['address']} off {e['nic']}",
@@ -34,12 +43,6 @@ _EVENTS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
 }
 
 
-def _stimulus(event: dict[str, Any]) -> str:
-    if event["action"] == "ask":
-        return "ask " + ", ".join(f"{r['verb']} {r['address']}".strip() for r in event["requests"])
-    return f"{event['action']} {event.get('nic', '')}".strip()
-
-
 def chain(evidence: Evidence, epoch_ns: int, mobile: str, correspondent: str) -> list[Link]:
     """All steps from the first stimulus on, by time; without a stimulus there are none."""
     stimuli = evidence.of_kind("stimulus")
@@ -53,6 +56,10 @@ def chain(evidence: Evidence, epoch_ns: int, mobile: str, correspondent: str) ->
         *_first_data(evidence, stimuli[0]),
     ]
     links.sort(key=lambda item: item[0])
+    if len(stimuli) > _TOLD:
+        last = stimuli[_TOLD]
+        links = [link for link in links if link[0] < last["t"]]
+        links.append((last["t"], "and so on", last["node"], f"{len(stimuli) - _TOLD} more", None))
     return [
         Link(round((time_ns - epoch_ns) / 1e9, 9), step, node, text, packet)
         for time_ns, step, node, text, packet in links
@@ -70,7 +77,7 @@ def _from_events(evidence: Evidence, start: int) -> Iterator[Step]:
 
 def _from_requests(evidence: Evidence, start: int, mobile: str, correspondent: str) -> Iterator[Step]:
     sent: set[tuple[str, int]] = set()
-    for packet, chunk in requests(evidence.trace.sctp):
+    for packet, chunk in evidence.trace.asconfs:
         at_end = packet.node in (mobile, correspondent)
         if packet.time_ns < start or not at_end:
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -167,13 +167,3 @@ class _Reader:
             seen = self._evidence.departed if at_sender else self._evidence.arrived
             arrival = Arrival(packet.time_ns, packet, message, self._owner.get(key, -1))
             seen.setdefault((message.session, message.direction.word, message.sequence), arrival)
-
-
-def requests(packets: Iterable[SctpPacket]) -> list[tuple[SctpPacket, chunks.Asconf | chunks.AsconfAck]]:
-    """Every ASCONF and ASCONF-ACK with its packet, in the capture's order."""
-    return [
-        (packet, chunk)
-        for packet in packets
-        for chunk in packet.chunks
-        if isinstance(chunk, chunks.Asconf | chunks.AsconfAck)
-    ]

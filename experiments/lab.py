@@ -330,6 +330,12 @@ class At(MobileIpActs):
 
         lab.timeline.at(self.time_s, act)
 
+    def account(self) -> None:
+        """Have both nodes report what their kernels keep for SCTP."""
+        lab = self.lab
+        for name in (lab.mobile.name, lab.correspondent.name):
+            lab.timeline.at(self.time_s, partial(lab.agents.command, name, "account"))
+
     def ask(self, mobile: Mobile, *wanted: Request) -> None:
         """Have the mobile node ask for these requests, in this order, in one ASCONF (way ``rewriting``)."""
         lab = self.lab

@@ -13,7 +13,9 @@ from experiments import run_directory
 from experiments.asking import wrong_answers
 from experiments.bounds import earliest
 from experiments.chain import chain
-from experiments.evidence import Evidence, gather, requests
+from experiments.evidence import Evidence, gather
+from experiments.growth import growth
+from experiments.growth import measures as growth_measures
 from experiments.registrations import measures
 from experiments.result import Both, Count, Judgement
 from experiments.run_directory import RunDirectory
@@ -62,7 +64,7 @@ def judge(run: RunDirectory) -> Judgement:
         outage_s=_outages(evidence, session, stimuli),
         lower_bound_s=bound,
         waits_s=waits,
-        measures=measures(evidence),
+        measures={**measures(evidence), **growth_measures(evidence)},
         virtual_s=round(events[-1]["t"] / 1e9, 9),
         chain=chain(evidence, events[0]["epoch_ns"], session["mobile"], session["correspondent"]),
     )
@@ -113,7 +115,7 @@ def _unseen_deliveries(evidence: Evidence, session: dict[str, Any]) -> list[str]
 
 def _breaks(evidence: Evidence, session: dict[str, Any]) -> list[str]:
     """Why the session did not survive; nothing when it did. A UDP flow survives losses, unless they go on to its end."""
-    reasons = wrong_answers(evidence)
+    reasons = [*wrong_answers(evidence), *growth(evidence)]
     stimuli = evidence.of_kind("stimulus")
     used = {arrival.association for arrival in evidence.arrived.values()}
     if len(used) > 1:
@@ -157,7 +159,7 @@ def _way(evidence: Evidence) -> list[str]:
         "socket": "way socket: the kernel made the ASCONFs, as the mobility manager asked for them through the socket",
         "rewriting": f"way rewriting: {rewritten} of the kernel's packets were changed on their way out of the mobile node",
     }
-    asked = bool(evidence.of_kind("stimulus")) and bool(requests(evidence.trace.sctp))
+    asked = bool(evidence.of_kind("stimulus")) and bool(evidence.trace.asconfs)
     return [ways[event["way"]] for event in evidence.of_kind("asconf.way")] if asked else []
 
 

@@ -5,10 +5,12 @@ Every ``stimulus`` event says by its members what must be seen, and each kind of
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from itertools import islice
 from typing import Any, Final
 
 from experiments.asking import asked
-from experiments.evidence import Evidence, requests
+from experiments.evidence import Evidence
 from experiments.registrations import advertisements, heard, registrations
 from protocols.mobileip.registration import RegistrationRequest
 from protocols.pcapng import Direction as Way
@@ -69,12 +71,19 @@ def _readdressed(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
     packet to it that its peer sent and that never came.
     """
     since = evidence.effect_ns(stimulus)
-    packets = [p for p in evidence.trace.sightings if isinstance(p, IpDatagram) and p.time_ns >= since]
+    everything = evidence.trace.sightings
+    first = bisect_left(everything, since, key=lambda sighting: sighting.time_ns)
     node, nic, new, old = (stimulus.get(name) for name in ("node", "nic", "new", "old"))
     if any(
-        p.node == node and p.nic == nic and p.direction is Way.OUT and str(p.source) == new for p in packets
+        p.node == node
+        and p.nic == nic
+        and p.direction is Way.OUT
+        and isinstance(p, IpDatagram)
+        and str(p.source) == new
+        for p in islice(everything, first, None)
     ):
         return True
+    packets = [p for p in everything[first:] if isinstance(p, IpDatagram)]
     to_old = [p for p in packets if old and str(p.destination) == old]
     sent = any(p.direction is Way.OUT and p.node != node for p in to_old)
     came = any(p.direction is Way.IN and p.node == node for p in to_old)
@@ -113,8 +122,10 @@ def _requests(evidence: Evidence, stimulus: dict[str, Any]) -> tuple[list[UdpPac
 def _granted(evidence: Evidence, verb: str, stimulus: dict[str, Any]) -> bool:
     """Whether a request of this kind was sent after the stimulus and acknowledged without a cause."""
     asked: dict[int, int] = {}
-    for packet, chunk in requests(evidence.trace.sctp):
-        if packet.time_ns < stimulus["t"] or packet.node != stimulus["node"]:
+    everything = evidence.trace.asconfs
+    first = bisect_left(everything, stimulus["t"], key=lambda entry: entry[0].time_ns)
+    for packet, chunk in islice(everything, first, None):
+        if packet.node != stimulus["node"]:
             continue
         if isinstance(chunk, chunks.Asconf):
             for request in chunk.requests:

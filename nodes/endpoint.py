@@ -13,6 +13,7 @@ from typing import Any
 
 from nodes.agent import Agent, now_ns
 from nodes.association import Notification
+from nodes.sctp_state import sctp_state
 from nodes.streams import Channel, Listening, listen, open_channel
 from protocols import payload
 from protocols.payload import Direction, Kind, Message
@@ -80,6 +81,10 @@ class Endpoint(Agent):
             state.association.shutdown()
             state.association = None
         self.emit("session.disconnect", session=session)
+
+    def do_account(self) -> None:
+        """Report what the kernel keeps for SCTP here."""
+        self.emit("sctp.state", **sctp_state())
 
     # -- what subclasses may add to ----------------------------------------------------------------------------------
 

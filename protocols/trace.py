@@ -14,7 +14,7 @@ from protocols import ip, pcapng
 from protocols.errors import DecodeError
 from protocols.ip import Address, Arp, Datagram
 from protocols.pcapng import CaptureFile, Direction
-from protocols.sctp.chunks import Chunk, decode_exactly, split
+from protocols.sctp.chunks import Asconf, AsconfAck, Chunk, decode_exactly, split
 from protocols.sctp.packet import HEADER_LENGTH, decode_header
 from protocols.transport import Icmp, Tcp, Udp
 
@@ -183,6 +183,16 @@ class Trace:
     def sctp(self) -> tuple[SctpPacket, ...]:
         """The SCTP packets."""
         return self.of(SctpPacket)
+
+    @cached_property
+    def asconfs(self) -> tuple[tuple[SctpPacket, Asconf | AsconfAck], ...]:
+        """Every ASCONF and ASCONF-ACK with its packet."""
+        return tuple(
+            (packet, chunk)
+            for packet in self.sctp
+            for chunk in packet.chunks
+            if isinstance(chunk, Asconf | AsconfAck)
+        )
 
     @cached_property
     def udp(self) -> tuple[UdpPacket, ...]:

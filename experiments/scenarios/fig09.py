@@ -1,17 +1,17 @@
 """FIG. 9: one NIC roams."""
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from experiments.lab import Family, Lab
 from experiments.scenario import Seconds, Verdict, scenario
 from protocols.mobility import Announce
 from topologies import HomeAndVisited
 
+RoamingWay: TypeAlias = Literal["kernel", "socket", "rewriting"]
+
 
 @scenario("fig09", figure="FIG. 9", topology=HomeAndVisited, expect=Verdict.SURVIVED)
-def fig09(
-    lab: Lab, gap: Seconds = 0.0, family: Family = 4, way: Literal["kernel", "socket", "rewriting"] = "kernel"
-) -> None:
+def fig09(lab: Lab, gap: Seconds = 0.0, family: Family = 4, way: RoamingWay = "kernel") -> None:
     """A mobile node with one NIC moves to another subnet in the middle of a transfer."""
     session = lab.mobile.connect(lab.correspondent, family=family, announce=Announce(way))
     lab.at(1.0).start(session.stream(every=0.02))

@@ -1,0 +1,41 @@
+"""What the kernel keeps for the SCTP associations of this network namespace, as /proc tells it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PEERS = Path("/proc/net/sctp/remaddr")
+_ASSOCIATIONS = Path("/proc/net/sctp/assocs")
+_MEMORY = Path("/proc/meminfo")
+
+
+def sctp_state() -> dict[str, int]:
+    """Counts of ``associations``, their ``peer_addresses`` and ``local_addresses``; ``slab_kib`` is the whole kernel's.
+
+    Local addresses are those of the associations, whatever their sockets are bound to.
+    """
+    rows = _ASSOCIATIONS.read_text().splitlines()[1:]
+    return {
+        "associations": len(rows),
+        "peer_addresses": len(_PEERS.read_text().splitlines()) - 1,
+        "local_addresses": sum(len(local_addresses(row)) for row in rows),
+        "slab_kib": _slab(),
+    }
+
+
+def local_addresses(row: str) -> list[str]:
+    """The local addresses in a line of /proc/net/sctp/assocs: what stands before "<->", without the port's columns."""
+    before = row.partition("<->")[0].split()
+    found = []
+    for word in reversed(before):
+        if not ("." in word or ":" in word):
+            break
+        found.append(word.lstrip("*"))
+    return found
+
+
+def _slab() -> int:
+    for line in _MEMORY.read_text().splitlines():
+        if line.startswith("Slab:"):
+            return int(line.split()[1])
+    return 0

@@ -1,0 +1,56 @@
+"""What a node keeps for a session that moves and moves."""
+
+import pytest
+
+from experiments.evidence import Evidence
+from experiments.growth import growth, measures
+from nodes.sctp_state import local_addresses
+from protocols.trace import Trace
+
+
+def evidence(*samples: tuple[int, int, int]) -> Evidence:
+    """Evidence with samples (associations, peer addresses, slab in KiB) of one node."""
+    events = [
+        {
+            "t": number,
+            "node": "cn",
+            "kind": "sctp.state",
+            "associations": associations,
+            "peer_addresses": peers,
+            "local_addresses": 1,
+            "slab_kib": slab,
+        }
+        for number, (associations, peers, slab) in enumerate(samples)
+    ]
+    return Evidence(Trace((), (), truncated=False), events)
+
+
+def test_two_addresses_in_the_middle_of_a_move_are_no_growth() -> None:
+    assert growth(evidence((1, 1, 9000), (1, 2, 9100), (1, 1, 9100))) == []
+
+
+@pytest.mark.parametrize(
+    ("last", "word"),
+    [((1, 3, 9000), "3 peer addresses"), ((2, 1, 9000), "2 associations"), ((1, 1, 19000), "10000 KiB")],
+)
+def test_what_grows_is_named(last: tuple[int, int, int], word: str) -> None:
+    (reason,) = growth(evidence((1, 1, 9000), last))
+    assert word in reason
+
+
+def test_a_run_without_samples_has_nothing_to_say() -> None:
+    assert growth(evidence()) == []
+    assert measures(evidence()) == {}
+
+
+def test_the_most_and_the_growth_are_measured() -> None:
+    assert measures(evidence((1, 2, 9000), (1, 1, 9010))) == {
+        "slab_growth_kib": 10,
+        "state_cn_addresses": 3.0,
+    }
+
+
+def test_local_addresses_stand_before_the_arrow_of_proc() -> None:
+    row = "ffff 0 2 1 3 1 1 0 0 0 1234 50000 5001   *192.0.2.10 198.51.100.10 <-> *203.0.113.10 \t 7500 10 10 2 0 0"
+    assert local_addresses(row) == ["198.51.100.10", "192.0.2.10"]
+    assert local_addresses("0 5001  2001:db8::1 <-> 2001:db8::2 1") == ["2001:db8::1"]
