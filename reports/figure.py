@@ -51,7 +51,9 @@ def draw(story: Story) -> str:
     width = _MARGIN * 2 + _STEPS + _WIRE
     height = max(_TOP + 30 + _STEP * len(steps), _TOP + wire_height) + _MARGIN
     figure = judgement.figure if judgement else "A run"
-    said = sentence(judgement, tuple(str(e.get("action", "act")) for e in story.stimuli))
+    said = sentence(
+        judgement, tuple(str(e.get("action", "act")) for e in story.stimuli), carrier=story.carrier
+    )
     return svg.picture(
         width,
         height,
@@ -62,7 +64,7 @@ def draw(story: Story) -> str:
             "g",
             svg.text(_MARGIN, 38, f"{figure}, as drawn and as the wire showed it", class_="title"),
             svg.text(_MARGIN, 60, said, class_="under"),
-            svg.text(_MARGIN, _TOP - 8, "the design's steps", class_="column"),
+            svg.text(_MARGIN, _TOP - 8, "its steps, in order", class_="column"),
             svg.text(_MARGIN + _STEPS + 12, _TOP - 8, f"the wire, {_where(story)}", class_="column"),
             *_column(steps, chain),
             class_="f",

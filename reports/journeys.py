@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from ipaddress import IPv4Address
 from itertools import pairwise
 from typing import Any
 
@@ -18,16 +19,18 @@ from protocols.pcapng import Direction
 from protocols.sctp import chunks
 from protocols.trace import IcmpPacket, IpDatagram, SctpPacket, TcpPacket, UdpPacket
 
+_BROADCAST = IPv4Address("255.255.255.255")
 _AGENT_DISCOVERY = (9, 10)  # ICMP types of RFC 5944, 2
 _LOWEST_INFORMATION_TYPE = 128  # ICMPv6: errors are below (RFC 4443, 2.1)
 
 
 class Fate(Enum):
-    """What became of a packet. UNDER_WAY: the capture ended before it could have arrived."""
+    """What became of a packet. UNDER_WAY: the capture ended before it could have arrived. UNHEARD: it was for a group."""
 
     ARRIVED = "arrived"
     LOST = "lost"
     UNDER_WAY = "under way"
+    UNHEARD = "heard by nobody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +99,7 @@ def journeys(sightings: Iterable[object], owners: Mapping[str, str]) -> list[Jou
     latest = max((way[-1].time_ns for way in found), default=0) - slowest
     sent: set[Hashable] = set()
     return [
-        Journey(
-            tuple(way),
-            Fate.ARRIVED if there else Fate.LOST if way[0].time_ns <= latest else Fate.UNDER_WAY,
-            _again(way[0], sent),
-        )
+        Journey(tuple(way), _fate(way, arrived=there, latest_ns=latest), _again(way[0], sent))
         for way, there in zip(found, arrived, strict=True)
     ]
 
@@ -124,6 +123,8 @@ def legs(found: Sequence[Journey], columns: Sequence[str], owners: Mapping[str, 
     for number, journey in enumerate(found):
         seen = journey.seen
         start = seen[0]
+        if for_a_group(start) and not {start.node, seen[-1].node} <= shown:
+            continue  # nobody in the picture said or heard it
         if start.node not in shown or journey.appeared:
             claimed = owners.get(str(start.source))
             other = next((node for node in columns if node != seen[-1].node), start.node)
@@ -252,6 +253,19 @@ def _wrapping(packet: IpDatagram) -> tuple[Hashable, ...]:
     if packet.datagram.outer is None:
         return ()
     return tuple((outer.source, outer.destination) for outer in packet.outer)
+
+
+def for_a_group(packet: IpDatagram) -> bool:
+    """Whether a packet is for whoever hears it: multicast, or the limited broadcast address."""
+    return packet.destination.is_multicast or packet.destination == _BROADCAST
+
+
+def _fate(way: Sequence[IpDatagram], *, arrived: bool, latest_ns: int) -> Fate:
+    if arrived:
+        return Fate.ARRIVED
+    if for_a_group(way[0]):
+        return Fate.UNHEARD
+    return Fate.LOST if way[0].time_ns <= latest_ns else Fate.UNDER_WAY
 
 
 def _arrived(way: Sequence[IpDatagram], owners: Mapping[str, str]) -> bool:

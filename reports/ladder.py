@@ -12,8 +12,8 @@ from itertools import pairwise
 from typing import Any, Final
 
 from reports import network
-from reports.journeys import Journey, Leg, addresses, journeys, legs, tunnel_ends
-from reports.packets import Kind, kind, label, messages
+from reports.journeys import Journey, Leg, addresses, for_a_group, journeys, legs, tunnel_ends
+from reports.packets import Kind, carries_data, kind, label, tunnel_label
 from reports.story import Story
 
 SILENCE_NS: Final = 200_000_000
@@ -26,6 +26,7 @@ _UNTOLD: Final = (
     "agent.ready",
     "session.start",
     "nic.",
+    "mip.table",
     "path.state",
     "signal",
     "listening",
@@ -51,6 +52,13 @@ _WORDS: Final = {
     "path.unreachable": "path unreachable: {address}",
     "path.available": "path available: {address}",
     "agent.died": "agent died: {how}",
+    "mip.agent.found": "found the {place} {agent}",
+    "mip.agent.lost": "lost the agent {agent}: {why}",
+    "mip.state": "{before} → {state}",
+    "mip.request": "asks for a binding at {care_of_address}",
+    "mip.registered": "binding: {home_address} at {care_of_address}",
+    "mip.reply": "answers with code {code}",
+    "mip.relayed": "relays the request of {home_address}",
 }
 
 
@@ -172,6 +180,8 @@ def _columns(story: Story, found: Sequence[Journey]) -> tuple[str, ...]:
     """The nodes that packets come from or are for, and those where tunnels begin or end, from left to right."""
     wanted = {story.mobile, story.correspondent} | tunnel_ends(found)
     for journey in found:
+        if for_a_group(journey.packet):
+            continue
         if not journey.appeared:
             wanted.add(journey.packet.node)
         if journey.arrived:
@@ -190,7 +200,7 @@ def _columns(story: Story, found: Sequence[Journey]) -> tuple[str, ...]:
 def _arrows(found: Sequence[Journey], drawn: Iterable[Leg]) -> Iterator[Arrow]:
     by_time = sorted(drawn, key=lambda leg: leg.from_ns)
     kinds = [kind(journey.packet) for journey in found]
-    paths: set[tuple[str, str]] = set()
+    paths: set[tuple[str, ...]] = set()
     trouble: dict[tuple[str, str], int] = {}
     times = sorted({leg.from_ns for leg in by_time})
     beside = {
@@ -200,16 +210,26 @@ def _arrows(found: Sequence[Journey], drawn: Iterable[Leg]) -> Iterator[Arrow]:
         journey = found[leg.journey]
         packet, what = journey.packet, kinds[leg.journey]
         path = (str(packet.source), str(packet.destination))
-        first = path not in paths and (what is not Kind.ACKNOWLEDGEMENT) and bool(messages(packet))
+        stretch = (*path, leg.start, leg.end or "", tunnel_label(leg.tunnels))
+        first = stretch not in paths and (carries_data(packet) or what is Kind.ADVERTISEMENT)
+        new_path = path not in paths and carries_data(packet)
         if first:
-            paths.add(path)
-        telling = first or leg.from_ns in beside or not what.quiet or journey.appeared
+            paths |= {stretch, path}
+        silent = leg.from_ns in beside and what is not Kind.ADVERTISEMENT
+        telling = first or silent or not what.quiet or journey.appeared
         for name, troubled in (("lost", journey.lost), ("again", journey.again)):
             if troubled and what.quiet:
                 since = trouble.get((packet.node, name))
                 telling = telling or since is None or leg.from_ns - since > 10**9
                 trouble[packet.node, name] = leg.from_ns
-        yield Arrow(leg, journey, what, label(packet), telling, " → ".join(path) if first else "")
+        yield Arrow(
+            leg,
+            journey,
+            what,
+            label(packet),
+            telling,
+            " → ".join(path) if new_path else "",
+        )
 
 
 def _fold(quiet: Sequence[Arrow]) -> Iterator[Arrow | Fold]:

@@ -202,7 +202,8 @@ def _arrow(row: Arrow, top: float, bottom: float, places: Mapping[str, float]) -
         end = svg.element(
             "polygon", points=f"{points} {svg.number(x2 - 9 * way)},{svg.number(bottom + 4)}", class_="tip"
         )
-    room = int(abs(places[_ahead(row, places)] - x1) / _CHARACTER) - 3
+    edge = max(places.values()) + _RIGHT if way > 0 else min(places.values())
+    room = int(abs(edge - x1) / _CHARACTER) - 3
     words = _label(row)
     words = words if len(words) <= room else words[: room - 1] + "…"
     return svg.element(
@@ -240,7 +241,7 @@ def _fold(row: Fold, top: float, bottom: float, places: Mapping[str, float]) -> 
 
 def _notice(row: Notice, top: float, places: Mapping[str, float]) -> Markup:
     x = places[row.node]
-    last = x == max(places.values()) and len(places) > 1
+    last = x > (min(places.values()) + max(places.values())) / 2
     across = [svg.line(min(places.values()), top, max(places.values()), top)] if row.stimulus else []
     return svg.element(
         "g",

@@ -79,7 +79,8 @@ def _kernel(manifest: dict[str, Any]) -> str:
     kernel = manifest.get("kernel") or {}
     if not kernel:
         return "unknown kernel"
-    words = [str(kernel.get("version", "unknown")), str(kernel.get("variant", ""))]
+    version, variant = str(kernel.get("version", "unknown")), str(kernel.get("variant", ""))
+    words = [version, "" if variant in version else variant]
     words.append("" if kernel.get("virtual_time") else "real time")
     return " · ".join(filter(None, words))
 

@@ -33,12 +33,13 @@ class Kind(Enum):
     HEARTBEAT = "heartbeat"
     END = "end"
     MOBILE_IP = "mobileip"
+    ADVERTISEMENT = "advertisement"
     OTHER = "other"
 
     @property
     def quiet(self) -> bool:
         """Whether such packets are many and alike, so that a picture may count them in place of drawing each."""
-        return self in (Kind.DATA, Kind.ACKNOWLEDGEMENT)
+        return self in (Kind.DATA, Kind.ACKNOWLEDGEMENT, Kind.ADVERTISEMENT)
 
 
 _CHUNK_KINDS: Final[tuple[tuple[tuple[type[chunks.Chunk], ...], Kind], ...]] = (
@@ -64,8 +65,8 @@ def kind(packet: IpDatagram) -> Kind:
         if packet.tcp.flags & _SYN_FIN_RST:
             return Kind.SET_UP if packet.tcp.flags & 2 else Kind.END
         return Kind.DATA if packet.tcp.payload else Kind.ACKNOWLEDGEMENT
-    elif isinstance(packet, IcmpPacket) and _discovery(packet) is not None:
-        return Kind.MOBILE_IP
+    elif isinstance(packet, IcmpPacket) and (discovery := _discovery(packet)) is not None:
+        return Kind.ADVERTISEMENT if isinstance(discovery, AgentAdvertisement) else Kind.MOBILE_IP
     return Kind.OTHER
 
 
@@ -79,6 +80,17 @@ def messages(packet: IpDatagram) -> list[payload.Message]:
         return []
     found = (payload.decode(data) for data in carried)
     return [message for message in found if message is not None and message.kind is payload.Kind.DATA]
+
+
+def carries_data(packet: IpDatagram) -> bool:
+    """Whether an application's data is in a packet, of any transport; a session's HELLO is none."""
+    if isinstance(packet, SctpPacket):
+        carried = [chunk for chunk in packet.chunks if isinstance(chunk, chunks.Data | chunks.IData)]
+        found = (payload.decode(chunk.data) for chunk in carried)
+        return any(message is None or message.kind is payload.Kind.DATA for message in found)
+    if isinstance(packet, TcpPacket):
+        return bool(packet.tcp.payload)
+    return isinstance(packet, UdpPacket) and kind(packet) is Kind.DATA
 
 
 def label(packet: IpDatagram) -> str:

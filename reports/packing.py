@@ -15,14 +15,14 @@ from markupsafe import Markup
 
 from experiments.result import Link
 from reports.blocks import Taken
-from reports.journeys import Journey
+from reports.journeys import Fate, Journey
 from reports.ladder import Arrow, Ladder, Notice
 from reports.network import Map
 from reports.packets import Kind, fields, tunnel_label
 from reports.timeline import Timeline
 
 KINDS: Final = tuple(Kind)
-TOLD, LOST, AGAIN, UNDER_WAY, APPEARED = 1, 2, 4, 8, 16
+TOLD, LOST, AGAIN, UNDER_WAY, APPEARED, UNHEARD = 1, 2, 4, 8, 16, 32
 _ESCAPES: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
@@ -175,11 +175,13 @@ def _steps(times: Sequence[int]) -> list[int]:
 def _flags(arrow: Arrow) -> int:
     journey = arrow.journey
     lost = journey.lost and arrow.leg.end is None
-    under_way = arrow.leg.end is None and not lost
+    unheard = journey.fate is Fate.UNHEARD
+    under_way = arrow.leg.end is None and not lost and not unheard
     return (
         TOLD * arrow.told
         | LOST * lost
         | AGAIN * journey.again
         | UNDER_WAY * under_way
         | APPEARED * journey.appeared
+        | UNHEARD * unheard
     )

@@ -78,7 +78,9 @@ def render(read: Story) -> str:
         "report.html",
         story=read,
         judgement=judgement,
-        sentence=words.sentence(judgement, tuple(str(e.get("action", "act")) for e in read.stimuli)),
+        sentence=words.sentence(
+            judgement, tuple(str(e.get("action", "act")) for e in read.stimuli), carrier=read.carrier
+        ),
         verdict=judgement.verdict if judgement else "none",
         summary=known.summary if known else "",
         kernel=read.manifest.get("kernel") or {},

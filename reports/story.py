@@ -82,6 +82,13 @@ class Story:
         return int(max(last_event, last_packet, 1))
 
     @property
+    def carrier(self) -> str:
+        """What carried the session, in the word of its transport."""
+        if self.trace is None or self.trace.sctp:
+            return "association"
+        return "connection" if self.trace.tcp else "session"
+
+    @property
     def stimuli(self) -> list[dict[str, Any]]:
         """What the scenario did to NICs."""
         return [event for event in self.events if event["kind"] == "stimulus"]

@@ -195,7 +195,9 @@ def _outage(row: Row) -> float | None:
 
 def _chart(rows: Sequence[Row], parameter: str, other: str, direction: str) -> Markup | None:
     outages, bounds = f"outage_{direction}_s", f"lower_bound_{direction}_s"
-    highest = max((float(row[outages]) for row in rows if row.get(outages) is not None), default=0.0)
+    lines = _sorted({row.get(other) for row in rows}) if other else (None,)
+    of = {value: [row for row in rows if not other or row.get(other) == value] for value in lines}
+    highest = max((y for group in of.values() for _, y in _medians(group, parameter, outages)), default=0.0)
     places = [float(row[parameter]) for row in rows]
     least, most = min(places), max(places)
     if not highest or most == least:
@@ -220,9 +222,8 @@ def _chart(rows: Sequence[Row], parameter: str, other: str, direction: str) -> M
         for x in sorted(set(places))
     ]
     parts.append(svg.text(_LEFT + _WIDTH / 2, _TOP + _HEIGHT + 38, parameter, text_anchor="middle"))
-    lines = _sorted({row.get(other) for row in rows}) if other else (None,)
     for number, value in enumerate(lines[:_SERIES]):
-        series = [row for row in rows if not other or row.get(other) == value]
+        series = of[value]
         found = [at(x, y) for x, y in _medians(series, parameter, outages)]
         parts += [svg.line(*a, *b, class_=f"line series-{number}") for a, b in pairwise(found)]
         parts += [svg.element("circle", cx=x, cy=y, r=4, class_=f"series-{number}") for x, y in found]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reports.journeys import Journey
-from reports.packets import messages
+from reports.packets import carries_data
 from reports.story import Story
 
 DIRECTIONS: Final = ("up", "down")
@@ -98,7 +98,7 @@ def _lanes(story: Story, found: Iterable[Journey]) -> tuple[Lane, ...]:
     times: dict[tuple[str, str], list[int]] = {}
     for journey in found:
         packet = journey.packet
-        if messages(packet) and not journey.appeared:
+        if carries_data(packet) and not journey.appeared:
             key = (packet.node, f"{packet.source} → {packet.destination}")
             times.setdefault(key, []).append(packet.time_ns - story.epoch_ns)
     order = {story.mobile: 0, story.correspondent: 1}
@@ -112,7 +112,7 @@ def _primaries(story: Story, found: Iterable[Journey]) -> tuple[Span, ...]:
     for journey in found:
         packet = journey.packet
         unknown = journey.appeared or packet.node not in (story.mobile, story.correspondent)
-        if unknown or journey.again or not messages(packet):
+        if unknown or journey.again or not carries_data(packet):
             continue
         time_ns = packet.time_ns - story.epoch_ns
         name = str(packet.source if packet.node == story.mobile else packet.destination)

@@ -12,8 +12,13 @@ _ACTS: Final = {"move": "the move", "attach": "the added NIC", "reconnect": "the
 _HEARERS: Final = (("up", "the correspondent node"), ("down", "the mobile node"))
 
 
-def sentence(judgement: Judgement | None, actions: tuple[str, ...] = ()) -> str:
-    """What became of the session, in a sentence or two. ``actions`` are those of the stimuli, in order."""
+def sentence(
+    judgement: Judgement | None, actions: tuple[str, ...] = (), *, carrier: str = "association"
+) -> str:
+    """What became of the session, in a sentence or two.
+
+    ``actions`` are those of the stimuli, in order; ``carrier`` is what carried the session: an association, a connection.
+    """
     if judgement is None:
         return "This run has no verdict."
     act = _ACTS.get(actions[0], f"the {actions[0]}") if actions else "the run"
@@ -22,7 +27,7 @@ def sentence(judgement: Judgement | None, actions: tuple[str, ...] = ()) -> str:
     reason = "; ".join(judgement.reasons).rstrip(".")
     match judgement.verdict:
         case "survived":
-            return f"The association survived {act}{_silences(judgement)}."
+            return f"The {carrier} survived {act}{_silences(judgement)}."
         case "broke":
             return f"The session broke on {act}: {reason}."
         case "unsupported":

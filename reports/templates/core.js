@@ -1,7 +1,7 @@
 // What all parts of the page share: the data, the view, and small helpers. Text from a capture is only ever set as text.
 document.documentElement.classList.add("js");
 const data = JSON.parse(document.getElementById("data").textContent);
-const TOLD = 1, LOST = 2, AGAIN = 4, UNDER_WAY = 8, APPEARED = 16;
+const TOLD = 1, LOST = 2, AGAIN = 4, UNDER_WAY = 8, APPEARED = 16, UNHEARD = 32;
 const SILENCE = 2e8, FEWEST = 3;
 const byId = (id) => document.getElementById(id);
 const sums = (steps) => {

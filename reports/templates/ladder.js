@@ -95,10 +95,10 @@ function paintArrow(group, row) {
     group.append(draw("polygon", { class: "tip", points: `${x2},${y2} ${tip(0.42)} ${tip(-0.42)}` }));
   }
   const bold = /^(asconf|mobileip)$/.test(L.kinds[L.k[i]]);
-  const words = labelOf(i), room = Math.floor(Math.abs(target - x1) / (bold ? CHARACTER * 1.12 : CHARACTER)) - 2;
+  const words = labelOf(i), room = Math.floor((way > 0 ? width - x1 - 12 : x1 - 80) / (bold ? CHARACTER * 1.12 : CHARACTER)) - 1;
   group.append(draw("text", { class: "halo", x: x1 + 9 * way, y: row.top - 4, "text-anchor": way > 0 ? "start" : "end" },
     words.length > room ? words.slice(0, Math.max(1, room - 1)) + "…" : words));
-  const end = L.b[i] >= 0 ? `to ${L.columns[L.b[i]]}` : flags & LOST ? "lost" : "under way";
+  const end = L.b[i] >= 0 ? `to ${L.columns[L.b[i]]}` : flags & LOST ? "lost" : flags & UNHEARD ? "to a group" : "under way";
   return `${L.labels[L.l[i]]} from ${L.columns[L.a[i]]} ${end}${flags & AGAIN ? ", sent again" : ""}${L.w[i] >= 0 ? ", tunnelled" : ""}`;
 }
 
@@ -115,13 +115,13 @@ function paintFold(group, row) {
 function paintNotice(group, row) {
   const [, column, text, stimulus] = L.notices[row.number];
   group.classList.add("notice");
-  const x = columnX[column], last = column === columnX.length - 1 && columnX.length > 1, y = row.top;
+  const x = columnX[column], last = column > 0 && x > (columnX[0] + columnX[columnX.length - 1]) / 2, y = row.top;
   if (stimulus) {
     group.classList.add("stimulus");
     group.append(draw("line", { x1: columnX[0], x2: columnX[columnX.length - 1], y1: y, y2: y }));
   }
   group.append(draw("circle", { cx: x, cy: y, r: 4 }));
-  const room = Math.floor((columnX[columnX.length - 1] - columnX[0]) / CHARACTER) - 2;
+  const room = Math.floor((last ? x - 80 : width - x - 12) / CHARACTER) - 2;
   group.append(draw("text", { class: "halo", x: x + (last ? -10 : 10), y: y + 4, "text-anchor": last ? "end" : "start" },
     text.length > room ? text.slice(0, Math.max(1, room - 1)) + "…" : text));
   return `event of ${L.columns[column]}: ${text}`;
@@ -206,7 +206,7 @@ function showFields(row) {
       make("td", { class: "number" }, `+${(seen[s + 1] / 1e6).toFixed(3)} ms`), make("td", { class: "number" }, String(seen[s + 2]))));
   }
   const heads = ["seen at", "way", "after", "no. in capture"].map((text) => make("th", { scope: "col" }, text));
-  const fate = flags & LOST ? "lost: this is where it was seen last" : flags & UNDER_WAY ? "under way when the capture ended" : flags & APPEARED ? "first seen as it arrived" : "arrived";
+  const fate = flags & LOST ? "lost: this is where it was seen last" : flags & UNDER_WAY ? "under way when the capture ended" : flags & UNHEARD ? "for a group; nobody is seen to have heard it" : flags & APPEARED ? "first seen as it arrived" : "arrived";
   fieldsPanel.replaceChildren(
     make("h3", {}, labelOf(i)),
     make("p", { class: "soft" }, `${seconds(row.t)} s, ${fate}${flags & AGAIN ? "; something in it had been sent before" : ""}`),

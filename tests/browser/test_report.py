@@ -99,7 +99,7 @@ def test_folding_can_be_switched_off_and_on(report: Path, open_page: Open) -> No
     folded = page.evaluate("document.querySelector('#tall').offsetHeight")
     page.click("#fold")
     assert page.evaluate("document.querySelector('#tall').offsetHeight") > 2 * folded
-    page.wait_for_function("document.querySelectorAll('#ladder .fold').length === 0")
+    page.wait_for_function("() => document.querySelectorAll('#ladder .fold').length === 0")
     page.click("#fold")
     assert page.evaluate("document.querySelector('#tall').offsetHeight") == folded
 
@@ -175,7 +175,9 @@ def test_a_step_hidden_in_a_fold_is_unfolded(report: Path, open_page: Open) -> N
 def test_the_replay_line_can_be_copied(report: Path, open_page: Open) -> None:
     page = open_page(report).page
     page.click("#copy")
-    page.wait_for_function("['Copied', 'Selected'].includes(document.querySelector('#copy').textContent)")
+    page.wait_for_function(
+        "() => ['Copied', 'Selected'].includes(document.querySelector('#copy').textContent)"
+    )
 
 
 def test_a_narrow_page_does_not_scroll_sideways(report: Path, open_page: Open) -> None:

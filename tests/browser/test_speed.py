@@ -49,7 +49,7 @@ def test_100000_packets_stay_usable(tmp_path: Path, open_page: Open) -> None:
     assert took < 5
     begun = time.monotonic()
     page.click("#fold")
-    page.wait_for_function("document.querySelectorAll('#ladder .fold').length === 0")
+    page.wait_for_function("() => document.querySelectorAll('#ladder .fold').length === 0")
     assert time.monotonic() - begun < 5
     frames = page.evaluate(_SCROLL)
     assert frames[len(frames) // 2] < 100, "the middle frame while scrolling, ms"

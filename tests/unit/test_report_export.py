@@ -11,6 +11,7 @@ import pytest
 
 from experiments.result import Both, Count, Judgement, Result
 from reports import ci, export, story
+from reports.__main__ import main
 from tests.browser import samples
 
 
@@ -144,3 +145,21 @@ def test_figures_of_the_kernel_are_drawn_where_they_were_recorded(tmp_path: Path
     assert "cwnd, bytes (mn to 203.0.113.10)" in text
     assert "RTO, ms" in text
     assert "signal, dBm (mn.wlan0)" in text
+
+
+def test_the_command_draws_what_it_is_asked_for(tmp_path: Path) -> None:
+    run = samples.real(tmp_path)
+    assert main(["figure", str(run.path), str(tmp_path / "fig09.svg")]) == 0
+    assert "refused" in (tmp_path / "fig09.svg").read_text()
+    assert main(["ladder", str(run.path), str(tmp_path / "ladder.png")]) == 0
+    assert (tmp_path / "ladder.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_command_says_how_it_is_used_and_what_is_no_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["poem"]) == 2
+    assert main(["figure", str(tmp_path), str(tmp_path / "x.svg")]) == 2
+    said = capsys.readouterr().err
+    assert "usage:" in said
+    assert "no run directory" in said

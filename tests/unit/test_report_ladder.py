@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 
+from protocols.ip import Datagram
+from protocols.mobileip.advertisement import AgentAdvertisement
 from protocols.pcapng import Direction
+from protocols.trace import IcmpPacket
+from protocols.transport import Icmp
 from reports import story, text
 from reports.blocks import blocks
-from reports.journeys import Fate
+from reports.journeys import Fate, journeys, legs
 from reports.ladder import Arrow, Fold, ladder, words
 from reports.packets import Kind, fields
 from reports.timeline import timeline
@@ -123,3 +128,15 @@ def test_routers_need_not_have_been_captured(tmp_path: Path) -> None:
     whole = ladder(story.read(samples.real(tmp_path / "whole")))
     assert not any(journey.appeared for journey in drawn.journeys)
     assert sum(j.lost for j in drawn.journeys) == sum(j.lost for j in whole.journeys)
+
+
+def test_what_is_for_a_group_is_never_lost() -> None:
+    found = journeys([_advertisement(1, Direction.OUT)], {})
+    assert [journey.fate for journey in found] == [Fate.UNHEARD]
+    assert list(legs(found, ("mn", "cn"), {})) == []
+
+
+def _advertisement(time_ns: int, direction: Direction) -> IcmpPacket:
+    message = AgentAdvertisement(lifetime=30)
+    datagram = Datagram(IPv4Address("192.0.2.1"), IPv4Address("255.255.255.255"), 1, 1, message.encode())
+    return IcmpPacket(0, time_ns, "ha", "home", direction, datagram, Icmp(9, 0, b""))
