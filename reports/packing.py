@@ -14,6 +14,7 @@ import msgspec
 from markupsafe import Markup
 
 from experiments.result import Link
+from protocols.trace import IpDatagram
 from reports.blocks import Taken
 from reports.journeys import Fate, Journey
 from reports.ladder import Arrow, Ladder, Notice
@@ -95,11 +96,7 @@ def pack_fields(found: Iterable[Journey]) -> dict[str, Any]:
         packets.append(lines)
         start = packet.time_ns
         seen.append(
-            [
-                part
-                for s in journey.seen
-                for part in (nics((f"{s.node}.{s.nic}", s.direction.name)), s.time_ns - start, s.index + 1)
-            ]
+            [part for s in journey.seen for part in (_place(nics, s), s.time_ns - start, s.index + 1)]
         )
     return {"shapes": shapes.all, "values": values.all, "packets": packets, "nics": nics.all, "seen": seen}
 
@@ -160,6 +157,11 @@ def marks(
         for step in taken
         if step.link is not None and (place := where[step.link]) is not None
     ]
+
+
+def _place(nics: Texts, sighting: IpDatagram) -> int:
+    """The number of (NIC, direction, tunnel) of a sighting."""
+    return nics((f"{sighting.node}.{sighting.nic}", sighting.direction.name, tunnel_label(sighting.outer)))
 
 
 def _field(name: str, has_value: bool) -> tuple[int, str, bool]:

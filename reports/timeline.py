@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from protocols.trace import SctpPacket
 from reports.journeys import Journey
 from reports.packets import carries_data
 from reports.story import Story
@@ -107,12 +108,12 @@ def _lanes(story: Story, found: Iterable[Journey]) -> tuple[Lane, ...]:
 
 
 def _primaries(story: Story, found: Iterable[Journey]) -> tuple[Span, ...]:
-    """Each end's primary path as far as a capture tells: new data goes to it, data sent again need not."""
+    """Each end's primary path (RFC 9260, 2.3) as far as a capture tells: new data goes to it, data sent again need not."""
     spans: dict[str, list[Span]] = {}
     for journey in found:
         packet = journey.packet
         unknown = journey.appeared or packet.node not in (story.mobile, story.correspondent)
-        if unknown or journey.again or not carries_data(packet):
+        if unknown or journey.again or not isinstance(packet, SctpPacket) or not carries_data(packet):
             continue
         time_ns = packet.time_ns - story.epoch_ns
         name = str(packet.source if packet.node == story.mobile else packet.destination)

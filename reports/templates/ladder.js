@@ -199,13 +199,13 @@ function showFields(row) {
     if (hasValue) line.append(make("span", {}, everyField.values[values[value++]]));
     tree.append(line);
   }
-  const body = make("tbody", {});
+  const body = make("tbody", {}), tunnelled = seen.some((nic, s) => s % 3 === 0 && everyField.nics[nic][2]);
   for (let s = 0; s < seen.length; s += 3) {
-    const [nic, direction] = everyField.nics[seen[s]];
+    const [nic, direction, tunnel] = everyField.nics[seen[s]];
     body.append(make("tr", {}, make("th", { scope: "row" }, nic), make("td", {}, direction.toLowerCase()),
-      make("td", { class: "number" }, `+${(seen[s + 1] / 1e6).toFixed(3)} ms`), make("td", { class: "number" }, String(seen[s + 2]))));
+      make("td", { class: "number" }, `+${(seen[s + 1] / 1e6).toFixed(3)} ms`), make("td", { class: "number" }, String(seen[s + 2])), ...(tunnelled ? [make("td", {}, tunnel)] : [])));
   }
-  const heads = ["seen at", "way", "after", "no. in capture"].map((text) => make("th", { scope: "col" }, text));
+  const heads = ["seen at", "way", "after", "packet", ...(tunnelled ? ["in the tunnel"] : [])].map((text) => make("th", { scope: "col" }, text));
   const fate = flags & LOST ? "lost: this is where it was seen last" : flags & UNDER_WAY ? "under way when the capture ended" : flags & UNHEARD ? "for a group; nobody is seen to have heard it" : flags & APPEARED ? "first seen as it arrived" : "arrived";
   fieldsPanel.replaceChildren(
     make("h3", {}, labelOf(i)),

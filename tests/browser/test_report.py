@@ -253,3 +253,4 @@ def test_a_tunnel_is_drawn_between_its_ends(tmp_path: Path, open_page: Open) -> 
     assert page.inner_text("#heads").split() == ["mn", "ha", "fa", "cn"]
     page.locator("#ladder .tunnel").first.locator("xpath=..").click()
     assert "203.0.113.129 → 203.0.113.161" in page.inner_text("#fields h3")
+    assert "203.0.113.129 → 203.0.113.161" in page.inner_text("#fields table")
