@@ -20,6 +20,10 @@ def _stimulus(event: dict[str, Any]) -> str:
     return f"{event['action']} {event.get('nic', '')}".strip()
 
 
+def _levels(event: dict[str, Any]) -> str:
+    return ", ".join(f"{nic} {level:g} dBm" for nic, level in sorted(event["levels"].items()))
+
+
 _TOLD: Final = 10
 """After so many stimuli the chain repeats itself, and ends."""
 _EVENTS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
@@ -29,6 +33,9 @@ _EVENTS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
     "address.down": lambda e: f"{e['address']} off {e['nic']}",
     "address.up": lambda e: f"{e['address']} on {e['nic']}",
     "asconf.rewritten": lambda e: f"{e['was']} goes out as {e['now']}",
+    "radio.attach": lambda e: f"{e['nic']} is heard well: {_levels(e)}",
+    "radio.prefer": lambda e: f"{e['nic']} is better: {_levels(e)}",
+    "radio.remove": lambda e: f"{e['nic']} has faded: {_levels(e)}",
     "asconf.unasked": lambda e: f"{e['verb']} {e['address']}: {e['error']}",
     "association.lost": lambda _: "",
     "association.failed": lambda _: "",

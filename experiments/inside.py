@@ -50,6 +50,7 @@ def _play(run: RunDirectory) -> None:
     try:
         with Site(scenario.topology(**topology), run, SystemClock(), announce_step=step) as site:
             step("scenario")
+            site.lab.seed = plan.seed
             scenario.play(site.lab, **own)
             step("collect")
     except MissingKernelOption as lack:

@@ -133,7 +133,9 @@ class Lab:
         self._log = log
         self._clock = clock
         self.timeline = Timeline(clock, log.start_ns)
+        self._heeding: dict[str, list[Callable[[dict[str, Any]], None]]] = {}
         self._up: set[int] = set()
+        self.seed = 1
         self._settled = False
         self.tables: dict[str, list[dict[str, Any]]] = {}
         self.streams: list[tuple[float, Stream]] = []
@@ -218,12 +220,26 @@ class Lab:
 
     def noticed(self, node: str, kind: str, details: dict[str, Any]) -> None:
         """Take note of an agent's event."""
+        for heed in self._heeding.get(kind, ()):
+            heed(details)
         if kind == "mip.table":
             self.tables[node] = details["rows"]
         if kind == "mip.state" and node == self.mobile.name:
             self._settled = details["state"] == "at home"
         if kind == "session.opened":
             self._up.add(details["session"])
+
+    def on_event(self, kind: str, heed: Callable[[dict[str, Any]], None]) -> None:
+        """Call ``heed`` with the details of each agent's event of a kind."""
+        self._heeding.setdefault(kind, []).append(heed)
+
+    def record(self, kind: str, **details: Any) -> None:
+        """Record an event of the lab's own."""
+        self._log.write(self._clock.now_ns(), "lab", kind, **details)
+
+    def elapsed_s(self) -> float:
+        """Seconds since the run's start."""
+        return round((self._clock.now_ns() - self._log.start_ns) / 1e9, 6)
 
     def connect(self, session: Session, nic: str = "") -> None:
         """Have a session's association set up, by the mobile node over a NIC; anew where it had one."""

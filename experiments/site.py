@@ -182,6 +182,17 @@ class Site:
         intf.configure(segment.mobile_addresses(), segment.gateways)
         self._where[nic] = segment
 
+    def impair(self, nic: str, **options: Any) -> None:
+        """Change what the link of one of the mobile node's NICs does to packets, in both directions."""
+        link = self._net.nic(self.mobile, nic).link
+        if link is not None:
+            link.impair(**options)
+
+    def route_through(self, nic: str) -> None:
+        """Make a NIC the one that the mobile node's own traffic takes by default."""
+        intf, segment = self._net.nic(self.mobile, nic), self._where[nic]
+        intf.configure(segment.mobile_addresses(), segment.gateways)
+
     def signs(self, nic: str, segment: Segment) -> dict[str, Any]:
         """What a NIC's coming to a segment must show in the capture: its addresses, or with Mobile IP its agents."""
         if self.mobile_ip is not None:

@@ -22,6 +22,7 @@ from protocols.mobility import Announce, Command, MobilityPolicy, Verb, Wishes
 from protocols.payload import Direction
 from protocols.rewriting import OWN_IDS
 from protocols.sctp.parameters import DeleteIp
+from protocols.signals import Decision, SignalPolicy, Thresholds
 
 # Linux tells of a new address before it can be bound: __inet_insert_ifa sends the netlink message first and then has the
 # address entered into the local routing table, which bind asks. The manager tries again until it is there.
@@ -39,6 +40,7 @@ class MobileNode(Endpoint):
         self._policy: MobilityPolicy | None = None
         self._association: Association | None = None
         self._rewriter: OutgoingRewriter | None = None
+        self._addresses: dict[str, str] = {}
 
     def do_manage(self, announce: str, set_primary: bool, delete: bool) -> None:
         """Let the mobility manager act on what is watched."""
@@ -65,6 +67,27 @@ class MobileNode(Endpoint):
         self._rewriter.order([parameter(r["verb"], r["address"], r["id"]) for r in requests])
         self._policy.asked_otherwise()
         self._association.set_primary(min(self._association.addresses()))
+
+    # -- FIG. 8: the radio decides --------------------------------------------------------------------------------
+
+    def do_radio(self, preferred: str, thresholds: dict[str, Any]) -> None:
+        """Let signals decide what becomes of NICs; ``preferred`` is the one in use."""
+        self._signals = SignalPolicy(preferred, Thresholds(**thresholds))
+
+    def do_hear(self, levels: dict[str, float]) -> None:
+        """Levels (dBm) by NIC, as the radio measures them now."""
+        assert self._policy
+        for decision, nic in self._signals.heard(levels, now_ns()):
+            self.emit(f"radio.{decision.value}", nic=nic, levels=levels)
+            if (address := self._addresses.get(nic)) is None:
+                continue  # ATTACH of a NIC that gets its address by it
+            if decision is Decision.ATTACH:
+                self._policy.want(address)
+            elif decision is Decision.PREFER:
+                self._policy.prefer(address)
+            else:
+                self._policy.give_up(address)
+        self._obey()
 
     # -- Mobile IP, in the place of the mobility manager -------------------------------------------------------------
 
@@ -113,6 +136,8 @@ class MobileNode(Endpoint):
                     continue
                 kind = "address.up" if change.up else "address.down"
                 self.emit(kind, nic=change.nic, address=change.address)
+                if change.up:
+                    self._addresses[change.nic] = change.address
                 if self._policy:
                     (self._policy.address_up if change.up else self._policy.address_down)(change.address)
             else:

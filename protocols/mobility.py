@@ -62,6 +62,9 @@ class Input(Enum):
     REFUSED = "refused"  # its request was refused, by the peer or by the socket
     LOST = "lost"  # the association ended
     REPLACED = "replaced"  # another address became primary and this one is to go
+    WANTED = "wanted"  # somebody who knows more wants it in the association (FIG. 8)
+    CHOSEN = "chosen"  # somebody who knows more prefers it
+    FADED = "faded"  # somebody who knows more gives it up
     SUPERSEDED = "superseded"  # another address became primary and this one stays
 
 
@@ -70,6 +73,7 @@ class Step(Enum):
 
     ADD = "add"
     PREFER = "prefer"
+    CHOOSE = "choose"
     DELETE = "delete"
     RETIRE_OTHERS = "retire others"
 
@@ -80,6 +84,11 @@ TRANSITIONS: Final[dict[tuple[State, Input], tuple[State, tuple[Step, ...]]]] = 
     (S.ABSENT, I.JOINED): (S.MEMBER, ()),
     (S.SPARE, I.JOINED): (S.MEMBER, ()),
     (S.SPARE, I.DOWN): (S.ABSENT, ()),
+    (S.SPARE, I.WANTED): (S.ADDING, (Step.ADD,)),
+    (S.MEMBER, I.CHOSEN): (S.PREFERRING, (Step.CHOOSE,)),
+    (S.MEMBER, I.FADED): (S.DELETING, (Step.DELETE,)),
+    (S.PREFERRING, I.FADED): (S.DELETING, (Step.DELETE,)),
+    (S.PRIMARY, I.FADED): (S.DELETING, (Step.DELETE,)),
     (S.ADDING, I.ACCEPTED): (S.PREFERRING, (Step.PREFER,)),
     (S.ADDING, I.REFUSED): (S.SPARE, ()),
     (S.ADDING, I.DOWN): (S.ORPHAN, (Step.DELETE,)),
@@ -196,6 +205,19 @@ class MobilityPolicy:
         """An address was taken off its NIC."""
         self._step(address, Input.DOWN)
 
+    def want(self, address: str) -> None:
+        """Bring an address into the association that was deleted from it, or was refused."""
+        if self._connected:
+            self._step(address, Input.WANTED)
+
+    def prefer(self, address: str) -> None:
+        """Ask the peer to send to an address of the association, whatever the wishes are."""
+        self._step(address, Input.CHOSEN)
+
+    def give_up(self, address: str) -> None:
+        """Delete an address while it is still configured."""
+        self._step(address, Input.FADED)
+
     def acknowledged(self, refused: frozenset[Command]) -> None:
         """An ASCONF-ACK arrived; ``refused`` are the requests that it answers with an error cause.
 
@@ -290,6 +312,8 @@ class MobilityPolicy:
                 self._states[address] = State.MEMBER
             elif not self._together:
                 self._commands.append(Command(Verb.SET_PRIMARY, address))
+        elif step is Step.CHOOSE:
+            self._commands.append(Command(Verb.SET_PRIMARY, address))
         elif step is Step.DELETE:
             # The kernel deletes by itself what was taken off a NIC; a last address cannot be deleted (RFC 5061, F5).
             if not by_kernel and (self._others(address) or self._announced()):

@@ -210,6 +210,20 @@ def test_a_set_primary_that_was_refused_in_one_message_leaves_a_member() -> None
     assert policy.state(B) is State.MEMBER
 
 
+def test_signals_bring_an_address_in_choose_it_and_give_up_the_other() -> None:
+    """FIG. 8: each step when somebody who hears the radio says so."""
+    policy = connected(Announce.SOCKET, Wishes(set_primary=False, delete=False))
+    policy.address_up(B)
+    assert answer_all(policy) == [Command(Verb.ADD, B)]
+    policy.prefer(B)
+    assert answer_all(policy) == [Command(Verb.SET_PRIMARY, B)]
+    policy.give_up(A)
+    assert answer_all(policy) == [Command(Verb.DELETE, A)]
+    assert (policy.state(B), policy.state(A)) == (State.PRIMARY, State.SPARE)
+    policy.want(A)
+    assert answer_all(policy) == [Command(Verb.ADD, A)]
+
+
 class Wandering(RuleBasedStateMachine):
     """Addresses come and go while the peer answers late; the invariants hold whatever the order."""
 
