@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from invoke import Context, Exit, task
 
 HERE = Path(__file__).parent
@@ -21,6 +22,10 @@ _HELP = {
     "set": "KEY=VALUE, a parameter of the scenario or its topology; may be repeated",
     "runs": "where run directories go",
     "json": "print one JSON object and nothing else",
+    "report": "write a page into the run directory (on unless --no-report)",
+    "junit": "a file for JUnit's XML",
+    "ktap": "print KTAP and nothing else",
+    "summary": "a file for a Markdown table",
 }
 
 
@@ -72,17 +77,22 @@ def run(
     set: list[str] | None = None,
     runs: str = "runs",
     json: bool = False,
+    report: bool = True,
+    junit: str = "",
+    ktap: bool = False,
+    summary: str = "",
 ) -> int:
     """Play one scenario and say whether the session survived."""
     from experiments import orchestrator
     from experiments.scenario import find, settings
     from kernels.choose import select
     from reports import terminal
+    from reports.outputs import Outputs
 
     chosen = find(scenario)
     parameters = chosen.complete(settings(set or []))
     machine = select(kernel or None)
-    with terminal.Progress([chosen.name], quiet=json) as progress:
+    with terminal.Progress([chosen.name], quiet=json or ktap) as progress:
         result = orchestrator.run(
             chosen,
             parameters,
@@ -91,27 +101,43 @@ def run(
             runs=Path(runs),
             on_line=lambda line: progress.line(chosen.name, line),
         )
+    pages = Outputs(report, junit, ktap, summary).write([result])
     if json:
         sys.stdout.write(jsonlib.dumps(result.as_dict()) + "\n")
-    else:
+    elif not ktap:
         terminal.show_result(result)
+        terminal.show_pages(pages)
     return result.status
 
 
-@task(help={"kernel": _HELP["kernel"], "seed": _HELP["seed"], "runs": _HELP["runs"]})
+@task(help={name: text for name, text in _HELP.items() if name not in ("scenario", "set", "json")})
 @command
-def demo(_: Context, kernel: str = "", seed: int = 1, runs: str = "runs") -> int:
+def demo(
+    _: Context,
+    kernel: str = "",
+    seed: int = 1,
+    runs: str = "runs",
+    report: bool = True,
+    junit: str = "",
+    ktap: bool = False,
+    summary: str = "",
+) -> int:
     """Move a mobile node every way there is, and end with one table of what became of its session."""
     from experiments import demonstration
     from kernels.choose import select
     from reports import terminal
+    from reports.outputs import Outputs
 
     machine = select(kernel or None)
-    with terminal.Progress([part.name for part in demonstration.PARTS]) as progress:
+    with terminal.Progress([part.name for part in demonstration.PARTS], quiet=ktap) as progress:
         results = demonstration.play(
             machine, seed=seed, runs=Path(runs), on_line=progress.line, on_result=progress.done
         )
+    pages = Outputs(report, junit, ktap, summary).write(results)
+    if ktap:
+        return max(result.status for result in results)
     terminal.show_table(results)
+    terminal.show_pages(pages)
     if not machine.virtual_time:
         terminal.note(
             "in real time; `./lab kernel` builds a kernel that does this in virtual time, faster and the same each time"
@@ -199,6 +225,9 @@ def prove(
         "jobs": "how many at once; by default one a core",
         "scheduler": "address of a Dask scheduler whose workers carry the cells out",
         "out": "the sweep's directory; a sweep that is run again there goes on where it ended",
+        "junit": _HELP["junit"],
+        "ktap": _HELP["ktap"],
+        "summary": _HELP["summary"],
     },
 )
 @command
@@ -211,15 +240,21 @@ def sweep(
     scheduler: str = "",
     kernel: str = "",
     out: str = "",
+    junit: str = "",
+    ktap: bool = False,
+    summary: str = "",
 ) -> None:
     """Play one scenario with every combination of parameters and seeds; rows go to one Parquet file."""
     from experiments import sweep as sweeper
     from experiments import table_file
     from experiments.cluster import cluster
+    from experiments.orchestrator import load
+    from experiments.run_directory import RunDirectory
     from experiments.scenario import find
     from experiments.workers import cores, processes
     from kernels.choose import select
     from reports import sweeps
+    from reports.outputs import Outputs
 
     chosen = find(scenario)
     grid = sweeper.Grid.parse(chosen, set or [], seeds)
@@ -233,7 +268,11 @@ def sweep(
         ):
             rows = held.run(grid, machine, pool, progress.row)
         written = table_file.write(directory, rows, chosen.parameters())
-    sweeps.show_sweep(rows, grid.swept, str(written))
+    outputs = Outputs(pages=False, junit=junit, ktap=ktap, summary=summary)
+    if outputs != Outputs(pages=False):
+        outputs.write([load(RunDirectory(Path(row.run_dir))) for row in rows])
+    if not ktap:
+        sweeps.show_sweep(rows, grid.swept, str(written))
 
 
 @task(
@@ -260,6 +299,33 @@ def replay(_: Context, run: str, kernel: str = "", runs: str = "runs") -> int:
     return 0 if again.identical else 1
 
 
+@task(
+    help={
+        "json": _HELP["json"],
+        "scale": "1, 10, 100 and 500 mobile nodes that all move at once",
+        "kernel": _HELP["kernel"],
+    }
+)
+@command
+def bench(_: Context, json: bool = False, scale: bool = False, kernel: str = "") -> None:
+    """Measure what things cost here: building networks, a run step by step, sweeps; or how far it scales."""
+    from experiments import bench as measuring
+    from experiments import scale as scaling
+    from kernels.choose import select
+    from reports import figures, terminal
+
+    machine = select(kernel or None)
+    said = terminal.console(stderr=True)
+    conditions = measuring.conditions(machine)
+    measure = scaling.measure if scale else measuring.measure
+    found = measure(machine, lambda what: said.print(f"measuring {what}", markup=False))
+    if json:
+        plain = {"conditions": conditions, "figures": [msgspec.to_builtins(figure) for figure in found]}
+        sys.stdout.write(jsonlib.dumps(plain) + "\n")
+    else:
+        figures.show_figures(found, conditions)
+
+
 @task(help={"one": "a run directory", "other": "another"})
 @command
 def diff(_: Context, one: str, other: str) -> int:
@@ -272,6 +338,27 @@ def diff(_: Context, one: str, other: str) -> int:
     compared = compare(a, b)
     comparison.show_comparison(compared, str(a.path), str(b.path))
     return 0 if compared.identical else 1
+
+
+@task(
+    iterable=["run"],
+    help={
+        "run": "a run directory; may be repeated (`./lab report RUN...` does)",
+        "matrix": "write one page here: these runs' scenarios against kernels and variants",
+        "sweep": "the directory of a sweep: heat maps and curves, each cell a link to its run",
+        "export": "a directory for the runs' ladder and timeline as SVG and PNG, and their measurements as CSV",
+    },
+)
+@command
+def report(
+    _: Context, run: list[str] | None = None, matrix: str = "", sweep: str = "", export: str = ""
+) -> None:
+    """Write runs as pages: one a run, a matrix of many, or a sweep."""
+    from reports import pages, terminal
+
+    terminal.show_pages(
+        pages.write([Path(name) for name in run or []], matrix=matrix, sweep=sweep, export=export)
+    )
 
 
 @task

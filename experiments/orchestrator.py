@@ -15,7 +15,7 @@ from experiments.errors import LabError, UnsupportedHere
 from experiments.identity import hashes, identity, kernel_name
 from experiments.result import Judgement, Result
 from experiments.run_directory import RunDirectory
-from experiments.scenario import Plan, Scenario, Verdict
+from experiments.scenario import Plan, Scenario, Verdict, find
 from experiments.verdict import judge
 from kernels.job import Job, Kernel, KernelError, Outcome, Unsupported
 
@@ -88,6 +88,22 @@ def run(
     return result
 
 
+def load(directory: RunDirectory) -> Result:
+    """The result of a run that was made before. Raises BadInput when the run did not get that far."""
+    manifest = directory.read(run_directory.MANIFEST)
+    judgement = msgspec.convert(directory.read(run_directory.VERDICT), Judgement)
+    kernel = manifest["kernel"]
+    return Result(
+        judgement=judgement,
+        parameters=find(judgement.scenario).changed(manifest["parameters"]),
+        kernel={name: kernel[name] for name in ("kind", "version", "variant", "virtual_time")},
+        seed=manifest["seed"],
+        run_dir=str(directory.path),
+        wall_s=manifest["wall_s"],
+        status=manifest["status"],
+    )
+
+
 def replay_line(scenario: str, parameters: Mapping[str, Any], seed: int, kernel: str) -> str:
     """The command that makes the same run again."""
     settings = "".join(f" --set {name}={_text(value)}" for name, value in parameters.items())
@@ -106,6 +122,7 @@ def _manifest(
         "identity": identity(kernel),
         "sha256": hashes(Path(result.run_dir)),
         "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "status": result.status,
         "wall_s": result.wall_s,
         "virtual_s": result.judgement.virtual_s if kernel.virtual_time else None,
         "replay": replay_line(scenario.name, result.parameters, seed, kernel_name(kernel)),

@@ -33,6 +33,7 @@ from reports.text import draw
 
 _STYLES: Final = {"survived": "green", "broke": "red", "unsupported": "yellow", "invalid": "magenta"}
 _TAIL: Final = 8
+_PAGES: Final = 3  # more are counted, not listed
 _QUIET_S: Final = 2.0  # progress is for what takes longer than this
 
 
@@ -178,6 +179,20 @@ def show_result(result: Result) -> None:
         out.print()
     out.print(table([result]))
     out.print(Text(f"run directory: {result.run_dir}", "dim"))
+
+
+def show_pages(pages: Sequence[Path]) -> None:
+    """Where pages are that were written."""
+    out = console()
+    if len(pages) > _PAGES:
+        out.print(
+            f"{len(pages)} reports, report.html in each run directory, from {pages[0].parent}",
+            markup=False,
+            soft_wrap=True,
+        )
+        return
+    for page in pages:
+        out.print(f"report: {page}", markup=False, soft_wrap=True)
 
 
 def note(sentence: str) -> None:

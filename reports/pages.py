@@ -1,0 +1,38 @@
+"""`./lab report`: pages of runs that were made before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments.errors import BadInput
+from experiments.run_directory import RunDirectory
+from reports import export as exports
+from reports import matrix as matrices
+from reports import page
+from reports import sweep as sweeps
+
+
+def write(names: Sequence[Path], *, matrix: str = "", sweep: str = "", export: str = "") -> list[Path]:
+    """Write what is asked for and return the paths. Raises BadInput for what is no run, or when nothing is asked for."""
+    if not names and not sweep:
+        raise BadInput("name at least one run directory: ./lab report runs/fig09/*")
+    runs = [RunDirectory.open(name) for name in names]
+    written = [page.write(run) for run in runs]
+    if matrix:
+        written.append(matrices.write(runs, Path(matrix)))
+    if sweep:
+        for row in sweeps.read(Path(sweep)):
+            cell = RunDirectory(Path(row["run_dir"]))
+            if not (cell.path / page.REPORT).exists():
+                page.write(cell)
+        written.append(sweeps.write(Path(sweep), Path(sweep) / "sweep.html"))
+    if export:
+        for run in runs:
+            into = Path(export) / f"{run.path.parent.name}-{run.path.name}"
+            into.mkdir(parents=True, exist_ok=True)
+            written += exports.pictures(run, into)
+            table = into / "measurements.csv"
+            page.save(table, exports.measurements(run))
+            written.append(table)
+    return written
