@@ -145,14 +145,24 @@ def demo(
     return max(result.status for result in results)
 
 
-@task(help={"run": "a run directory, or a file in it"})
+@task(
+    help={
+        "run": "a run directory, or a file in it",
+        "follow": "say what happens while the run goes on, first",
+    }
+)
 @command
-def show(_: Context, run: str) -> None:
-    """Draw a run as a ladder of packets, with its causal chain and verdict."""
+def show(_: Context, run: str, follow: bool = False) -> None:
+    """Draw a run as a ladder of packets, with its verdict."""
     from experiments.run_directory import RunDirectory
     from reports import terminal
+    from reports.follow import follow as following
 
-    terminal.show_run(RunDirectory.open(Path(run)))
+    directory = RunDirectory.open(Path(run))
+    if follow:
+        for line in following(directory):
+            terminal.console().print(line, markup=False, soft_wrap=True)
+    terminal.show_run(directory)
 
 
 @task(

@@ -135,6 +135,7 @@ class Lab:
         self.timeline = Timeline(clock, log.start_ns)
         self._heeding: dict[str, list[Callable[[dict[str, Any]], None]]] = {}
         self._up: set[int] = set()
+        self._listening: list[str] = []
         self.seed = 1
         self._settled = False
         self.tables: dict[str, list[dict[str, Any]]] = {}
@@ -193,6 +194,11 @@ class Lab:
         if session.transport not in {s.transport for s in earlier if s.called == session.called}:
             local = self.site.mobile_address() if session.called else self.site.wildcard
             self.agents.command(waiting, "listen", local=local, port=PORT, transport=session.transport)
+            wanted = len(self._listening) + 1
+            self._await(
+                lambda: len(self._listening) >= wanted,
+                f"{waiting} did not come to listen within 20 s; see {waiting}.log in the run directory",
+            )
         if not earlier:
             self.agents.command(session.mobile.name, "watch", family=self.site.family)
             if session.managed:
@@ -226,6 +232,8 @@ class Lab:
             self.tables[node] = details["rows"]
         if kind == "mip.state" and node == self.mobile.name:
             self._settled = details["state"] == "at home"
+        if kind == "listening":
+            self._listening.append(node)
         if kind == "session.opened":
             self._up.add(details["session"])
 

@@ -247,16 +247,19 @@ def table(results: Sequence[Result]) -> Table:
 
 
 def show_run(run: RunDirectory) -> None:
-    """A run as a ladder diagram, then its verdict."""
+    """A run as a ladder diagram, then its verdict where it has one."""
     out = console()
-    verdict, manifest = run.read(VERDICT), run.read(MANIFEST)
     for line in draw(run, width=out.width if out.is_terminal else 120):
         out.print(line)
     out.print()
+    if not (run.path / VERDICT).exists():
+        out.print("there is no verdict: the run is still going on, or it was killed", style="yellow")
+        return
+    verdict, manifest = run.read(VERDICT), run.read(MANIFEST)
     out.print(Text.assemble((verdict["scenario"], "bold"), ": ", verdict_text(verdict["verdict"])))
     for reason in verdict["reasons"]:
         out.print(f"  {reason}", markup=False)
-    out.print(Text(f"again: {manifest['replay']}", "dim"))
+    out.print(Text(f"again: {manifest['replay']}", "dim"), soft_wrap=True)
 
 
 def verdict_text(verdict: str) -> Text:

@@ -1,0 +1,52 @@
+"""A run while it goes on: its events line by line, until it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from experiments.run_directory import EVENTS, MANIFEST, RunDirectory
+
+_POLL_S: Final = 0.2
+_TRAFFIC: Final = ("data.sent", "data.received", "data.unsent")
+_HEAD: Final = ("t", "node", "kind")
+
+
+def follow(run: RunDirectory) -> Iterator[str]:
+    """A line an event as they are written, those of single messages counted; ends when the run has its manifest."""
+    offset, counted = 0, 0
+    while True:
+        over = (run.path / MANIFEST).exists()  # looked for first: what was written before it is read below
+        lines, offset = _new(run, offset)
+        for line in lines:
+            event = msgspec.json.decode(line, type=dict[str, Any])
+            if event["kind"] in _TRAFFIC:
+                counted += 1
+                continue
+            if counted:
+                yield f"{'':12}    {counted} messages sent or received"
+                counted = 0
+            yield _words(event)
+        if over:
+            return
+        time.sleep(_POLL_S)
+
+
+def _new(run: RunDirectory, offset: int) -> tuple[list[bytes], int]:
+    """The whole lines behind ``offset``, and where they end."""
+    try:
+        with (run.path / EVENTS).open("rb") as file:
+            file.seek(offset)
+            data = file.read()
+    except FileNotFoundError:
+        return [], offset
+    whole = data[: data.rfind(b"\n") + 1]
+    return whole.splitlines(), offset + len(whole)
+
+
+def _words(event: dict[str, Any]) -> str:
+    details = " ".join(f"{name}={value}" for name, value in event.items() if name not in _HEAD)
+    return f"{event['t'] / 1e9:12.6f} s  {event['node']:<8} {event['kind']:<20} {details}".rstrip()
