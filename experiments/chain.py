@@ -15,6 +15,8 @@ from protocols.sctp.describe import describe
 
 
 def _stimulus(event: dict[str, Any]) -> str:
+    if event["action"] == "cookie":
+        return f"COOKIE-ECHO with a {event['echo']} cookie"
     if event["action"] == "ask":
         return "ask " + ", ".join(f"{r['verb']} {r['address']}".strip() for r in event["requests"])
     return f"{event['action']} {event.get('nic', '')}".strip()

@@ -93,7 +93,7 @@ class Site:
     @property
     def correspondent_address(self) -> str:
         """Where the correspondent node is reached."""
-        return self._of_family(CORRESPONDENTS.addresses(CORRESPONDENT))
+        return self.of_family(CORRESPONDENTS.addresses(CORRESPONDENT))
 
     def mobile_address(self, nic: str = "") -> str:
         """The address of one of the mobile node's NICs, by default its first."""
@@ -101,7 +101,7 @@ class Site:
 
     def address_on(self, segment: Segment) -> str:
         """The address that the mobile node has when it is on a segment."""
-        return self._of_family(segment.mobile_addresses())
+        return self.of_family(segment.mobile_addresses())
 
     def delays_ns(self, segment: Segment) -> dict[str, int]:
         """One-way delays between the mobile node on a segment and the correspondent node."""
@@ -182,6 +182,11 @@ class Site:
         intf.configure(segment.mobile_addresses(), segment.gateways)
         self._where[nic] = segment
 
+    def add_correspondent_address(self) -> None:
+        """Give the correspondent node a second address of each family."""
+        intf = self._net.nic(self.correspondent)
+        intf.configure(CORRESPONDENTS.addresses(CORRESPONDENT + 1))
+
     def impair(self, nic: str, **options: Any) -> None:
         """Change what the link of one of the mobile node's NICs does to packets, in both directions."""
         link = self._net.nic(self.mobile, nic).link
@@ -207,7 +212,8 @@ class Site:
         intf.configure(segment.mobile_addresses(), segment.gateways)
         self._where[intf.name] = segment
 
-    def _of_family(self, addresses: list[str]) -> str:
+    def of_family(self, addresses: list[str]) -> str:
+        """The first of these addresses that is of the sessions' family."""
         return next(str(a.ip) for a in map(ip_interface, addresses) if a.version == self.family)
 
     def _nic_event(self, kind: str, node: str, nic: str, *, time_ns: int, **details: Any) -> None:

@@ -13,6 +13,7 @@ from experiments import run_directory
 from experiments.asking import wrong_answers
 from experiments.bounds import earliest
 from experiments.chain import chain
+from experiments.cookies import wrong_set_ups
 from experiments.evidence import Evidence, gather
 from experiments.growth import growth
 from experiments.growth import measures as growth_measures
@@ -115,7 +116,7 @@ def _unseen_deliveries(evidence: Evidence, session: dict[str, Any]) -> list[str]
 
 def _breaks(evidence: Evidence, session: dict[str, Any]) -> list[str]:
     """Why the session did not survive; nothing when it did. A UDP flow survives losses, unless they go on to its end."""
-    reasons = [*wrong_answers(evidence), *growth(evidence)]
+    reasons = [*wrong_answers(evidence), *wrong_set_ups(evidence), *growth(evidence)]
     stimuli = evidence.of_kind("stimulus")
     used = {arrival.association for arrival in evidence.arrived.values()}
     if len(used) > 1:
@@ -123,7 +124,8 @@ def _breaks(evidence: Evidence, session: dict[str, Any]) -> list[str]:
             f"the session needed {len(used)} associations: the first one ended and did not carry on"
         )
     first = evidence.associations[min(used)] if used and min(used) >= 0 else None
-    if first and first.ended and len(used) == 1 and evidence.of_kind("association.lost", "connection.lost"):
+    lost_ones = [e for e in evidence.of_kind("association.lost", "connection.lost") if "session" in e]
+    if first and first.ended and len(used) == 1 and lost_ones:
         reasons.append(f"the {first.name} ended with {first.ended[1]}")
     for direction in DIRECTIONS:
         sent = [key for key in evidence.sent if key[1] == direction]

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any, Final
 
 from experiments.asking import asked
+from experiments.cookies import echoed
 from experiments.evidence import Evidence
 from experiments.registrations import advertisements, heard, registrations
 from protocols.mobileip.registration import RegistrationRequest
@@ -45,6 +46,8 @@ def _witnessed(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
     match stimulus["action"]:
         case "ask":
             return asked(evidence, stimulus)[0] is not None
+        case "cookie":
+            return echoed(evidence, stimulus)
         case "fail":
             return _fell_silent(evidence, stimulus)
         case "crash":

@@ -82,9 +82,9 @@ class Endpoint(Agent):
             state.association = None
         self.emit("session.disconnect", session=session)
 
-    def do_account(self) -> None:
-        """Report what the kernel keeps for SCTP here."""
-        self.emit("sctp.state", **sctp_state())
+    def do_account(self, kind: str = "sctp.state") -> None:
+        """Report what the kernel keeps for SCTP here, as an event of that kind."""
+        self.emit(kind, **sctp_state())
 
     # -- what subclasses may add to ----------------------------------------------------------------------------------
 

@@ -1,0 +1,89 @@
+"""FIG. 5's cookie tried out: `Prober(lab).at(2.0, Echo.WRONG)`, and whether the correspondent set up what it should."""
+
+from __future__ import annotations
+
+from enum import Enum
+from functools import partial
+from typing import Any, Final
+
+from experiments.evidence import Evidence
+from nodes.cookie_prober import CookieProber
+from protocols.pcapng import Direction as Way
+from protocols.sctp.chunks import CookieEcho
+from topologies.addresses import PC16, VISITED
+
+HOST: Final = "pc16"
+_SOON_S: Final = 0.5
+_STALE_S: Final = 61.0  # Linux's cookies live for 60 s (net.sctp.valid_cookie_life)
+_PORT: Final = 5001
+
+
+class Echo(Enum):
+    """A COOKIE-ECHO to try: as it should be, once more, damaged, or after its lifetime."""
+
+    RIGHT = "right"
+    REPLAYED = "replayed"
+    WRONG = "wrong"
+    STALE = "stale"
+
+
+class Prober:
+    """A host that tries cookies on the correspondent node."""
+
+    def __init__(self, lab: Any) -> None:
+        self._lab = lab
+        site = lab.site
+        site.staff(HOST, CookieProber)
+        self._tell("open", local=site.of_family(VISITED.addresses(PC16)), peer=site.correspondent_address)
+
+    def at(self, time_s: float, echo: Echo) -> None:
+        """Try a cookie: an INIT now (none for a replay), and the COOKIE-ECHO when it is due."""
+        timeline, due_s = self._lab.timeline, time_s
+        if echo is not Echo.REPLAYED:
+            timeline.at(time_s, partial(self._tell, "initiate", peer_port=_PORT))
+            due_s += _STALE_S if echo is Echo.STALE else _SOON_S
+        timeline.at(due_s, partial(self._echo, due_s, echo))
+
+    def _echo(self, due_s: float, echo: Echo) -> None:
+        self._lab.record(
+            "stimulus",
+            action="cookie",
+            at_s=due_s,
+            echo=echo.value,
+            host=HOST,
+            sets_up=int(echo is Echo.RIGHT),
+        )
+        self._account()
+        self._tell("echo", damaged=echo is Echo.WRONG)
+        self._lab.timeline.at(due_s + _SOON_S, self._account)
+
+    def _account(self) -> None:
+        self._lab.agents.command(self._lab.correspondent.name, "account", kind="cookie.state")
+
+    def _tell(self, do: str, **arguments: Any) -> None:
+        self._lab.agents.command(HOST, do, **arguments)
+
+
+def echoed(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
+    """Whether a stimulus' COOKIE-ECHO reached the correspondent node."""
+    return any(
+        packet.direction is Way.IN
+        and packet.node == "cn"
+        and packet.time_ns >= stimulus["t"]
+        and any(isinstance(chunk, CookieEcho) for chunk in packet.chunks)
+        for packet in evidence.trace.sctp
+    )
+
+
+def wrong_set_ups(evidence: Evidence) -> list[str]:
+    """Cookies that set up what they should not, or did not what they should, each as a sentence."""
+    reasons = []
+    for stimulus in evidence.of_kind("stimulus"):
+        if stimulus["action"] != "cookie":
+            continue
+        counts = [e["associations"] for e in evidence.of_kind("cookie.state") if e["t"] >= stimulus["t"]]
+        made = counts[1] - counts[0] if len(counts) > 1 else -1
+        if made != stimulus["sets_up"]:
+            what = f"the {stimulus['echo']} cookie at {stimulus['at_s']} s"
+            reasons.append(f"{what} set up {made} associations where {stimulus['sets_up']} should be")
+    return reasons
