@@ -20,7 +20,7 @@ def shell(topology: str, kernel: Kernel) -> int:
     """Open the command line on a topology; the exit status. Raises BadInput for a topology that does not exist."""
     _find(topology)
     with tempfile.TemporaryDirectory(prefix="roamlab-shell-") as scratch:
-        argv = [sys.executable, "-m", "experiments.interactive", topology]
+        argv = [sys.executable, "-m", "experiments.interactive", topology, scratch]
         if not sys.stdin.isatty():
             # What is piped in is a script: a command that runs must not swallow the lines behind its own.
             script = Path(scratch) / "commands"
@@ -30,7 +30,7 @@ def shell(topology: str, kernel: Kernel) -> int:
             argv=tuple(argv),
             run_dir=Path(scratch),
             seed=1,
-            needs=BASICS | (kernel.abilities & {"sctp", "ipip"}),
+            needs=BASICS | (kernel.abilities & {"sctp", "ipip", "gre"}),
             limit_s=inf,
             interactive=True,
         )
@@ -46,18 +46,22 @@ def _find(topology: str) -> Callable[..., Any]:
     return TOPOLOGIES[topology]
 
 
-def main(topology: str, script: str = "") -> int:
-    """The inside: build the topology and talk to the user."""
-    from network.cli import run_cli
+def main(topology: str, scratch: str, script: str = "") -> int:
+    """The inside: build the topology and talk to the user; agents' logs go to the directory ``scratch``."""
+    from mininet.log import setLogLevel
+
+    from experiments.by_hand import LabCli
     from network.net import Mininet
 
-    with Mininet(topo=_find(topology)()) as net:
+    setLogLevel("info")
+    built = _find(topology)()
+    with Mininet(topo=built) as net:
         net.start()
         if script:
             with Path(script).open() as commands:
-                run_cli(net, commands)
+                LabCli(net, built, Path(scratch), commands)
         else:
-            run_cli(net)
+            LabCli(net, built, Path(scratch))
     return 0
 
 

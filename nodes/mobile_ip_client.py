@@ -17,7 +17,7 @@ from nodes.agent import Agent
 from nodes.mobileip_io import Discovery, MobileIpPort, Registration, announce
 from nodes.mobileip_settings import MobileSettings
 from nodes.mobileip_shell import Shell, fresh_random
-from nodes.routing import TABLE, Routing, arp_for, ask_by_broadcast
+from nodes.routing import MAIN, TABLE, Routing, arp_for, ask_by_broadcast
 from nodes.tunnels import Tunnel, Tunnels
 from protocols.mobileip.actions import (
     Action,
@@ -148,23 +148,29 @@ class MobileIpClient:
                 self._restore()
 
     def _route(self, route: SetDefaultRoute) -> None:
-        home = self._config.home_address
         self._forget_neighbours()
         if route.tunnel_to and route.care_of_address:
             tunnel = Tunnel(route.care_of_address, route.tunnel_to, route.encapsulation)
-            self._routing.route(_EVERYWHERE, self._tunnels.use("reverse", tunnel), source=home)
+            self._default(self._tunnels.use("reverse", tunnel), None)
         else:
             if route.link:
                 self._routing.neighbour(route.gateway, route.interface, route.link)
                 self._neighbours[route.gateway] = route.interface
-            self._routing.route(_EVERYWHERE, route.interface, via=route.gateway, source=home)
+            self._default(route.interface, route.gateway)
             self._tunnels.release("reverse")
-        self._routing.rule(source=home)
+        self._routing.rule(source=self._config.home_address)
+
+    def _default(self, device: str, via: IPv4Address | None) -> None:
+        """Route what comes from the home address; and, in the main table, what has no source yet, which then gets that."""
+        home = self._config.home_address
+        self._routing.route(_EVERYWHERE, device, via=via, source=home)
+        self._routing.route(_EVERYWHERE, device, via=via, source=home, table=MAIN, metric=TABLE)
 
     def _restore(self) -> None:
         ask_by_broadcast(self._interface, on=True)
         self._routing.rule(source=self._config.home_address, on=False)
         self._routing.flush()
+        self._routing.delete_route(_EVERYWHERE, MAIN, TABLE)
         self._forget_neighbours()
         self._tunnels.release("reverse")
         here = self._machine.attachment

@@ -22,6 +22,8 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from protocols.mobileip.actions import Encapsulation
 
+MAIN: Final = 254
+"""The host's own routing table."""
 TABLE: Final = 434
 """The routing table for what Mobile IP routes; its rules have the same number as their priority."""
 _NEWLINK, _DELLINK = 16, 17
@@ -97,9 +99,10 @@ class Routing:
         via: IPv4Address | None = None,
         source: IPv4Address | None = None,
         table: int = TABLE,
+        metric: int = 0,
     ) -> None:
         """Route through a device; ``via`` counts as being on its link even where no prefix says so."""
-        message = _route(destination, table)
+        message = _route(destination, table, metric)
         message["proto"], message["type"] = _STATIC, _UNICAST
         message["scope"] = _SCOPE_LINK if via is None else _SCOPE_UNIVERSE
         message["flags"] = _ONLINK if via is not None else 0
@@ -111,9 +114,9 @@ class Routing:
         message["attrs"] += attributes
         self._do(message, _NEWROUTE, _CREATE_OR_REPLACE, f"add route {destination}", frozenset())
 
-    def delete_route(self, destination: IPv4Network, table: int = TABLE) -> None:
+    def delete_route(self, destination: IPv4Network, table: int = TABLE, metric: int = 0) -> None:
         """Delete a route, whatever it leads through."""
-        message = _route(destination, table)
+        message = _route(destination, table, metric)
         message["scope"] = 255  # any
         self._do(message, _DELROUTE, 0, f"delete route {destination}", _GONE)
 
@@ -241,13 +244,15 @@ def _parts(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         offset += (length + 3) & ~3
 
 
-def _route(destination: IPv4Network, table: int) -> Any:
+def _route(destination: IPv4Network, table: int, metric: int) -> Any:
     message = rtmsg()
     message["family"], message["dst_len"] = socket.AF_INET, destination.prefixlen
     message["proto"] = message["type"] = 0
     attributes: Attributes = [("RTA_TABLE", table)]
     if destination != _EVERYWHERE:
         attributes.append(("RTA_DST", str(destination.network_address)))
+    if metric:
+        attributes.append(("RTA_PRIORITY", metric))
     message["attrs"] = attributes
     return message
 
