@@ -39,7 +39,7 @@ _STATISTICS: Final = struct.Struct("=II")  # tpacket_stats: packets, those dropp
 _ANCILLARY: Final = socket.CMSG_SPACE(_TIMESPEC.size)
 _MESSAGE: Final = 4096
 _TURN: Final = 4096  # packets of one NIC at a time, so that a flood on one leaves the others their share
-_HOLD_S: Final = 0.1  # how long packets are let wait for more to come
+_HOLD_MS: Final = 100  # how long packets are let wait for more to come
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -182,6 +182,8 @@ class _Recorder:
         self._counts: list[int] = []
         self._reader = PacketReader()
         self._poll = select.epoll()
+        self._joining = select.poll()  # select's would stop at descriptor 1023
+        self._joining.register(control, select.POLLIN)
 
     def run(self) -> CaptureReport:
         """Record until the control socket closes and all is drained."""
@@ -191,8 +193,7 @@ class _Recorder:
             running = True
             while running:
                 self._poll.poll()
-                held, _, _ = select.select([self._control], (), (), _HOLD_S)
-                if held:
+                if self._joining.poll(_HOLD_MS):
                     running = self._join()
                 self._record(fd for fd, _ in self._poll.poll(0) if fd in self._taps)
             while self._record(self._taps):

@@ -4,6 +4,7 @@ All are documentation prefixes (RFC 5737, RFC 3849), so no packet of an experime
 
     home           192.0.2.0/24          2001:db8:1::/64
     visited        198.51.100.0/25       2001:db8:2::/64
+    attacker       198.51.100.64/27      2001:db8:2:0:a::/80       within visited, behind the attacker's host
     visited2       198.51.100.128/25     2001:db8:3::/64
     correspondent  203.0.113.0/27        2001:db8:4::/64
     transit links  203.0.113.128/25      2001:db8:f000::/36, one /30 and one /64 each
@@ -20,6 +21,7 @@ ROUTER: Final = 1
 MOBILE: Final = 10
 CORRESPONDENT: Final = 10
 PC16: Final = 116
+VICTIM: Final = 117
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,11 @@ def _subnet(ipv4: str, ipv6: str) -> Subnet:
 EVERYTHING: Final = _subnet("0.0.0.0/0", "::/0")
 HOME: Final = _subnet("192.0.2.0/24", "2001:db8:1::/64")
 VISITED: Final = _subnet("198.51.100.0/25", "2001:db8:2::/64")
+ATTACKER: Final = _subnet("198.51.100.64/27", "2001:db8:2:0:a::/80")
 VISITED2: Final = _subnet("198.51.100.128/25", "2001:db8:3::/64")
 CORRESPONDENTS: Final = _subnet("203.0.113.0/27", "2001:db8:4::/64")
+
+CROWD: Final = IPv6Network("2001:db8:c000::/36")  # a /64 for each segment of topologies/crowd.py
 
 HOME_SITE: Final = _subnet("203.0.113.128/27", "2001:db8:f000::/40")
 FOREIGN_SITE: Final = _subnet("203.0.113.160/27", "2001:db8:f100::/40")
