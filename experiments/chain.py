@@ -19,6 +19,8 @@ def _stimulus(event: dict[str, Any]) -> str:
         return f"COOKIE-ECHO with a {event['echo']} cookie"
     if event["action"] == "ask":
         return "ask " + ", ".join(f"{r['verb']} {r['address']}".strip() for r in event["requests"])
+    if event["action"] == "attack":
+        return f"attack: {event['what']}"
     return f"{event['action']} {event.get('nic', '')}".strip()
 
 

@@ -114,6 +114,11 @@ class Site:
         for name in (self.mobile, self.correspondent):
             self._net[name].sysctl({"net.sctp.addip_enable": 0})
 
+    def without_auth(self) -> None:
+        """Take ASCONFs without AUTH on both nodes, in associations that are set up from now on."""
+        for name in (self.mobile, self.correspondent):
+            self._net[name].sysctl({"net.sctp.auth_enable": 0, "net.sctp.addip_noauth_enable": 1})
+
     # -- Mobile IP -----------------------------------------------------------------------------------------------
 
     def start_mobile_ip(self, terms: Terms, *, used: bool = True) -> MobileIp:
@@ -135,10 +140,10 @@ class Site:
         self.staff(agent.name, agent.make)
         self.tell(agent.name, "serve", agent.settings)
 
-    def staff(self, name: str, make: Callable[..., Agent]) -> None:
-        """Start an agent's process in a host."""
+    def staff(self, name: str, make: Callable[..., Agent], host: str = "") -> None:
+        """Start an agent's process in a host, by default the one of its name."""
         log = self._run.path / f"{name}.log"
-        self._agents.adopt(launch(make, name, self._net[name].namespace.fd, log))
+        self._agents.adopt(launch(make, name, self._net[host or name].namespace.fd, log))
 
     def tell(self, name: str, do: str, arguments: Any) -> None:
         """Give an agent a command; the arguments are a mapping or a Struct."""
@@ -186,6 +191,10 @@ class Site:
         """Give the correspondent node a second address of each family."""
         intf = self._net.nic(self.correspondent)
         intf.configure(CORRESPONDENTS.addresses(CORRESPONDENT + 1))
+
+    def block(self, router: str, source: str, destination: str) -> None:
+        """Have a router drop what comes from one prefix and goes to another."""
+        self._net[router].cmd(f"ip rule add priority 10 from {source} to {destination} blackhole")
 
     def impair(self, nic: str, **options: Any) -> None:
         """Change what the link of one of the mobile node's NICs does to packets, in both directions."""

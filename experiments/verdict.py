@@ -15,6 +15,7 @@ from experiments.bounds import earliest
 from experiments.chain import chain
 from experiments.cookies import wrong_set_ups
 from experiments.evidence import Evidence, gather
+from experiments.gains import attack_measures, gained, wrong_gains
 from experiments.growth import growth
 from experiments.growth import measures as growth_measures
 from experiments.registrations import measures
@@ -57,7 +58,7 @@ def judge(run: RunDirectory) -> Judgement:
         figure=scenario.figure,
         verdict=verdict.value,
         expected=scenario.expect.value,
-        reasons=[*(invalid or broken or [_survival(evidence)]), *_way(evidence)],
+        reasons=[*(invalid or broken or [_survival(evidence)]), *_way(evidence), *gained(evidence)],
         sent=_count(dict.fromkeys(evidence.sent, 1)),
         delivered=_count(dict.fromkeys(evidence.delivered, 1)),
         lost=_count({key: 1 for key in evidence.sent if key not in evidence.delivered}),
@@ -65,7 +66,7 @@ def judge(run: RunDirectory) -> Judgement:
         outage_s=_outages(evidence, session, stimuli),
         lower_bound_s=bound,
         waits_s=waits,
-        measures={**measures(evidence), **growth_measures(evidence)},
+        measures={**measures(evidence), **growth_measures(evidence), **attack_measures(evidence)},
         virtual_s=round(events[-1]["t"] / 1e9, 9),
         chain=chain(evidence, events[0]["epoch_ns"], session["mobile"], session["correspondent"]),
     )
@@ -83,6 +84,7 @@ def _material(
     if not any(e["kind"] == "run.end" for e in events):
         return None, "the run did not come to its end"
     nodes = {e["node"] for e in events if e["kind"] in ("stimulus", "mip.serving")}
+    nodes |= {e["where"] for e in events if e["kind"] == "attack.stakes"}
     nodes |= {session["mobile"], session["correspondent"]}
     try:
         captured = trace.load(run.path / run_directory.CAPTURE, nodes)
@@ -116,7 +118,7 @@ def _unseen_deliveries(evidence: Evidence, session: dict[str, Any]) -> list[str]
 
 def _breaks(evidence: Evidence, session: dict[str, Any]) -> list[str]:
     """Why the session did not survive; nothing when it did. A UDP flow survives losses, unless they go on to its end."""
-    reasons = [*wrong_answers(evidence), *wrong_set_ups(evidence), *growth(evidence)]
+    reasons = [*wrong_answers(evidence), *wrong_set_ups(evidence), *growth(evidence), *wrong_gains(evidence)]
     stimuli = evidence.of_kind("stimulus")
     used = {arrival.association for arrival in evidence.arrived.values()}
     if len(used) > 1:

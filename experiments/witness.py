@@ -12,6 +12,7 @@ from typing import Any, Final
 from experiments.asking import asked
 from experiments.cookies import echoed
 from experiments.evidence import Evidence
+from experiments.gains import arrived
 from experiments.registrations import advertisements, heard, registrations
 from protocols.mobileip.registration import RegistrationRequest
 from protocols.pcapng import Direction as Way
@@ -48,6 +49,8 @@ def _witnessed(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
             return asked(evidence, stimulus)[0] is not None
         case "cookie":
             return echoed(evidence, stimulus)
+        case "attack":
+            return arrived(evidence, stimulus)
         case "fail":
             return _fell_silent(evidence, stimulus)
         case "crash":

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from topologies.attacked import WithAttacker
 from topologies.figure1 import HomeAndVisited
 from topologies.roaming import RoamingTopo, Segment
 from topologies.two_segments import TwoSegments
@@ -9,6 +10,7 @@ from topologies.two_segments import TwoSegments
 TOPOLOGIES: Final[dict[str, type[RoamingTopo]]] = {
     "HomeAndVisited": HomeAndVisited,
     "TwoSegments": TwoSegments,
+    "WithAttacker": WithAttacker,
 }
 
-__all__ = ["TOPOLOGIES", "HomeAndVisited", "RoamingTopo", "Segment", "TwoSegments"]
+__all__ = ["TOPOLOGIES", "HomeAndVisited", "RoamingTopo", "Segment", "TwoSegments", "WithAttacker"]

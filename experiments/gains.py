@@ -1,0 +1,141 @@
+"""What an attacker got, by the capture and the events: data, requests granted, associations, a mobility binding.
+
+``attack.stakes`` says which addresses are the attacker's (or its victim's), where they lead to, and what the kernel is expected
+to let the attacker have; ``attack.sent`` is one packet of the attack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+from experiments.evidence import Evidence
+from protocols.pcapng import Direction as Way
+from protocols.sctp import chunks, packet
+from protocols.sctp.parameters import ErrorCauseIndication
+from protocols.trace import Message, SctpPacket
+
+_TOLD: Final = {
+    "data": "{} DATA packets of the session",
+    "requests": "{} forged requests granted",
+    "associations": "{} associations of the mobile node's replaced or made up",
+    "bindings": "{} changes of the mobility binding",
+}
+KINDS: Final = tuple(_TOLD)
+"""What can be got."""
+
+
+def arrived(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
+    """Whether every packet of an attack left the attacker and came to the node that it was meant for.
+
+    HMACs are not compared: a receiving Linux overwrites them in the packet that is being captured (docs/findings.md).
+    """
+    sent = [e for e in evidence.of_kind("attack.sent") if e["act"] == stimulus["act"]]
+    seen = {
+        (p.node, p.direction, str(p.source), _essence(p.raw))
+        for p in evidence.trace.sctp
+        if p.time_ns >= stimulus["t"]
+    }
+    return bool(sent) and all(
+        (node, way, e["source"], _essence(bytes.fromhex(e["data"]))) in seen
+        for e in sent
+        for node, way in ((stimulus["node"], Way.OUT), (stimulus["target"], Way.IN))
+    )
+
+
+def _essence(data: bytes) -> tuple[int, tuple[chunks.Chunk, ...]]:
+    """A packet without what its receiver changes."""
+    sent = Message(data)
+    return sent.tag, tuple(replace(c, hmac=b"") if isinstance(c, chunks.Auth) else c for c in sent.chunks)
+
+
+def gains(evidence: Evidence) -> dict[str, int]:
+    """How much of each kind the attacker got; nothing where nobody attacked."""
+    stakes = evidence.of_kind("attack.stakes")
+    if not stakes:
+        return {}
+    stake, stimuli = stakes[0], evidence.of_kind("stimulus")
+    since = stimuli[0]["t"] if stimuli else 0
+    return {
+        "data": sum(_carries(p, chunks.Data) for p in _to_stakes(evidence, stake)),
+        "requests": _granted(evidence, stake),
+        "associations": _associations(evidence, since),
+        "bindings": _bindings(evidence, since),
+    }
+
+
+def gained(evidence: Evidence) -> list[str]:
+    """One sentence: what the attacker got."""
+    if not evidence.of_kind("attack.stakes"):
+        return []
+    got = [_TOLD[kind].format(number) for kind, number in gains(evidence).items() if number]
+    return [f"the attacker got: {', '.join(got) or 'nothing'}"]
+
+
+def wrong_gains(evidence: Evidence) -> list[str]:
+    """Where the attacker got more or less than the scenario expects of this kernel, as sentences."""
+    wrong = []
+    for stake in evidence.of_kind("attack.stakes"):
+        for kind, number in gains(evidence).items():
+            if bool(number) != (kind in stake["concedes"]):
+                expected = "some" if kind in stake["concedes"] else "none"
+                wrong.append(f"the attacker got {_TOLD[kind].format(number)} where {expected} were expected")
+    return wrong
+
+
+def attack_measures(evidence: Evidence) -> dict[str, float]:
+    """What was gained as figures, the packets of the attack, and what came to the stakes besides DATA."""
+    stakes = evidence.of_kind("attack.stakes")
+    if not stakes:
+        return {}
+    to_stakes = list(_to_stakes(evidence, stakes[0]))
+    return {
+        **{f"attacker_{kind}": float(number) for kind, number in gains(evidence).items()},
+        "attacker_packets": float(len(evidence.of_kind("attack.sent"))),
+        "attacker_heartbeats": float(sum(_carries(p, chunks.Heartbeat) for p in to_stakes)),
+        "attacker_other_answers": float(
+            sum(not _carries(p, chunks.Data) and not _carries(p, chunks.Heartbeat) for p in to_stakes)
+        ),
+    }
+
+
+def _to_stakes(evidence: Evidence, stake: dict[str, Any]) -> Iterator[SctpPacket]:
+    """SCTP packets for the attacker's or victim's addresses, as they arrive where those lead to."""
+    for p in evidence.trace.sctp:
+        if p.node == stake["where"] and p.direction is Way.IN and str(p.destination) in stake["addresses"]:
+            yield p
+
+
+def _carries(seen: SctpPacket, kind: type[chunks.Chunk]) -> bool:
+    return any(isinstance(chunk, kind) for chunk in seen.chunks)
+
+
+def _granted(evidence: Evidence, stake: dict[str, Any]) -> int:
+    """Requests of forged ASCONFs that the target acknowledged without a cause."""
+    forged: dict[int, int] = {}
+    for event in evidence.of_kind("attack.sent"):
+        if event["forged"]:
+            for chunk in packet.decode(bytes.fromhex(event["data"])).chunks:
+                if isinstance(chunk, chunks.Asconf):
+                    forged[chunk.serial] = len(chunk.requests)
+    granted = 0
+    for seen, answer in evidence.trace.asconfs:
+        if (
+            seen.node == stake["target"]
+            and seen.direction is Way.OUT
+            and isinstance(answer, chunks.AsconfAck)
+        ):
+            refused = sum(isinstance(p, ErrorCauseIndication) for p in answer.parameters)
+            granted += forged.pop(answer.serial, refused) - refused
+    return granted
+
+
+def _associations(evidence: Evidence, since: int) -> int:
+    """Associations that the session's correspondent node restarted or accepted beyond those that attackers may have."""
+    return sum(e["t"] >= since for e in evidence.of_kind("association.restarted"))
+
+
+def _bindings(evidence: Evidence, since: int) -> int:
+    """Changes of mobility binding tables since the attack began, whatever agent keeps them."""
+    return sum(e["t"] >= since for e in evidence.of_kind("mip.table"))

@@ -1,0 +1,38 @@
+"""Forged ASCONFs (RFC 5061, 6): off the path and on it, with AUTH and without, and with the key that INIT and INIT-ACK tell."""
+
+from experiments.asking import Request
+from experiments.attacks import Attacker, Position, Sign
+from experiments.lab import Lab
+from experiments.scenario import Verdict, scenario
+from protocols.mobility import Verb
+from topologies import WithAttacker
+
+
+def _redirect(lab: Lab, attacker: Attacker, signing: Sign) -> None:
+    """Have the correspondent add the attacker's address and prefer it, and then forget the mobile node's."""
+    session = lab.mobile.connect(lab.correspondent, managed=False)
+    home, here = lab.site.address_on(lab.home), attacker.address
+    lab.at(1.0).start(session.stream(every=0.02))
+    wanted = Request(Verb.ADD, here), Request(Verb.SET_PRIMARY, here)
+    attacker.at(4.0).forge(*wanted, source=here, signing=signing)
+    attacker.at(5.0).forge(Request(Verb.DELETE, home), source=here, signing=signing)
+    lab.until(10.0)
+
+
+@scenario("attack-asconf", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
+def attack_asconf(lab: Lab, position: Position = "off-path", signing: Sign = "none") -> None:
+    """ASCONFs forged off the path or on it, without AUTH or with a made-up HMAC: discarded in silence."""
+    _redirect(lab, Attacker(lab, position), signing)
+
+
+@scenario("attack-asconf-noauth", figure="none", topology=WithAttacker, expect=Verdict.BROKE)
+def attack_asconf_noauth(lab: Lab) -> None:
+    """The same on the path with AUTH switched off at both ends: the session's data goes to the attacker."""
+    lab.site.without_auth()
+    _redirect(lab, Attacker(lab, "on-path", concedes=("data", "requests")), "none")
+
+
+@scenario("attack-asconf-key", figure="none", topology=WithAttacker, expect=Verdict.BROKE)
+def attack_asconf_key(lab: Lab) -> None:
+    """With AUTH, by one who saw INIT and INIT-ACK and so has the key (RFC 4895, 6.1): the data goes to the attacker."""
+    _redirect(lab, Attacker(lab, "on-path", concedes=("data", "requests")), "key")

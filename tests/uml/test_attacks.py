@@ -1,0 +1,69 @@
+"""Attacks in a guest: what arrived, what the verdict says that the attacker got, and what became of the session."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+from experiments import orchestrator
+from experiments.result import Judgement
+from experiments.scenario import find
+from kernels.choose import lab_kernels, select
+
+Play = Callable[..., Judgement]
+
+pytestmark = [
+    pytest.mark.skipif(
+        shutil.which("linux.uml") is None, reason="needs linux.uml: apt-get install user-mode-linux"
+    ),
+    pytest.mark.skipif(not lab_kernels(), reason="needs a lab kernel: ./lab kernel"),
+    pytest.mark.timeout(300),
+]
+
+
+@pytest.fixture(scope="module")
+def play(tmp_path_factory: pytest.TempPathFactory) -> Play:
+    """Play a scenario once a module; it must come to the verdict that it announces."""
+    runs = tmp_path_factory.mktemp("attacks")
+    played: dict[tuple[str, ...], Judgement] = {}
+
+    def once(name: str, **settings: str) -> Judgement:
+        key = (name, *map(str, sorted(settings.items())))
+        if key not in played:
+            scenario = find(name)
+            result = orchestrator.run(
+                scenario,
+                scenario.complete(settings),
+                seed=1,
+                kernel=select("uml"),
+                runs=runs,
+                on_line=lambda _line: None,
+            )
+            played[key] = result.judgement
+            assert result.judgement.verdict == result.judgement.expected, result.judgement.reasons
+        return played[key]
+
+    return once
+
+
+@pytest.mark.parametrize(
+    ("position", "signing"), [("off-path", "none"), ("on-path", "none"), ("on-path", "junk")]
+)
+def test_with_auth_a_forged_asconf_gets_nothing_not_even_an_answer(
+    play: Play, position: str, signing: str
+) -> None:
+    judgement = play("attack-asconf", position=position, signing=signing)
+    assert "the attacker got: nothing" in judgement.reasons
+    assert judgement.measures["attacker_packets"] == 2
+    assert judgement.measures["attacker_other_answers"] == 0
+    assert judgement.lost.up == judgement.lost.down == 0
+
+
+@pytest.mark.parametrize("name", ["attack-asconf-noauth", "attack-asconf-key"])
+def test_without_auth_or_with_the_key_an_attacker_on_the_path_gets_the_data(play: Play, name: str) -> None:
+    judgement = play(name)
+    assert judgement.measures["attacker_requests"] == 3
+    assert judgement.measures["attacker_data"] > 100
+    assert "the attacker got: nothing" not in judgement.reasons
