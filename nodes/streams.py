@@ -56,6 +56,7 @@ class Connection:
         self._sock = sock
         self._up = up
         self._lost = False
+        self._broken = 0
         self._deframer = Deframer()
         self._messages: deque[bytes] = deque()
         self._unsent = b""
@@ -91,6 +92,9 @@ class Connection:
         while not self._messages:
             if self._lost:
                 return b""
+            if self._broken:
+                self._lost = True
+                return Notification("connection.lost", "", self._broken)
             try:
                 data = self._sock.recv(_CHUNK)
             except BlockingIOError:
@@ -131,6 +135,8 @@ class Connection:
                 self._unsent = self._unsent[self._sock.send(self._unsent) :]
             except BlockingIOError:
                 return False
+            except OSError as error:  # the socket is readable now, and whoever reads is told
+                self._unsent, self._broken = b"", error.errno or 0
         return True
 
 
@@ -215,6 +221,10 @@ class ConnectionListener:
             return None
         return Connection(accepted, up=True)
 
+    def close(self) -> None:
+        """Stop listening."""
+        self._sock.close()
+
 
 class FlowListener:
     """A UDP socket that makes a flow of each new correspondent's datagrams."""
@@ -237,6 +247,10 @@ class FlowListener:
         sock = _socket(socket.SOCK_DGRAM, self._local, self._port)
         sock.connect(peer)  # more exact than the listener's, so what follows comes to it
         return Flow(sock, (data,))
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._sock.close()
 
 
 def open_channel(transport: str, local: str, *, kernel_announces: bool = False) -> Channel:
