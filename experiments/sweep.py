@@ -144,7 +144,7 @@ class Sweep:
                 on_row(row, True)
             else:
                 runs = str(self.path.absolute() / RUNS)
-                orders[key] = Order(grid.scenario.name, seed, runs, kernel_name(kernel), parameters)
+                orders[key] = Order(grid.scenario.name, seed, runs, kernel_name(kernel), parameters, on)
         keys = {id(order): key for key, order in orders.items()}
         failures = []
         for order, result in each(pool, list(orders.values())):

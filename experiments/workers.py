@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import multiprocessing
 import os
+import platform
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
@@ -19,6 +20,7 @@ from typing import Any, Final
 
 from experiments import orchestrator
 from experiments.errors import LabError
+from experiments.identity import differences, identity
 from experiments.result import Result
 from experiments.scenario import find
 from kernels.choose import select
@@ -33,6 +35,7 @@ class Order:
 
     parameters   complete, by name
     kernel       what ``--kernel`` takes; None for the machine's default
+    identity     what the machine that carries it out must have in common with ours, as experiments.identity has it
     runs         where the run directory goes, on the machine that carries it out
     """
 
@@ -41,18 +44,31 @@ class Order:
     runs: str
     kernel: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
+    identity: dict[str, Any] = field(default_factory=dict)
 
 
 def carry_out(order: Order) -> Result:
-    """Make the run. Raises LabError or KernelError where there can't be one."""
+    """Make the run. Raises LabError or KernelError where there can't be one, or not the one that was ordered."""
+    kernel = select(order.kernel)
+    if order.identity:
+        _refuse_another(order.identity, identity(kernel))
     return orchestrator.run(
         find(order.scenario),
         order.parameters,
         seed=order.seed,
-        kernel=select(order.kernel),
+        kernel=kernel,
         runs=Path(order.runs),
         on_line=lambda _line: None,
     )
+
+
+def _refuse_another(ordered: dict[str, Any], here: dict[str, Any]) -> None:
+    """Raise LabError where a run here would not be the one ordered; the processor's model makes no difference."""
+    unlike = [name for name, _, _ in differences(ordered, here) if name != "cpu"]
+    if unlike:
+        raise LabError(
+            f"the worker on {platform.node()} is not like the machine that asks: {', '.join(unlike)} differ"
+        )
 
 
 def cores() -> int:

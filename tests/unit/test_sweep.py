@@ -212,3 +212,11 @@ def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match="choose another with --out"), Sweep(tmp_path / "file").held():
         pass
+
+
+def test_a_worker_with_another_kernel_or_code_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "select", lambda choice: choice)
+    monkeypatch.setattr(workers, "identity", lambda _kernel: {"code_sha256": "b", "cpu": "another"})
+    order = Order("fig09", 1, "/nowhere", "7.3.4", {}, {"code_sha256": "a", "cpu": "ours"})
+    with pytest.raises(LabError, match=r"not like the machine that asks: code_sha256 differ"):
+        workers.carry_out(order)

@@ -1,0 +1,51 @@
+"""Busy loops end with the block, and with the process that started them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from experiments.load import busy
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+KEEPS_BUSY = "from experiments.load import busy\nwith busy(2) as pids:\n print(*pids, flush=True)\n input()"
+
+
+def running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def gone(pids: list[int], within_s: float = 10.0) -> bool:
+    deadline = time.monotonic() + within_s
+    while any(map(running, pids)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not any(map(running, pids))
+
+
+def test_loops_run_within_the_block_and_not_after_it() -> None:
+    with busy(2) as pids:
+        assert all(map(running, pids))
+    assert not any(map(running, pids))
+
+
+def test_loops_end_when_what_started_them_is_killed() -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", KEEPS_BUSY],
+        cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert parent.stdout is not None
+    loops = [int(pid) for pid in parent.stdout.readline().split()]
+    assert len(loops) == 2
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.communicate()
+    assert gone(loops)
