@@ -1,8 +1,8 @@
 """FIG. 2 to 4 from any capture: each SCTP packet's common header, chunks and parameters, by name and field.
 
 A filter is words that must all fit a packet. A word is a name (``asconf``, ``set-primary``: a chunk, parameter or cause), a
-field with its value (``address=192.0.2.10``, ``serial=7``, ``src=``, ``dst=``, ``node=``, ``tag=``), or either with ``!``
-before it, which must not fit.
+field with its value (``address=192.0.2.10``, ``serial=7``, ``src=``, ``dst=``, ``node=``, ``way=out``, ``tag=``), or one of
+these with ``!`` before it, which must not fit.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ from protocols.sctp.tlv import Tlv
 from protocols.trace import SctpPacket
 
 _WAYS: Final = {Direction.IN: " in", Direction.OUT: " out"}
-_PACKET_FIELDS: Final = frozenset({"src", "dst", "sport", "dport", "tag", "node", "nic", "packet"})
+_PACKET_FIELDS: Final = frozenset(
+    {"src", "dst", "sport", "dport", "tag", "node", "nic", "packet", "way", "tunnel"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,9 @@ def _facts(packet: SctpPacket) -> tuple[set[str], set[tuple[str, str]]]:
         ("node", packet.node.lower()),
         ("nic", packet.nic.lower()),
         ("packet", str(packet.index)),
+        ("way", _WAYS.get(packet.direction, "").strip()),
     }
+    values |= {("tunnel", str(outer.destination)) for outer in packet.outer} or {("tunnel", "none")}
     names: set[str] = set()
     for chunk in packet.chunks:
         _collect(chunk, names, values)

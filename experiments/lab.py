@@ -44,7 +44,8 @@ class Stream:
 class Session:
     """What an application keeps with its correspondent; its associations may come and go.
 
-    ``called``: the correspondent node set it up, to the mobile node's home address.
+    ``called``: the correspondent node set it up, to the mobile node's home address; ``anywhere``: that listened on all its
+    addresses.
     """
 
     number: int
@@ -55,6 +56,7 @@ class Session:
     managed: bool = True
     transport: Transport = "sctp"
     called: bool = False
+    anywhere: bool = False
 
     def stream(self, every: float = 0.02, size: int = 200) -> Stream:
         """A stream to start: up and down at once, until two seconds before the scenario's end."""
@@ -75,11 +77,19 @@ class Correspondent:
 
     name: str
 
-    def connect(self, mobile: Mobile, *, transport: Transport = "sctp") -> Session:
+    def connect(self, mobile: Mobile, *, transport: Transport = "sctp", anywhere: bool = False) -> Session:
         """Set up a session to the mobile node's home address now, and wait for it. Raises LabError as Mobile.connect."""
         number = len(mobile.sessions) + 1
         session = Session(
-            number, mobile, self, Announce.SOCKET, Wishes(), managed=False, transport=transport, called=True
+            number,
+            mobile,
+            self,
+            Announce.SOCKET,
+            Wishes(),
+            managed=False,
+            transport=transport,
+            called=True,
+            anywhere=anywhere,
         )
         return mobile.keep(session)
 
@@ -192,7 +202,8 @@ class Lab:
         waiting = session.mobile.name if session.called else session.correspondent.name
         earlier = session.mobile.sessions[:-1]
         if session.transport not in {s.transport for s in earlier if s.called == session.called}:
-            local = self.site.mobile_address() if session.called else self.site.wildcard
+            at_home = session.called and not session.anywhere
+            local = self.site.mobile_address() if at_home else self.site.wildcard
             self.agents.command(waiting, "listen", local=local, port=PORT, transport=session.transport)
             wanted = len(self._listening) + 1
             self._await(

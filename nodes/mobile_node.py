@@ -68,6 +68,11 @@ class MobileNode(Endpoint):
         self._policy.asked_otherwise()
         self._association.set_primary(min(self._association.addresses()))
 
+    def do_prefer(self, address: str, family: int) -> None:
+        """Have every INIT and INIT-ACK from now on ask for an address as primary path (FIG. 10; RFC 5061, 5.4)."""
+        self._rewriter = OutgoingRewriter(self, family)
+        self._rewriter.rules.prefer = ip_address(address)
+
     # -- FIG. 8: the radio decides --------------------------------------------------------------------------------
 
     def do_radio(self, preferred: str, thresholds: dict[str, Any]) -> None:

@@ -1,0 +1,133 @@
+"""docs/figures.md, row by row: each step of each figure is in the run that the page names, in the figure's order."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from experiments import run_directory
+from experiments.decoding import Filter
+from experiments.run_directory import RunDirectory
+from kernels.choose import select
+from tests.uml.mobile_ip_runs import Played, Player, needs_lab_kernel
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "figures.md"
+
+pytestmark = needs_lab_kernel
+
+
+@dataclass(frozen=True)
+class Row:
+    number: int
+    shown_by: str
+
+    def times(self, run: Played) -> list[int]:
+        """When the run shows it, in ns since its start."""
+        kind, _, words = self.shown_by.partition(": ")
+        if kind == "packet":
+            wanted = Filter.parse(words)
+            return [p.time_ns - run.start for p in run.trace.sctp if wanted.fits(p)]
+        assert kind == "event", self.shown_by
+        event, *details = words.split(" ")
+        texts = [(e["t"], json.dumps(e)) for e in run.of(event)]
+        return [t for t, text in texts if " ".join(details) in text or all(word in text for word in details)]
+
+
+def tables() -> list[tuple[str, list[Row]]]:
+    """Each table of the page with the run that it is about."""
+    found: list[tuple[str, list[Row]]] = []
+    rows: list[Row] = []
+    for line in PAGE.read_text().splitlines():
+        if named := re.fullmatch(r"Run: `(.+)`", line):
+            rows = []
+            found.append((named[1], rows))
+        elif cells := re.fullmatch(r"\| (\d+) \| (.+) \| (.+) \|", line):
+            rows.append(Row(int(cells[1]), cells[3]))
+    return found
+
+
+TABLES = tables()
+
+
+def test_the_page_has_every_figure_that_a_scenario_plays() -> None:
+    assert len(TABLES) >= 14
+    assert all(rows for _, rows in TABLES)
+
+
+@pytest.mark.parametrize(("run", "rows"), TABLES, ids=[f"{run} {n}" for n, (run, _) in enumerate(TABLES)])
+def test_every_step_is_in_the_run_in_the_figure_s_order(mobile_ip: Player, run: str, rows: list[Row]) -> None:
+    name, *settings = run.split(" ")
+    played = mobile_ip(name, **dict(setting.split("=") for setting in settings))
+    reached = 0
+    for row in rows:
+        later = [time for time in row.times(played) if time >= reached]
+        assert later, f"step {row.number} ({row.shown_by}) is not in the run after {reached / 1e9} s"
+        reached = min(later)
+
+
+def outage_ratios(run: Played) -> list[float]:
+    """Outage over bound, up and down."""
+    judged = run.judgement
+    pairs = [
+        (judged.outage_s.up, judged.lower_bound_s.up),
+        (judged.outage_s.down, judged.lower_bound_s.down),
+    ]
+    return [outage / bound for outage, bound in pairs if outage is not None and bound]
+
+
+@pytest.mark.parametrize("family", ["4", "6"])
+@pytest.mark.parametrize("gap", ["0", "2"])
+def test_fig_9_in_one_message_is_as_fast_as_physics_lets(mobile_ip: Player, family: str, gap: str) -> None:
+    """At most 1.1 times the bound, without the kernel's own wait, on a kernel with the regression as well."""
+    run = mobile_ip("fig09", way="rewriting", family=family, gap=gap)
+    ratios = outage_ratios(run)
+    assert len(ratios) == 2
+    assert all(ratio <= 1.1 for ratio in ratios), ratios
+    assert run.judgement.waits_s["kernel"] < 0.02
+    assert any("way rewriting: 2" in reason for reason in run.judgement.reasons)
+
+
+def test_through_the_socket_the_kernel_does_not_wait_either(mobile_ip: Player) -> None:
+    run = mobile_ip("fig09", way="socket")
+    assert run.judgement.waits_s["kernel"] < 0.02
+    assert mobile_ip("fig09").judgement.waits_s["kernel"] > 0.5
+    assert not run.of("asconf.rewritten")
+
+
+def test_a_rewritten_packet_is_signed_as_the_kernel_would(mobile_ip: Player) -> None:
+    from experiments.decoding import decode
+
+    run = mobile_ip("fig09", way="rewriting")
+    shown = "\n".join(decode(run.capture, "asconf"))
+    assert shown.count("checked: right") >= 4
+    assert "checked: wrong" not in shown
+
+
+@pytest.mark.parametrize("way", ["socket", "rewriting"])
+def test_moves_without_end_leave_nothing_behind(mobile_ip: Player, way: str) -> None:
+    run = mobile_ip("pingpong", moves="40", way=way)
+    assert run.judgement.lost.up == run.judgement.lost.down == 0
+    assert run.judgement.duplicated.up == run.judgement.duplicated.down == 0
+    assert run.judgement.measures["state_cn_addresses"] <= 3
+
+
+def test_a_kernel_without_the_queue_says_what_it_lacks(tmp_path: Path) -> None:
+    from experiments import orchestrator
+    from experiments.scenario import find
+
+    scenario = find("fig09")
+    result = orchestrator.run(
+        scenario,
+        scenario.complete({"way": "rewriting"}),
+        seed=1,
+        kernel=select("debian"),
+        runs=tmp_path,
+        on_line=lambda _line: None,
+    )
+    assert result.judgement.verdict == "unsupported"
+    assert "CONFIG_NF_TABLES_IPV4" in result.judgement.reasons[0]
+    assert RunDirectory.open(Path(result.run_dir)).read(run_directory.VERDICT)["verdict"] == "unsupported"
