@@ -48,6 +48,16 @@ class Notification:
     error: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class PathState:
+    """What the kernel keeps for one path (RFC 6458, 8.2.2): ``cwnd`` in bytes, RTO and smoothed RTT in ms."""
+
+    address: str
+    cwnd: int
+    rto_ms: int
+    srtt_ms: int
+
+
 def _bound(local: str, port: int) -> Any:
     """A socket bound to an address, for that address's family alone."""
     ipv6 = ":" in local
@@ -137,6 +147,17 @@ class Association:
         """
         listed = (_plain(address) for address, _ in self._sock.getladdrs())
         return frozenset(a for a in listed if not (ip_address(a).is_loopback or ip_address(a).is_link_local))
+
+    def paths(self) -> list[PathState]:
+        """The state of each path to the peer, as the kernel has it now; none when the association has ended."""
+        found = []
+        try:
+            for address, port in self._sock.getpaddrs():
+                state = self._sock.get_paddrinfo(0, (address, port))
+                found.append(PathState(_plain(address), state.cwnd, state.rto, state.srtt))
+        except OSError:
+            return found
+        return found
 
     def add(self, address: str) -> None:
         """Ask the peer to add a local address (ASCONF, ADD IP). OSError when the socket refuses."""

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from nodes.agent import Agent, now_ns
-from nodes.association import Notification
+from nodes.association import Association, Notification, PathState
 from nodes.sctp_state import sctp_state
 from nodes.streams import Channel, Listening, listen, open_channel
 from protocols import payload
 from protocols.payload import Direction, Kind, Message
+
+_LOOK_NS: Final = 100_000_000  # how often a sender looks at its paths
 
 
 @dataclass(slots=True)
@@ -25,6 +27,8 @@ class _Session:
     association: Channel | None = None
     next_sequence: int = 0
     backlog: deque[bytes] = field(default_factory=deque)
+    paths: dict[str, PathState] = field(default_factory=dict)
+    looked_ns: int = 0
 
 
 class Endpoint(Agent):
@@ -164,6 +168,25 @@ class Endpoint(Agent):
         self.emit("data.sent", **details)
         session.backlog.append(message.encode(size))
         self._flush(session, session.association)
+        if message.sent_ns - session.looked_ns >= _LOOK_NS:
+            session.looked_ns = message.sent_ns
+            self._look(session)
+
+    def _look(self, session: _Session) -> None:
+        """Report what the kernel keeps for each path, where it has changed since the last look."""
+        if not isinstance(session.association, Association):
+            return
+        for path in session.association.paths():
+            if session.paths.get(path.address) != path:
+                session.paths[path.address] = path
+                self.emit(
+                    "path.state",
+                    session=session.number,
+                    address=path.address,
+                    cwnd=path.cwnd,
+                    rto_ms=path.rto_ms,
+                    srtt_ms=path.srtt_ms,
+                )
 
     def _flush(self, session: _Session, association: Channel) -> None:
         while session.backlog:
