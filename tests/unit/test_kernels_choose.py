@@ -57,7 +57,16 @@ def test_a_damaged_lab_kernel_is_no_default_and_refused_by_name(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     directory = tmp_path / "roamlab" / "kernels" / "7.3.4-0123456789ab"
     directory.mkdir(parents=True)
-    names = ["variant", "key", "recipe", "source", "source_sha256", "config_sha256", "compiler", "binary_sha256"]
+    names = [
+        "variant",
+        "key",
+        "recipe",
+        "source",
+        "source_sha256",
+        "config_sha256",
+        "compiler",
+        "binary_sha256",
+    ]
     metadata = dict.fromkeys(names, "") | {"version": "7.3.4", "patches": [], "build_s": 1.0}
     (directory / "kernel.json").write_text(json.dumps(metadata))
     (directory / "linux").write_bytes(b"cut off")
