@@ -15,7 +15,7 @@ from experiments.bounds import earliest
 from experiments.chain import chain
 from experiments.cookies import wrong_set_ups
 from experiments.evidence import Evidence, gather
-from experiments.gains import attack_measures, gained, wrong_gains
+from experiments.gains import attack_measures, denied, gained, wrong_gains
 from experiments.growth import growth
 from experiments.growth import measures as growth_measures
 from experiments.registrations import measures
@@ -57,7 +57,7 @@ def judge(run: RunDirectory) -> Judgement:
         scenario=scenario.name,
         figure=scenario.figure,
         verdict=verdict.value,
-        expected=scenario.expect.value,
+        expected=(Verdict.BROKE if denied(evidence) else scenario.expect).value,
         reasons=[*(invalid or broken or [_survival(evidence)]), *_way(evidence), *gained(evidence)],
         sent=_count(dict.fromkeys(evidence.sent, 1)),
         delivered=_count(dict.fromkeys(evidence.delivered, 1)),
@@ -133,6 +133,9 @@ def _breaks(evidence: Evidence, session: dict[str, Any]) -> list[str]:
         sent = [key for key in evidence.sent if key[1] == direction]
         lost = [key for key in sent if key not in evidence.delivered]
         after = [key for key in sent if stimuli and evidence.sent[key] > evidence.effect_ns(stimuli[-1])]
+        twice = [key for key, times in evidence.delivered.items() if key[1] == direction and len(times) > 1]
+        if twice and session.get("transport") != "udp":
+            reasons.append(f"{len(twice)} messages {direction} were delivered more than once")
         if after and not any(key in evidence.delivered for key in after):
             reasons.append(f"nothing sent {direction} after the {stimuli[-1]['action']} was ever delivered")
         elif session.get("transport") == "udp":
