@@ -9,7 +9,8 @@ Everything stays within the run's namespaces and the documentation prefixes of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import platform
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -24,6 +25,19 @@ Position = Literal["off-path", "on-path", "inside"]
 Sign = Literal["none", "junk", "key"]
 _NAME: Final = "attacker"
 _INFORMANT: Final = "informant"
+
+
+def by_kernel(known: Mapping[str, Sequence[str]], otherwise: Sequence[str] = ()) -> Sequence[str]:
+    """What the kernel that runs this is known to let an attacker have, by the beginnings of versions (docs/findings.md)."""
+    release = platform.release()
+    return next(
+        (
+            kinds
+            for version, kinds in known.items()
+            if release == version or release.startswith((f"{version}.", f"{version}-"))
+        ),
+        otherwise,
+    )
 
 
 class Attacker:
@@ -58,6 +72,10 @@ class Attacker:
         lab.agents.command(_INFORMANT if position == "off-path" else _NAME, "overhear")
         if not victim:
             lab.agents.command(_NAME, "own", addresses=[self.address])
+
+    def own(self, address: str) -> None:
+        """Answer for one more address, such as one that the mobile node has left."""
+        self._lab.agents.command(_NAME, "own", addresses=[address])
 
     def at(self, time_s: float) -> AttackAt:
         """What it does at a time, in seconds since the run's start."""

@@ -21,6 +21,7 @@ _TOLD: Final = {
     "requests": "{} forged requests granted",
     "associations": "{} associations of the mobile node's replaced or made up",
     "bindings": "{} changes of the mobility binding",
+    "denials": "{} messages of the session kept from their receiver",
 }
 KINDS: Final = tuple(_TOLD)
 """What can be got."""
@@ -60,8 +61,9 @@ def gains(evidence: Evidence) -> dict[str, int]:
     return {
         "data": sum(_carries(p, chunks.Data) for p in _to_stakes(evidence, stake)),
         "requests": _granted(evidence, stake),
-        "associations": _associations(evidence, since),
+        "associations": _associations(evidence, stake, since),
         "bindings": _bindings(evidence, since),
+        "denials": sum(t >= since and key not in evidence.delivered for key, t in evidence.sent.items()),
     }
 
 
@@ -82,6 +84,11 @@ def wrong_gains(evidence: Evidence) -> list[str]:
                 expected = "some" if kind in stake["concedes"] else "none"
                 wrong.append(f"the attacker got {_TOLD[kind].format(number)} where {expected} were expected")
     return wrong
+
+
+def denied(evidence: Evidence) -> bool:
+    """Whether this kernel is expected to let an attacker end the session."""
+    return any("denials" in stake["concedes"] for stake in evidence.of_kind("attack.stakes"))
 
 
 def attack_measures(evidence: Evidence) -> dict[str, float]:
@@ -131,9 +138,14 @@ def _granted(evidence: Evidence, stake: dict[str, Any]) -> int:
     return granted
 
 
-def _associations(evidence: Evidence, since: int) -> int:
-    """Associations that the session's correspondent node restarted or accepted beyond those that attackers may have."""
-    return sum(e["t"] >= since for e in evidence.of_kind("association.restarted"))
+def _associations(evidence: Evidence, stake: dict[str, Any], since: int) -> int:
+    """Associations that the target restarted, and those that it has more of at its last account than at its first."""
+    restarted = sum(
+        e["node"] == stake["target"] and e["t"] >= since for e in evidence.of_kind("association.restarted")
+    )
+    accounts = [e["associations"] for e in evidence.of_kind("sctp.state") if e["node"] == stake["target"]]
+    more: int = max(0, accounts[-1] - accounts[0]) if accounts else 0
+    return restarted + more
 
 
 def _bindings(evidence: Evidence, since: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from experiments.asking import asked
 from experiments.cookies import echoed
 from experiments.evidence import Evidence
-from experiments.gains import arrived
+from experiments.gains import arrived, denied
 from experiments.registrations import advertisements, heard, registrations
 from protocols.mobileip.registration import RegistrationRequest
 from protocols.pcapng import Direction as Way
@@ -37,7 +37,7 @@ def unseen_stimuli(evidence: Evidence) -> list[str]:
         unseen += [
             f"{what} should have led to {verb}; no such request was sent and accepted"
             for verb in stimulus.get("expects", ())
-            if not _granted(evidence, verb, stimulus)
+            if not denied(evidence) and not _granted(evidence, verb, stimulus)
         ]
     return unseen
 

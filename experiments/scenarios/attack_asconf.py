@@ -29,10 +29,10 @@ def attack_asconf(lab: Lab, position: Position = "off-path", signing: Sign = "no
 def attack_asconf_noauth(lab: Lab) -> None:
     """The same on the path with AUTH switched off at both ends: the session's data goes to the attacker."""
     lab.site.without_auth()
-    _redirect(lab, Attacker(lab, "on-path", concedes=("data", "requests")), "none")
+    _redirect(lab, Attacker(lab, "on-path", concedes=("data", "requests", "denials")), "none")
 
 
 @scenario("attack-asconf-key", figure="none", topology=WithAttacker, expect=Verdict.BROKE)
 def attack_asconf_key(lab: Lab) -> None:
     """With AUTH, by one who saw INIT and INIT-ACK and so has the key (RFC 4895, 6.1): the data goes to the attacker."""
-    _redirect(lab, Attacker(lab, "on-path", concedes=("data", "requests")), "key")
+    _redirect(lab, Attacker(lab, "on-path", concedes=("data", "requests", "denials")), "key")

@@ -67,3 +67,43 @@ def test_without_auth_or_with_the_key_an_attacker_on_the_path_gets_the_data(play
     assert judgement.measures["attacker_requests"] == 3
     assert judgement.measures["attacker_data"] > 100
     assert "the attacker got: nothing" not in judgement.reasons
+
+
+def test_only_heartbeats_reach_a_victim_that_is_added_and_preferred(play: Play) -> None:
+    judgement = play("attack-bombing")
+    assert judgement.measures["attacker_data"] == 0
+    assert judgement.measures["attacker_heartbeats"] > 0
+
+
+def test_data_reaches_a_victim_that_is_the_only_address_left(play: Play) -> None:
+    judgement = play("attack-bombing-last")
+    assert judgement.measures["attacker_data"] > 0
+
+
+@pytest.mark.parametrize("name", ["attack-camping", "attack-stealing"])
+def test_an_association_that_claims_the_mobile_nodes_address_has_its_packets(play: Play, name: str) -> None:
+    judgement = play(name)
+    assert judgement.expected == "broke"
+    assert judgement.measures["attacker_denials"] > 100
+    assert judgement.measures["attacker_data"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("attack-stealing", {"how": "init"}),
+        ("attack-restart", {}),
+        ("attack-reuse", {}),
+        ("attack-cookie", {"source": "mobile"}),
+        ("attack-cookie", {"source": "own"}),
+    ],
+)
+def test_what_the_correspondent_withstands(play: Play, name: str, settings: dict[str, str]) -> None:
+    judgement = play(name, **settings)
+    assert "the attacker got: nothing" in judgement.reasons
+    assert judgement.lost.up == judgement.lost.down == 0
+
+
+def test_with_the_mobile_nodes_own_address_the_association_restarts(play: Play) -> None:
+    judgement = play("attack-restart-spoofed")
+    assert judgement.measures["attacker_associations"] == 1

@@ -1,0 +1,89 @@
+"""Attacks by addresses (RFC 5062): camping on one, stealing one, taking over one that was left, restart; and an old cookie."""
+
+from typing import Final, Literal
+
+from experiments.asking import Request
+from experiments.attacks import Attacker, by_kernel
+from experiments.lab import Lab, Session
+from experiments.scenario import Verdict, scenario
+from protocols.mobility import Verb
+from topologies import WithAttacker
+
+UNVERIFIED: Final = {"6.1": ("denials",), "7.3": ("denials",)}
+"""An address that an association merely claims has its packets already (docs/findings.md)."""
+
+
+def _session(lab: Lab, *, managed: bool = False) -> Session:
+    session = lab.mobile.connect(lab.correspondent, managed=managed)
+    lab.at(1.0).start(session.stream(every=0.02))
+    return session
+
+
+@scenario("attack-camping", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
+def attack_camping(lab: Lab) -> None:
+    """An attacker's association lists the address that the mobile node is about to move to."""
+    attacker = Attacker(lab, "off-path", concedes=by_kernel(UNVERIFIED))
+    _session(lab, managed=True)
+    attacker.at(3.0).camp(
+        source=attacker.address, addresses=[attacker.address, lab.site.address_on(lab.visited)]
+    )
+    lab.at(5.0).move(lab.mobile.nic("wlan0"), to=lab.visited)
+    lab.until(20.0)
+
+
+@scenario("attack-stealing", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
+def attack_stealing(lab: Lab, how: Literal["init", "add"] = "add") -> None:
+    """An attacker's association claims the mobile node's address, by its INIT or by ADD."""
+    attacker = Attacker(lab, "off-path", concedes=by_kernel(UNVERIFIED) if how == "add" else ())
+    _session(lab)
+    home, here = lab.site.address_on(lab.home), attacker.address
+    attacker.at(3.0).camp(source=here, addresses=[here, home] if how == "init" else [here])
+    if how == "add":
+        attacker.at(4.0).claim(Request(Verb.ADD, home), source=here)
+    lab.until(14.0)
+
+
+@scenario("attack-restart", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
+def attack_restart(lab: Lab) -> None:
+    """An INIT from the attacker's address that lists the mobile node's: ABORT, for a restart may add no address."""
+    attacker = Attacker(lab, "off-path")
+    _session(lab)
+    attacker.at(4.0).restart(
+        source=attacker.address, addresses=[attacker.address, lab.site.address_on(lab.home)]
+    )
+    lab.until(10.0)
+
+
+@scenario("attack-restart-spoofed", figure="none", topology=WithAttacker, expect=Verdict.BROKE)
+def attack_restart_spoofed(lab: Lab) -> None:
+    """On the path, with the mobile node's own address: the association restarts, and the attacker has it (RFC 9260, 5.2.2)."""
+    attacker = Attacker(lab, "on-path", concedes=("associations", "denials"))
+    _session(lab)
+    home = lab.site.address_on(lab.home)
+    attacker.own(home)
+    attacker.at(4.0).camp(source=home, addresses=[home])
+    lab.until(10.0)
+
+
+@scenario("attack-reuse", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
+def attack_reuse(lab: Lab) -> None:
+    """The mobile node has moved, and an attacker has its old address and port: an association of its own, no more."""
+    attacker = Attacker(lab, "on-path")
+    _session(lab, managed=True)
+    home = lab.site.address_on(lab.home)
+    lab.at(3.0).move(lab.mobile.nic("wlan0"), to=lab.visited)
+    attacker.at(7.0).camp(source=home, addresses=[home])
+    lab.until(14.0)
+
+
+@scenario("attack-cookie", figure="FIG. 5", topology=WithAttacker, expect=Verdict.SURVIVED)
+def attack_cookie(lab: Lab, source: Literal["own", "mobile"] = "mobile") -> None:
+    """The COOKIE-ECHO of the set-up once more, from the mobile node's address or the attacker's: it sets up nothing."""
+    attacker = Attacker(lab, "on-path")
+    _session(lab)
+    lab.at(3.0).account()
+    attacker.at(4.0).replay_cookie(
+        source=lab.site.address_on(lab.home) if source == "mobile" else attacker.address
+    )
+    lab.at(5.0).account()
+    lab.until(10.0)

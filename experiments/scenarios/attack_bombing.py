@@ -1,0 +1,40 @@
+"""Bombing (RFC 5062, 2.4; RFC 5061, 6): a mobile node has a correspondent send to a victim that never answers."""
+
+from typing import Final
+
+from experiments.asking import Request
+from experiments.attacks import Attacker, by_kernel
+from experiments.lab import Lab
+from experiments.scenario import REWRITING, Verdict, scenario
+from protocols.mobility import Announce, Verb
+from topologies import WithAttacker
+
+_NEEDS: Final = frozenset({"sctp"}) | REWRITING
+
+
+@scenario("attack-bombing", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED, needs=_NEEDS)
+def attack_bombing(lab: Lab) -> None:
+    """ADD V and SET PRIMARY V: both are granted, and nothing but HEARTBEATs reaches V."""
+    victim = Attacker(lab, "inside", victim=True).address
+    session = lab.mobile.connect(
+        lab.correspondent, announce=Announce.REWRITING, set_primary=False, delete=False
+    )
+    lab.at(1.0).start(session.stream(every=0.02))
+    lab.at(4.0).ask(lab.mobile, Request(Verb.ADD, victim), Request(Verb.SET_PRIMARY, victim))
+    lab.until(14.0)
+
+
+@scenario("attack-bombing-last", figure="none", topology=WithAttacker, expect=Verdict.BROKE, needs=_NEEDS)
+def attack_bombing_last(lab: Lab) -> None:
+    """ADD V, then DELETE A with source V: data goes to V, the only address left, though V never answered (R11)."""
+    ended = ("requests", "denials")  # of its own session: what a malicious mobile node gives for it
+    known = by_kernel(dict.fromkeys(("6.1", "7.3"), ("data", *ended)), otherwise=ended)
+    attacker = Attacker(lab, "inside", victim=True, concedes=known)
+    victim, home = attacker.address, lab.site.address_on(lab.home)
+    session = lab.mobile.connect(
+        lab.correspondent, announce=Announce.REWRITING, set_primary=False, delete=False
+    )
+    lab.at(1.0).start(session.stream(every=0.02))
+    lab.at(4.0).ask(lab.mobile, Request(Verb.ADD, victim))
+    attacker.at(5.0).forge(Request(Verb.DELETE, home), source=victim, signing="key")
+    lab.until(14.0)
