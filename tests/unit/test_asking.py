@@ -1,0 +1,113 @@
+"""Requests of a scenario's own, and cookies, judged from what the capture shows."""
+
+from ipaddress import IPv4Address
+from typing import Any
+
+import pytest
+
+from experiments.asking import Request, asked, wrong_answers
+from experiments.cookies import echoed, wrong_set_ups
+from experiments.evidence import Evidence
+from protocols.ip import SCTP, Datagram
+from protocols.mobility import Verb
+from protocols.pcapng import Direction
+from protocols.rewriting import OWN_IDS
+from protocols.sctp import causes
+from protocols.sctp.chunks import Abort, Asconf, AsconfAck, Chunk, CookieEcho
+from protocols.sctp.packet import Packet
+from protocols.sctp.parameters import DeleteIp, ErrorCauseIndication, IPv4Parameter, RawParameter
+from protocols.trace import Message, SctpPacket, Trace
+
+A = IPv4Address("192.0.2.10")
+CN = IPv4Address("203.0.113.10")
+LAST = 0xA0
+
+
+def seen(time: int, node: str, way: Direction, *chunks: Chunk) -> SctpPacket:
+    raw = Packet(1, 2, 3, chunks).encode()
+    return SctpPacket(time, time, node, "eth0", way, Datagram(A, CN, SCTP, 64, raw), Message(raw))
+
+
+def evidence(stimulus: dict[str, Any], *packets: SctpPacket, events: tuple[Any, ...] = ()) -> Evidence:
+    return Evidence(Trace(tuple(packets), (), truncated=False), [stimulus, *events])
+
+
+def asking(*requests: Request) -> dict[str, Any]:
+    plain = [request.plain(number) for number, request in enumerate(requests)]
+    return {"t": 10, "kind": "stimulus", "action": "ask", "node": "mn", "at_s": 1.0, "requests": plain}
+
+
+DELETE = seen(11, "mn", Direction.OUT, Asconf(7, (IPv4Parameter(A), DeleteIp(OWN_IDS, A))))
+GRANTED = seen(12, "mn", Direction.IN, AsconfAck(7))
+REFUSED = seen(
+    12,
+    "mn",
+    Direction.IN,
+    AsconfAck(7, (ErrorCauseIndication(OWN_IDS, (causes.RequestToDeleteLastRemainingAddress(b""),)),)),
+)
+
+
+def test_an_answer_as_expected_is_nothing_to_speak_of() -> None:
+    assert wrong_answers(evidence(asking(Request(Verb.DELETE, str(A), refused=LAST)), DELETE, REFUSED)) == []
+    assert wrong_answers(evidence(asking(Request(Verb.DELETE, str(A))), DELETE, GRANTED)) == []
+
+
+def test_an_answer_other_than_expected_names_both() -> None:
+    (wrong,) = wrong_answers(evidence(asking(Request(Verb.DELETE, str(A), refused=LAST)), DELETE, GRANTED))
+    assert "cause 0x00a0 expected, success answered" in wrong
+    (wrong,) = wrong_answers(evidence(asking(Request(Verb.DELETE, str(A))), DELETE, REFUSED))
+    assert "success expected, cause 0x00a0 answered" in wrong
+
+
+def test_requests_that_nobody_answered_are_named_and_so_is_an_abort() -> None:
+    stimulus = asking(Request(Verb.DELETE, str(A)))
+    assert "with nothing" in wrong_answers(evidence(stimulus, DELETE))[0]
+    abort = seen(12, "mn", Direction.IN, Abort((causes.ProtocolViolation(),)))
+    assert "ABORT 0x000d Protocol Violation" in wrong_answers(evidence(stimulus, DELETE, abort))[0]
+
+
+def test_only_an_asconf_with_these_requests_is_a_witness() -> None:
+    stimulus = asking(Request(Verb.SET_PRIMARY, str(A)))
+    assert asked(evidence(stimulus, DELETE, GRANTED), stimulus) == (None, None)
+
+
+def test_a_request_that_nobody_knows_is_found_by_its_type() -> None:
+    stimulus = asking(Request("0xc0fe"))
+    unknown = seen(11, "mn", Direction.OUT, Asconf(7, (IPv4Parameter(A), RawParameter(0xC0FE, b"\0\0\0\0"))))
+    assert asked(evidence(stimulus, unknown), stimulus)[0] is not None
+
+
+def trying(echo: str, sets_up: int) -> dict[str, Any]:
+    return {
+        "t": 10,
+        "kind": "stimulus",
+        "action": "cookie",
+        "echo": echo,
+        "at_s": 1.0,
+        "sets_up": sets_up,
+        "node": "lab",
+    }
+
+
+def counts(*associations: int) -> tuple[dict[str, Any], ...]:
+    return tuple(
+        {"t": 11 + n, "node": "cn", "kind": "cookie.state", "associations": count}
+        for n, count in enumerate(associations)
+    )
+
+
+@pytest.mark.parametrize(("echo", "sets_up", "after"), [("wrong", 0, 1), ("right", 1, 2)])
+def test_a_cookie_sets_up_what_it_should(echo: str, sets_up: int, after: int) -> None:
+    assert wrong_set_ups(evidence(trying(echo, sets_up), events=counts(1, after))) == []
+
+
+def test_a_wrong_cookie_that_sets_something_up_is_named() -> None:
+    (reason,) = wrong_set_ups(evidence(trying("wrong", 0), events=counts(1, 2)))
+    assert "the wrong cookie at 1.0 s set up 1 associations where 0 should be" in reason
+
+
+def test_a_cookie_counts_only_when_its_echo_arrived() -> None:
+    stimulus = trying("wrong", 0)
+    assert not echoed(evidence(stimulus), stimulus)
+    assert not echoed(evidence(stimulus, seen(9, "cn", Direction.IN, CookieEcho(b"x"))), stimulus)
+    assert echoed(evidence(stimulus, seen(11, "cn", Direction.IN, CookieEcho(b"x"))), stimulus)
