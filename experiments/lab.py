@@ -16,11 +16,11 @@ from functools import partial
 from typing import Any, Final, Literal
 
 from experiments.agents import Agents
-from experiments.asking import Request
 from experiments.clock import Clock, Timeline
 from experiments.errors import LabError
 from experiments.mobile_ip import MobileIp, Terms
 from experiments.mobile_ip_acts import MobileIpActs
+from experiments.request_acts import RequestActs
 from experiments.run_directory import EventLog
 from protocols.mobility import Announce, Verb, Wishes
 
@@ -310,7 +310,7 @@ class Lab:
 
 
 @dataclass(frozen=True, slots=True)
-class At(MobileIpActs):
+class At(MobileIpActs, RequestActs):
     """The verbs of a scenario: what happens at one instant."""
 
     lab: Lab
@@ -362,23 +362,6 @@ class At(MobileIpActs):
                 **site.delays_ns(to),
             )
             site.attach(name, to)
-
-        lab.timeline.at(self.time_s, act)
-
-    def account(self) -> None:
-        """Have both nodes report what their kernels keep for SCTP."""
-        lab = self.lab
-        for name in (lab.mobile.name, lab.correspondent.name):
-            lab.timeline.at(self.time_s, partial(lab.agents.command, name, "account"))
-
-    def ask(self, mobile: Mobile, *wanted: Request) -> None:
-        """Have the mobile node ask for these requests, in this order, in one ASCONF (way ``rewriting``)."""
-        lab = self.lab
-        plain = [request.plain(number) for number, request in enumerate(wanted)]
-
-        def act() -> None:
-            lab.stimulus("ask", self.time_s, Nic(mobile.name, ""), requests=plain)
-            lab.agents.command(mobile.name, "ask", requests=plain)
 
         lab.timeline.at(self.time_s, act)
 
