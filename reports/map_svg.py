@@ -10,8 +10,8 @@ from reports import svg
 from reports.network import Map, Place, Stay
 
 _COLUMN: Final = 108
-_ROW: Final = 84
-_LEFT: Final = 44
+_ROW: Final = 76
+_LEFT: Final = 34
 _TOP: Final = 46
 _RADIUS: Final = 19
 _SHORT: Final = 2

@@ -10,8 +10,8 @@ from typing import Any, Final
 from reports.story import Story
 from topologies import RoamingTopo
 
-_ASIDE: Final = 0.6  # how far beside its segment a host stands that does not move, in columns
-_BELOW: Final = 0.42  # and below it, in rows
+_ASIDE: Final = 0.68  # how far beside its segment a host stands that does not move, in columns
+_BELOW: Final = 0.5  # and below it, in rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +91,20 @@ def lay_out(story: Story) -> Map | None:
         neighbours.setdefault(left, []).append(right)
         neighbours.setdefault(right, []).append(left)
     depths, rows = _tree(topology, neighbours)
-    deepest = max(depths.values()) + 1
+    aside = {
+        name: neighbours[name][0]
+        for name in depths
+        if _role(topology, name) == "host" and neighbours[name][0] in topology.segments
+    }
+    deepest = max(depth for name, depth in depths.items() if name not in aside) + 1
     places = {
         name: Place(
             name, _role(topology, name), deepest - depth, rows[name], _prefix(topology, name, story.plan)
         )
         for name, depth in depths.items()
     }
-    for name in [n for n in places if places[n].role == "host" and neighbours[n][0] in topology.segments]:
-        segment = places[neighbours[name][0]]
+    for name, beside in aside.items():
+        segment = places[beside]
         places[name] = Place(name, "host", segment.column - _ASIDE, segment.row + _BELOW)
     stays = _stays(story, topology, places)
     wires = tuple(

@@ -21,7 +21,7 @@ from reports.timeline import timeline
 REPORT: Final = "report.html"
 _PRINTED: Final = 400  # rows of a ladder on paper
 _TEMPLATES: Final = Path(__file__).parent / "templates"
-_SCRIPTS: Final = ("core.js", "layout.js", "ladder.js", "timeline.js", "network.js", "main.js")
+_SCRIPTS: Final = ("core.js", "layout.js", "ladder.js", "curves.js", "timeline.js", "network.js", "main.js")
 _FILES: Final = {
     CAPTURE: "every packet at every NIC, for Wireshark and tshark",
     EVENTS: "what the lab and its agents did and saw",

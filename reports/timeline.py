@@ -5,7 +5,7 @@ Times are in ns since the run's start.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +16,7 @@ from reports.story import Story
 
 DIRECTIONS: Final = ("up", "down")
 PATH_STATE: Final = "path.state"
-"""The event that carries the kernel's own figures of one path: ``address``, and any of :data:`QUANTITIES`."""
+"""The event that carries the kernel's own figures of one path: ``session``, ``address``, and any of :data:`QUANTITIES`."""
 SIGNAL: Final = "signal"
 """The event that carries the signal of a NIC: ``nic`` and ``dbm``."""
 QUANTITIES: Final = {"cwnd": "cwnd, bytes", "rto_ms": "RTO, ms", "srtt_ms": "SRTT, ms"}
@@ -43,11 +43,24 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A quantity over time, of one node's path or NIC."""
+    """A quantity over time, of one node's path or NIC: what it came to and when; None from where on there is no such figure."""
 
     quantity: str
     of: str
-    points: tuple[tuple[int, float], ...]
+    points: tuple[tuple[int, float | None], ...]
+
+    def within(self, from_ns: int, until_ns: int) -> tuple[tuple[int, float | None], ...]:
+        """The points of a stretch, and the one before it where a later one ends it: behind the last, nothing is known."""
+        before = [point for point in self.points if point[0] < from_ns]
+        held = before[-1:] if len(before) < len(self.points) else []
+        return (*held, *(point for point in self.points if from_ns <= point[0] <= until_ns))
+
+
+def scale(values: Collection[float]) -> tuple[float, float]:
+    """The least and the greatest value of an axis for all of these: from 0 where none is negative, never of no height."""
+    if not values or min(values) >= 0:
+        return 0.0, max(1.0, *values, 1.0)
+    return min(values) - 1, max(values) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +139,20 @@ def _primaries(story: Story, found: Iterable[Journey]) -> tuple[Span, ...]:
 
 
 def _curves(story: Story) -> Iterator[Curve]:
-    points: dict[tuple[str, str], list[tuple[int, float]]] = {}
+    points: dict[tuple[str, str], list[tuple[int, float | None]]] = {}
+    states = [event for event in story.events if event["kind"] == PATH_STATE]
+    several = len({event.get("session") for event in states}) > 1
+    for event in states:
+        of = f"{event['node']} to {event.get('address', '')}"
+        if several:
+            of += f", session {event.get('session')}"
+        for quantity in QUANTITIES:
+            if isinstance(event.get(quantity), int | float):
+                points.setdefault((quantity, of), []).append(
+                    (event["t"], _measured(quantity, event[quantity]))
+                )
     for event in story.events:
-        if event["kind"] == PATH_STATE:
-            for quantity in QUANTITIES:
-                if isinstance(event.get(quantity), int | float):
-                    key = (quantity, f"{event['node']} to {event.get('address', '')}")
-                    points.setdefault(key, []).append((event["t"], float(event[quantity])))
-        elif event["kind"] == SIGNAL and isinstance(event.get("dbm"), int | float):
+        if event["kind"] == SIGNAL and isinstance(event.get("dbm"), int | float):
             key = ("dbm", f"{event['node']}.{event.get('nic', '')}")
             points.setdefault(key, []).append((event["t"], float(event["dbm"])))
     names = {**QUANTITIES, "dbm": "signal, dBm"}
@@ -141,6 +160,11 @@ def _curves(story: Story) -> Iterator[Curve]:
         for (found, of), series in points.items():
             if found == quantity:
                 yield Curve(name, of, tuple(series))
+
+
+def _measured(quantity: str, value: float) -> float | None:
+    """Linux says an SRTT of 0 where it has none: until the first measurement of a path (RFC 9260, 6.3.1)."""
+    return None if quantity == "srtt_ms" and value == 0 else float(value)
 
 
 def _outages(story: Story, deliveries: dict[str, tuple[int, ...]]) -> Iterator[Outage]:

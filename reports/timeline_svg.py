@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,12 +10,14 @@ from markupsafe import Markup
 
 from reports import svg
 from reports.story import Story
-from reports.timeline import DIRECTIONS, Curve, Lane, Outage, Span, Timeline
+from reports.timeline import DIRECTIONS, Curve, Lane, Outage, Span, Timeline, scale
 from reports.words import seconds
 
 STYLE: Final = """
 .t{font:11px system-ui,"Helvetica Neue",Arial,"DejaVu Sans",sans-serif;fill:#1c2430}
-.t .dim{fill:#5b6676}.t .rule{stroke:#dfe3e8}.t .curve{fill:none;stroke:#2f6fb3;stroke-width:1.6}
+.t .dim{fill:#5b6676}.t .rule{stroke:#dfe3e8}.t .curve{fill:none;stroke:currentColor;stroke-width:1.6}
+.t{color:#2f6fb3}.t .c1{color:#7a3fb0}.t .c2{color:#1f6b4a}.t .c3{color:#8a5800}.t .dot{fill:currentColor}
+.t .d1{stroke-dasharray:6 3}.t .d2{stroke-dasharray:1.5 3}.t .d3{stroke-dasharray:9 3 2 3}
 .t .ticks{stroke:#2f6fb3;stroke-width:.8}.t .primary rect{fill:#f1f3f6;stroke:#b6bfca}
 .t .outage rect{fill:url(#outage-hatch);stroke:#b3261e}.t .outage text{fill:#b3261e;font-weight:600}
 .t .outage .bound{fill:none;stroke:#1c2430;stroke-width:1.6}.t .outage .of-bound{fill:#1c2430;font-weight:400}
@@ -26,8 +28,13 @@ _RIGHT: Final = 16
 _TOP: Final = 26
 _TALL: Final = 60
 _LOW: Final = 16
+_LEGEND: Final = 16
+_SAMPLE: Final = 24
+_CHARACTER: Final = 6.4  # px, of the widest of the fonts
+_LOOKS: Final = 4  # colours, and as many kinds of line
 _GAP: Final = 10
 _STEPS: Final = (1, 2, 5, 10)
+_LAST: Final = "last recorded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +82,16 @@ def draw(
         parts.append(_name(f"primary path of {node}", y, _LOW))
         parts += [_primary(span, axis, y) for span in timeline.primaries if span.node == node]
         y += _LOW + _GAP
-    for curve in timeline.curves:
-        parts += [_name(f"{curve.quantity} ({curve.of})", y, _TALL), _curve(curve, axis, y)]
+    looks = {of: _look(n) for n, of in enumerate(dict.fromkeys(curve.of for curve in timeline.curves))}
+    explained: list[str] = []
+    for quantity in dict.fromkeys(curve.quantity for curve in timeline.curves):
+        curves = [curve for curve in timeline.curves if curve.quantity == quantity]
+        if (needed := [curve.of for curve in curves]) != explained:
+            legend, height = _legend({of: looks[of] for of in needed}, axis, y)
+            parts += legend
+            y += height
+            explained = needed
+        parts += [_rule(axis, y), *_curves(curves, looks, axis, y), _rule(axis, y + _TALL)]
         y += _TALL + _GAP
     parts += [
         _stimulus(time_ns, words, axis, y) for time_ns, words in timeline.stimuli if axis.shows(time_ns)
@@ -171,16 +186,54 @@ def _outage(outage: Outage, axis: _Axis, y: float) -> Markup:
     return svg.element("g", *parts, class_="outage")
 
 
-def _curve(curve: Curve, axis: _Axis, y: float) -> Markup:
-    shown = [(time, value) for time, value in curve.points if axis.shows(time)]
-    low = min([0.0, *(value for _, value in shown)])
-    high = max([low + 1, *(value for _, value in shown)])
-    path = ""
-    for time, value in shown:
-        x, at = svg.number(axis.x(time)), svg.number(y + _TALL - (value - low) / (high - low) * (_TALL - 4))
-        path += f"H{x}V{at}" if path else f"M{x} {at}"
-    most = svg.text(_LEFT + 4, y + 10, f"up to {high:g}", class_="dim")
-    return svg.element("g", svg.element("path", d=path or None, class_="curve"), most)
+def _look(number: int) -> str:
+    """The classes of the number-th curve: neighbours differ in colour and in the kind of line, none of 16 are the same."""
+    return f"curve c{number % _LOOKS} d{(number + number // _LOOKS) % _LOOKS}"
+
+
+def _legend(looks: Mapping[str, str], axis: _Axis, y: float) -> tuple[list[Markup], float]:
+    """A line's look and its name, for all lines of the tracks below; and the height that this takes."""
+    parts: list[Markup] = []
+    x, row = float(_LEFT), y
+    for of, look in (*looks.items(), (_LAST, "")):
+        sample = _SAMPLE if look else _SAMPLE / 2
+        wide = sample + 6 + len(of) * _CHARACTER + 14
+        if x > _LEFT and x + wide > axis.width - _RIGHT:
+            x, row = float(_LEFT), row + _LEGEND
+        middle = row + 8
+        parts.append(
+            svg.line(x, middle, x + sample, middle, class_=look) if look else _dot("", x + 6, middle)
+        )
+        parts.append(svg.text(x + sample + 6, row + 12, of, class_="dim"))
+        x += wide
+    return parts, row - y + _LEGEND + 8
+
+
+def _curves(curves: Sequence[Curve], looks: Mapping[str, str], axis: _Axis, y: float) -> Iterator[Markup]:
+    """One quantity's curves over one another, with the scale that they share."""
+    shown = [point for curve in curves for point in curve.within(*axis.window)]
+    low, high = scale([value for _, value in shown if value is not None])
+    for end, at in ((high, y + 8), (low, y + _TALL)):
+        yield svg.text(_LEFT - 10, at, f"{end:,.10g}", class_="dim", text_anchor="end")
+    yield _name(curves[0].quantity, y, _TALL)
+    for curve in curves:
+        path, drawing = "", False
+        for time, value in curve.within(*axis.window):
+            x, at = axis.x(time), y + _TALL - ((value or 0) - low) / (high - low) * (_TALL - 4)
+            path += f"H{svg.number(x)}" if drawing else ""
+            if value is not None:
+                path += f"V{svg.number(at)}" if drawing else f"M{svg.number(x)} {svg.number(at)}"
+            drawing = value is not None
+            if drawing and (time, value) == curve.points[-1]:
+                yield _dot(looks[curve.of], x, at)
+        if drawing and axis.window[1] < curve.points[-1][0]:
+            path += f"H{svg.number(axis.width - _RIGHT)}"
+        yield svg.element("path", d=path or None, class_=looks[curve.of])
+
+
+def _dot(look: str, x: float, y: float) -> Markup:
+    """Where a figure was recorded for the last time."""
+    return svg.element("circle", cx=x, cy=y, r=2.6, class_=f"{look} dot".removeprefix("curve "))
 
 
 def _stimulus(time_ns: int, words: str, axis: _Axis, bottom: float) -> Markup:

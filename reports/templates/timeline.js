@@ -7,11 +7,11 @@ const timeOf = (x) => view.from + clamp((x - plot.left) / (plot.right - plot.lef
 function paintTimeline() {
   const width = board.clientWidth, narrow = width < 520;
   plot = { left: narrow ? 8 : 132, right: width - 10 };
-  const svg = draw("svg", { role: "img", "aria-labelledby": "timeline-text" });
+  const svg = draw("svg", { role: "img", "aria-labelledby": "timeline-text" }), cursor = draw("line", { class: "cursor", id: "cursor", y1: 14 });
   svg.append(draw("defs", {}, draw("pattern", { id: "hatch", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
     draw("line", { x1: 0, x2: 0, y1: 0, y2: 6, stroke: "var(--bad)", "stroke-width": 1.1, opacity: 0.45 }))));
   const inside = draw("g", { "clip-path": "url(#plot)" });
-  svg.append(inside);
+  svg.append(inside, cursor);
   let y = 20;
   const name = (text, height) => {
     if (narrow) { svg.append(draw("text", { class: "track-name", x: plot.left, y: y + 11 }, text)); y += 16; }
@@ -36,10 +36,15 @@ function paintTimeline() {
     for (const [of, address, from, until] of T.primaries) if (of === node) inside.append(paintPrimary(address, from, until, y));
     y += 17; rule();
   }
+  let explained = "";
   for (const quantity of new Set(T.curves.map((c) => c[0]))) {
-    name(quantity, 44);
-    for (const part of paintCurves(T.curves.filter((c) => c[0] === quantity), y, 44)) inside.append(part);
-    y += 44; rule();
+    const height = 58, curves = T.curves.filter((c) => c[0] === quantity), scale = scaleOf(curves), needed = curves.map((c) => c[1]);
+    if (needed.join("\n") !== explained) y += paintLegend(svg, needed, y);
+    explained = needed.join("\n");
+    name(narrow ? `${quantity}: ${scale.map(amount).join(" to ")}` : quantity, height);
+    if (!narrow) scale.forEach((value, n) => svg.append(draw("text", { class: "track-name", x: plot.left - 10, y: y + (n ? 8 : height), "text-anchor": "end" }, amount(value))));
+    inside.append(draw("line", { class: "track-line", x1: plot.left, x2: plot.right, y1: y, y2: y }), ...paintCurves(curves, scale, y, height));
+    y += height; rule();
   }
   for (const [t, text] of T.stimuli) {
     const x = xOf(t);
@@ -50,7 +55,7 @@ function paintTimeline() {
   }
   for (const t of axis()) svg.append(draw("text", { class: "track-name", x: xOf(t), y: y + 12, "text-anchor": "middle" }, `${+(t / 1e9).toFixed(6)} s`));
   svg.append(draw("defs", {}, draw("clipPath", { id: "plot" }, draw("rect", { x: plot.left, y: 0, width: Math.max(0, plot.right - plot.left), height: y + 2 }))));
-  svg.append(draw("line", { class: "cursor", id: "cursor", y1: 14, y2: y }));
+  cursor.setAttribute("y2", y);
   svg.setAttribute("viewBox", `0 0 ${width} ${y + 20}`);
   svg.setAttribute("height", y + 20);
   tracks = svg;
@@ -108,18 +113,6 @@ function paintPrimary(address, from, until, y) {
   const left = Math.max(x1, plot.left) + 6, room = Math.min(x2, plot.right) - left;
   if (room > 30) group.append(draw("text", { x: left, y: y + 12.5 }, address.length * 6.3 > room ? address.slice(0, Math.max(1, Math.floor(room / 6.3) - 1)) + "…" : address));
   return group;
-}
-
-function paintCurves(curves, y, height) {
-  const values = curves.flatMap((c) => c[2].map((p) => p[1])), low = Math.min(0, ...values), high = Math.max(...values), out = [];
-  const at = (v) => y + height - 3 - (v - low) / (high - low || 1) * (height - 8);
-  curves.forEach(([, of, points], n) => {
-    let path = "";
-    for (const [t, v] of points) path += path ? `H${xOf(t).toFixed(1)}V${at(v).toFixed(1)}` : `M${xOf(t).toFixed(1)} ${at(v).toFixed(1)}`;
-    out.push(draw("path", { class: n % 2 ? "curve second" : "curve", d: path }));
-    out.push(draw("text", { x: plot.left + 4, y: y + 11 + 12 * n, class: "track-name" }, `${n % 2 ? "- -" : "—"} ${of}, up to ${Math.max(...points.map((p) => p[1]))}`));
-  });
-  return out;
 }
 
 function axis() {

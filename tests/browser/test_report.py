@@ -146,6 +146,7 @@ def test_buttons_zoom_timeline_and_ladder_together(report: Path, open_page: Open
 def test_dragging_over_the_timeline_zooms_and_a_click_points(report: Path, open_page: Open) -> None:
     page = open_page(report).page
     whole = page.inner_text("#count")
+    page.locator("#timeline").scroll_into_view_if_needed()
     box = page.locator("#timeline svg").bounding_box()
     x, y = box["x"] + box["width"] * 0.5, box["y"] + 60
     page.mouse.move(x, y)
@@ -218,6 +219,57 @@ def test_colour_is_never_alone(report: Path, open_page: Open) -> None:
     assert "✗" in page.inner_text("#ladder")
     assert "✓" in page.inner_text(".badge")
     assert re.search(r"758\s?ms", page.inner_text("#timeline"))
+
+
+_OVER_CURVES = """() => {
+  const box = (e) => e.getBoundingClientRect();
+  const curves = [...document.querySelectorAll("#timeline path.curve[class*=c]")].slice(2).map(box).filter((b) => b.width);
+  const over = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+  const words = [...document.querySelectorAll("#timeline .track-name")].filter((e) => e.textContent).map(box);
+  return words.filter((w, i) => curves.some((c) => over(w, c)) || words.some((v, j) => i < j && over(w, v))).length;
+}"""
+
+
+@pytest.mark.parametrize("width", [1440, 1280, 1000, 390])
+@pytest.mark.parametrize("paths", [2, 9])
+def test_names_of_curves_lie_over_no_curve_and_over_no_other_name(
+    tmp_path: Path, open_page: Open, width: int, paths: int
+) -> None:
+    run = samples.real(tmp_path)
+    samples.with_events(
+        run,
+        lambda _: True,
+        *(
+            {
+                "t": second * 10**9,
+                "node": "mn",
+                "kind": "path.state",
+                "session": 1,
+                "address": f"203.0.113.{host}",
+                "cwnd": 4380 * second,
+                "rto_ms": 1000 * host,
+                "srtt_ms": 92,
+            }
+            for second in (5, 6)
+            for host in range(10, 10 + paths)
+        ),
+    )
+    page = open_page(pages.write(run), viewport={"width": width, "height": 900}).page
+    assert page.locator("#timeline .dot").count() == 3 * paths + 1
+    assert page.evaluate(_OVER_CURVES) == 0
+    page.click("#move")
+    assert page.evaluate(_OVER_CURVES) == 0
+    looks = page.eval_on_selector_all(
+        "#timeline line.curve", "all => all.map((e) => e.getAttribute('class'))"
+    )
+    assert len(set(looks)) == paths
+
+
+@pytest.mark.parametrize("width", [1440, 1280, 1100, 1000, 700])
+def test_the_whole_network_is_seen_without_scrolling(report: Path, open_page: Open, width: int) -> None:
+    page = open_page(report, viewport={"width": width, "height": 900}).page
+    region = page.locator(".scroll[aria-label='The network']")
+    assert region.evaluate("e => e.scrollWidth - e.clientWidth") == 0
 
 
 @pytest.mark.parametrize("make", [samples.unheard, samples.cut_off, samples.dead])

@@ -12,6 +12,7 @@ import pytest
 from experiments.result import Both, Count, Judgement, Result
 from reports import ci, export, story
 from reports.__main__ import main
+from reports.timeline import Curve, scale
 from tests.browser import samples
 
 
@@ -118,33 +119,101 @@ def test_pictures_of_damaged_and_hostile_runs_are_well_formed(tmp_path: Path, ma
         assert not [element for element in root.iter() if element.tag.endswith(("script", "img"))]
 
 
-def test_figures_of_the_kernel_are_drawn_where_they_were_recorded(tmp_path: Path) -> None:
+def _state(second: int, address: str, **figures: int) -> dict[str, object]:
+    """What the kernel keeps of the mobile node's path to an address."""
+    event = {"t": second * 10**9, "node": "mn", "kind": "path.state", "session": 1, "address": address}
+    return {**event, **figures}
+
+
+def _drawn(tmp_path: Path, *events: dict[str, object]) -> Xml.Element:
+    """The timeline of a run with these events."""
     run = samples.real(tmp_path)
-    samples.with_events(
-        run,
-        lambda _: True,
-        {
-            "t": 5 * 10**9,
-            "node": "mn",
-            "kind": "path.state",
-            "address": "203.0.113.10",
-            "cwnd": 4380,
-            "rto_ms": 1000,
-        },
-        {
-            "t": 6 * 10**9,
-            "node": "mn",
-            "kind": "path.state",
-            "address": "203.0.113.10",
-            "cwnd": 8760,
-            "rto_ms": 2000,
-        },
-        {"t": 6 * 10**9, "node": "mn", "kind": "signal", "nic": "wlan0", "dbm": -61.5},
+    samples.with_events(run, lambda _: True, *events)
+    return Xml.fromstring(export.timeline_file(story.read(run)))
+
+
+def _texts(drawn: Xml.Element) -> list[str]:
+    return [str(element.text) for element in drawn.iter() if element.tag.endswith("}text")]
+
+
+def _looks(drawn: Xml.Element) -> list[str]:
+    """The look of every curve of the kernel's figures, in the order of drawing."""
+    found = [element.get("class", "") for element in drawn.iter() if element.tag.endswith("}path")]
+    return [look for look in found if look.startswith("curve c")]
+
+
+def test_figures_of_the_kernel_are_drawn_with_their_scales_where_they_were_recorded(tmp_path: Path) -> None:
+    texts = _texts(
+        _drawn(
+            tmp_path,
+            _state(5, "203.0.113.10", cwnd=4380, rto_ms=1000),
+            _state(6, "203.0.113.10", cwnd=8760, rto_ms=2000),
+            {"t": 6 * 10**9, "node": "mn", "kind": "signal", "nic": "wlan0", "dbm": -61.5},
+        )
     )
-    text = export.timeline_file(story.read(run))
-    assert "cwnd, bytes (mn to 203.0.113.10)" in text
-    assert "RTO, ms" in text
-    assert "signal, dBm (mn.wlan0)" in text
+    for words in ("cwnd, bytes", "8,760", "RTO, ms", "2,000", "signal, dBm", "-62.5", "mn.wlan0"):
+        assert words in texts
+    assert "SRTT, ms" not in texts
+
+
+def test_tracks_of_the_same_paths_share_one_legend_and_each_path_its_look(tmp_path: Path) -> None:
+    drawn = _drawn(
+        tmp_path,
+        *(
+            _state(second, address, cwnd=4380, rto_ms=1000, srtt_ms=92)
+            for second in (5, 6)
+            for address in ("203.0.113.10", "203.0.113.11")
+        ),
+    )
+    assert [text for text in _texts(drawn) if text.startswith("mn to")] == [
+        "mn to 203.0.113.10",
+        "mn to 203.0.113.11",
+    ]
+    assert _looks(drawn) == ["curve c0 d0", "curve c1 d1"] * 3
+
+
+def test_the_legend_stands_above_the_curves_however_many_there_are(tmp_path: Path) -> None:
+    addresses = [f"203.0.113.{host}" for host in range(1, 31)]
+    drawn = _drawn(tmp_path, *(_state(second, a, cwnd=4380) for second in (5, 6) for a in addresses))
+    legend = [e for e in drawn.iter() if str(e.text) in {f"mn to {a}" for a in addresses}]
+    curves = [e for e in drawn.iter() if str(e.get("class")).startswith("curve c") and e.get("d")]
+    tops = [float(str(e.get("d")).partition("H")[0].split()[1]) for e in curves]
+    assert len(legend) == 30
+    assert max(float(str(e.get("y"))) for e in legend) < min(tops)
+    assert all(float(str(e.get("x"))) + 6 * len(str(e.text)) < 860 for e in legend)
+
+
+def test_a_path_without_a_measurement_has_no_smoothed_rtt(tmp_path: Path) -> None:
+    states = [_state(5 + n, "203.0.113.10", srtt_ms=ms) for n, ms in enumerate((92, 0, 184, 184))]
+    drawn = _drawn(tmp_path, *states)
+    (curve,) = (e for e in drawn.iter() if e.get("class") == "curve c0 d0" and e.tag.endswith("}path"))
+    assert str(curve.get("d")).count("M") == 2
+
+
+def test_the_same_path_in_two_sessions_has_two_curves(tmp_path: Path) -> None:
+    first, second = (
+        _state(5, "203.0.113.10", cwnd=4380),
+        {**_state(6, "203.0.113.10", cwnd=4380), "session": 2},
+    )
+    texts = _texts(_drawn(tmp_path, first, second))
+    assert "mn to 203.0.113.10, session 1" in texts
+    assert "mn to 203.0.113.10, session 2" in texts
+
+
+def test_a_stretch_of_a_curve_begins_with_what_held_before_it() -> None:
+    curve = Curve("cwnd, bytes", "mn", ((0, 1.0), (10, 2.0), (20, 3.0)))
+    assert curve.within(15, 30) == ((10, 2.0), (20, 3.0))
+    assert curve.within(21, 30) == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "ends"),
+    [([], (0, 1)), ([0.0], (0, 1)), ([3.0, 7.0], (0, 7)), ([-61.5], (-62.5, -60.5)), ([-3.0, 4.0], (-4, 5))],
+)
+def test_a_scale_holds_its_values_and_is_never_of_no_height(
+    values: list[float], ends: tuple[float, float]
+) -> None:
+    assert scale(values) == ends
 
 
 def test_the_command_draws_what_it_is_asked_for(tmp_path: Path) -> None:
