@@ -43,16 +43,23 @@ def by_kernel(known: Mapping[str, Sequence[str]], otherwise: Sequence[str] = ())
 class Attacker:
     """An attacker off the path, who is told addresses and ports and guesses the rest; on it; or inside the mobile node.
 
-    To be made before the session, so that it sees the set-up. ``stakes`` are the addresses that it plays for: its own (by
-    default) or a victim's, which lead to the node ``where``. ``concedes`` is what this kernel is expected to let it have
+    To be made before the session, so that it sees the set-up. It plays for its own address (by default) or a victim's, and
+    attacks ``target``, by default the correspondent node. ``concedes`` is what this kernel is expected to let it have
     (``experiments.gains.KINDS``).
     """
 
     def __init__(
-        self, lab: Lab, position: Position, *, concedes: Iterable[str] = (), victim: bool = False
+        self,
+        lab: Lab,
+        position: Position,
+        *,
+        concedes: Iterable[str] = (),
+        victim: bool = False,
+        target: str = "",
     ) -> None:
         self._lab = lab
         self._acts = 0
+        self._target = target or lab.site.correspondent
         site = lab.site
         self.node = {"off-path": OFF_PATH, "on-path": ON_PATH, "inside": site.mobile}[position]
         self.address = str(VISITED.host4(VICTIM).ip) if victim else str(ATTACKER.host4(1).ip)
@@ -60,7 +67,7 @@ class Attacker:
             "attack.stakes",
             addresses=[self.address],
             where=VICTIM_NODE if victim else OFF_PATH,
-            target=site.correspondent,
+            target=self._target,
             concedes=list(concedes),
             position=position,
         )
@@ -80,7 +87,7 @@ class Attacker:
     def at(self, time_s: float) -> AttackAt:
         """What it does at a time, in seconds since the run's start."""
         self._acts += 1
-        return AttackAt(self._lab, self.node, time_s, self._acts)
+        return AttackAt(self._lab, self.node, self._target, time_s, self._acts)
 
     def _tell(self, details: dict[str, Any]) -> None:
         self._lab.agents.command(_NAME, "learn", **details)
@@ -92,6 +99,7 @@ class AttackAt:
 
     lab: Lab
     node: str
+    target: str
     time_s: float
     act: int
 
@@ -125,6 +133,25 @@ class AttackAt:
         """Send the overheard COOKIE-ECHO once more."""
         self._do(f"COOKIE-ECHO from {source}, again", "cookie", source=source)
 
+    def register(self, *, care_of: str, lifetime: int, authenticated: bool) -> None:
+        """Register a care-of address for the mobile node, or with lifetime 0 deregister all, without its key."""
+        home = self.lab.home
+        self._do(
+            f"Registration Request, {care_of} for {lifetime} s",
+            "register",
+            source=care_of if lifetime else str(ATTACKER.host4(1).ip),
+            home_address=self.lab.site.address_on(home),
+            home_agent=str(home.subnet.gateway4),
+            care_of=care_of,
+            lifetime=lifetime,
+            authenticated=authenticated,
+        )
+
+    def replay_registration(self, *, deregistration: bool) -> None:
+        """Send the last overheard Registration Request that registers, or deregisters, once more."""
+        what = "deregistration" if deregistration else "registration"
+        self._do(f"{what} of before, again", "again", deregistration=deregistration)
+
     def _do(self, what: str, do: str, **arguments: Any) -> None:
         lab = self.lab
 
@@ -135,7 +162,7 @@ class AttackAt:
                 Nic(self.node, ""),
                 what=what,
                 act=self.act,
-                target=lab.site.correspondent,
+                target=self.target,
             )
             lab.agents.command(_NAME, do, act=self.act, **arguments)
 

@@ -11,6 +11,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from experiments.evidence import Evidence
+from experiments.registrations import registrations
+from protocols.mobileip.registration import RegistrationReply
 from protocols.pcapng import Direction as Way
 from protocols.sctp import chunks, packet
 from protocols.sctp.parameters import ErrorCauseIndication
@@ -33,14 +35,20 @@ def arrived(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
     HMACs are not compared: a receiving Linux overwrites them in the packet that is being captured (docs/findings.md).
     """
     sent = [e for e in evidence.of_kind("attack.sent") if e["act"] == stimulus["act"]]
-    seen = {
+    passed: set[tuple[str, Way, str, object]] = {
         (p.node, p.direction, str(p.source), _essence(p.raw))
         for p in evidence.trace.sctp
         if p.time_ns >= stimulus["t"]
     }
+    passed |= {
+        (p.node, p.direction, str(p.source), p.udp.payload)
+        for p in evidence.trace.mobile_ip
+        if p.time_ns >= stimulus["t"]
+    }
     return bool(sent) and all(
-        (node, way, e["source"], _essence(bytes.fromhex(e["data"]))) in seen
+        (node, way, e["source"], data if e["udp"] else _essence(data)) in passed
         for e in sent
+        for data in (bytes.fromhex(e["data"]),)
         for node, way in ((stimulus["node"], Way.OUT), (stimulus["target"], Way.IN))
     )
 
@@ -56,13 +64,14 @@ def gains(evidence: Evidence) -> dict[str, int]:
     stakes = evidence.of_kind("attack.stakes")
     if not stakes:
         return {}
-    stake, stimuli = stakes[0], evidence.of_kind("stimulus")
-    since = stimuli[0]["t"] if stimuli else 0
+    stake, since = stakes[0], _since(evidence)
     return {
         "data": sum(_carries(p, chunks.Data) for p in _to_stakes(evidence, stake)),
         "requests": _granted(evidence, stake),
         "associations": _associations(evidence, stake, since),
-        "bindings": _bindings(evidence, since),
+        "bindings": sum(
+            e["node"] == stake["target"] and e["t"] >= since for e in evidence.of_kind("mip.table")
+        ),
         "denials": sum(t >= since and key not in evidence.delivered for key, t in evidence.sent.items()),
     }
 
@@ -104,6 +113,7 @@ def attack_measures(evidence: Evidence) -> dict[str, float]:
         "attacker_other_answers": float(
             sum(not _carries(p, chunks.Data) and not _carries(p, chunks.Heartbeat) for p in to_stakes)
         ),
+        **_replies(evidence, stakes[0]),
     }
 
 
@@ -122,7 +132,7 @@ def _granted(evidence: Evidence, stake: dict[str, Any]) -> int:
     """Requests of forged ASCONFs that the target acknowledged without a cause."""
     forged: dict[int, int] = {}
     for event in evidence.of_kind("attack.sent"):
-        if event["forged"]:
+        if event["forged"] and not event["udp"]:
             for chunk in packet.decode(bytes.fromhex(event["data"])).chunks:
                 if isinstance(chunk, chunks.Asconf):
                     forged[chunk.serial] = len(chunk.requests)
@@ -140,14 +150,28 @@ def _granted(evidence: Evidence, stake: dict[str, Any]) -> int:
 
 def _associations(evidence: Evidence, stake: dict[str, Any], since: int) -> int:
     """Associations that the target restarted, and those that it has more of at its last account than at its first."""
-    restarted = sum(
+    restarted: int = sum(
         e["node"] == stake["target"] and e["t"] >= since for e in evidence.of_kind("association.restarted")
     )
-    accounts = [e["associations"] for e in evidence.of_kind("sctp.state") if e["node"] == stake["target"]]
-    more: int = max(0, accounts[-1] - accounts[0]) if accounts else 0
-    return restarted + more
+    counts: list[int] = [
+        e["associations"] for e in evidence.of_kind("sctp.state") if e["node"] == stake["target"]
+    ]
+    return restarted + (max(0, counts[-1] - counts[0]) if counts else 0)
 
 
-def _bindings(evidence: Evidence, since: int) -> int:
-    """Changes of mobility binding tables since the attack began, whatever agent keeps them."""
-    return sum(e["t"] >= since for e in evidence.of_kind("mip.table"))
+def _since(evidence: Evidence) -> int:
+    """When the attack began: with its first packet, or where the mobile node itself asks, with that."""
+    begun = (*evidence.of_kind("attack.sent"), *evidence.of_kind("stimulus"))
+    return int(begun[0]["t"]) if begun else 0
+
+
+def _replies(evidence: Evidence, stake: dict[str, Any]) -> dict[str, float]:
+    """The code of the home agent's last Registration Reply since the attack began (RFC 5944, 3.4)."""
+    codes = [
+        message.code
+        for seen, message in registrations(evidence.trace)
+        if isinstance(message, RegistrationReply)
+        and (seen.node, seen.direction) == (stake["target"], Way.OUT)
+        and seen.time_ns >= _since(evidence)
+    ]
+    return {"attacker_reply_code": float(codes[-1])} if codes else {}

