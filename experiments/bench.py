@@ -19,9 +19,8 @@ import msgspec
 from experiments import demonstration, orchestrator
 from experiments.errors import LabError
 from experiments.identity import cpu_model, kernel_name
-from experiments.run_directory import CAPTURE, RunDirectory
+from experiments.run_directory import CAPTURE
 from experiments.scenario import find
-from experiments.verdict import judge
 from experiments.workers import Order, cores, each, processes
 from kernels.job import Job, Kernel
 from kernels.spin import cpu_seconds, guest_process
@@ -160,12 +159,7 @@ def run_by_step(
     total = time.perf_counter() - watch.began
     if result.status not in (0, 1):
         raise LabError(f"{scenario} came to nothing: {'; '.join(result.judgement.reasons)}")
-    # Nobody announces when judging begins, but it can be done again.
-    began = time.perf_counter()
-    judge(RunDirectory(Path(result.run_dir)))
-    judged = time.perf_counter() - began
     part = f"{scenario}, {result.judgement.virtual_s:.0f} s virtual"
-    watch.marks.append(("judge", total - judged))
     capture = (Path(result.run_dir) / CAPTURE).stat().st_size
     return [
         *(Figure(part, name, seconds, "s") for name, seconds in watch.steps(total)),
