@@ -68,6 +68,7 @@ def run(
             judgement = _unfinished(scenario, verdict, reason)
             status = UnsupportedHere.status if verdict is Verdict.UNSUPPORTED else LabError.status
         else:
+            on_line("roamlab: step judge")
             judgement = _judged(directory)
             status = 0 if judgement.verdict == judgement.expected else 1
     result = Result(
