@@ -42,10 +42,14 @@ PICTURES: Final[dict[str, Callable[[Story], str]]] = {
 def pictures(run: RunDirectory, into: Path, *, png: bool = True) -> list[Path]:
     """Write ladder, timeline and figure of a run into a directory as SVG, and as PNG; return the files' paths.
 
-    Raises BadInput where a PNG is asked for and this machine has no fonts, LabError where files cannot be written.
+    Raises BadInput where the directory cannot be made, or where a PNG is asked for and this machine has no fonts; LabError
+    where files cannot be written.
     """
     read = story.read(run)
-    into.mkdir(parents=True, exist_ok=True)
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"pictures cannot go to {into}: {error.strerror}") from None
     written = []
     for name, draw in PICTURES.items():
         content = draw(read)

@@ -27,12 +27,18 @@ def follow(run: RunDirectory) -> Iterator[str]:
                 counted += 1
                 continue
             if counted:
-                yield f"{'':12}    {counted} messages sent or received"
+                yield _count(counted)
                 counted = 0
             yield _words(event)
         if over:
+            if counted:
+                yield _count(counted)
             return
         time.sleep(_POLL_S)
+
+
+def _count(messages: int) -> str:
+    return f"{'':12}    {messages} messages sent or received"
 
 
 def _new(run: RunDirectory, offset: int) -> tuple[list[bytes], int]:

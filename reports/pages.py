@@ -23,14 +23,15 @@ def write(names: Sequence[Path], *, matrix: str = "", sweep: str = "", export: s
         written.append(matrices.write(runs, Path(matrix)))
     if sweep:
         for row in sweeps.read(Path(sweep)):
-            cell = RunDirectory(Path(row["run_dir"]))
-            if not (cell.path / page.REPORT).exists():
+            cell = RunDirectory((Path(sweep) / str(row.get("run_dir") or "nowhere")).absolute())
+            if (
+                cell.path.is_dir() and not (cell.path / page.REPORT).exists()
+            ):  # another machine may have kept it
                 page.write(cell)
         written.append(sweeps.write(Path(sweep), Path(sweep) / "sweep.html"))
     if export:
         for run in runs:
             into = Path(export) / f"{run.path.parent.name}-{run.path.name}"
-            into.mkdir(parents=True, exist_ok=True)
             written += exports.pictures(run, into)
             table = into / "measurements.csv"
             page.save(table, exports.measurements(run))
