@@ -126,6 +126,7 @@ def test_a_cluster_gives_the_same_rows_as_processes(tmp_path: Path) -> None:
         host="127.0.0.1",
         dashboard_address=None,
         worker_dashboard_address=None,
+        local_directory=str(tmp_path / "dask"),
     ) as workers:
         there = Sweep(tmp_path / "there")
         with there.held(), cluster(workers.scheduler_address) as pool:
