@@ -352,23 +352,32 @@ def diff(_: Context, one: str, other: str) -> int:
 
 @task(
     iterable=["run"],
+    optional=["matrix"],
     help={
         "run": "a run directory; may be repeated (`./lab report RUN...` does)",
-        "matrix": "write one page here: these runs' scenarios against kernels and variants",
+        "matrix": "one page of scenarios against kernels and variants, of these runs or of all; here, or in matrix.html beside them",
+        "runs": "where run directories are",
         "sweep": "the directory of a sweep: heat maps and curves, each cell a link to its run",
         "export": "a directory for the runs' ladder and timeline as SVG and PNG, and their measurements as CSV",
     },
 )
 @command
 def report(
-    _: Context, run: list[str] | None = None, matrix: str = "", sweep: str = "", export: str = ""
+    _: Context,
+    run: list[str] | None = None,
+    matrix: str | bool = "",
+    sweep: str = "",
+    export: str = "",
+    runs: str = "runs",
 ) -> None:
     """Write runs as pages: one a run, a matrix of many, or a sweep."""
     from reports import pages, terminal
 
-    terminal.show_pages(
-        pages.write([Path(name) for name in run or []], matrix=matrix, sweep=sweep, export=export)
-    )
+    names = [Path(name) for name in run or []]
+    if matrix and not names:
+        names = pages.all_runs(Path(runs))
+    page = str(Path(runs) / "matrix.html") if matrix is True else str(matrix)
+    terminal.show_pages(pages.write(names, matrix=page, sweep=sweep, export=export))
 
 
 @task

@@ -6,11 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.errors import BadInput
-from experiments.run_directory import RunDirectory
+from experiments.run_directory import VERDICT, RunDirectory
 from reports import export as exports
 from reports import matrix as matrices
 from reports import page
 from reports import sweep as sweeps
+
+
+def all_runs(root: Path) -> list[Path]:
+    """Every run directory of `./lab run` and `./lab demo` below ``root`` that has a verdict."""
+    return sorted(found.parent for found in root.glob(f"*/*/{VERDICT}"))
 
 
 def write(names: Sequence[Path], *, matrix: str = "", sweep: str = "", export: str = "") -> list[Path]:
