@@ -1,0 +1,140 @@
+"""What an attacker got, from a capture and events: nothing is taken for granted."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from typing import Any
+
+import pytest
+
+from experiments.evidence import Evidence
+from experiments.gains import arrived, attack_measures, denied, gained, gains, wrong_gains
+from protocols.ip import Datagram
+from protocols.pcapng import Direction as Way
+from protocols.sctp.chunks import Asconf, AsconfAck, Auth, Chunk, Data, Heartbeat
+from protocols.sctp.packet import Packet
+from protocols.sctp.parameters import AddIp, ErrorCauseIndication, HeartbeatInfo
+from protocols.trace import Message, SctpPacket, Trace
+
+X, A, CN = "198.51.100.65", "192.0.2.10", "203.0.113.10"
+STIMULUS = {"kind": "stimulus", "action": "attack", "act": 1, "t": 10, "node": "pc16", "target": "cn"}
+ADDS = (AddIp(1, IPv4Address(X)), AddIp(2, IPv4Address(A)))
+
+
+def stakes(*concedes: str) -> dict[str, Any]:
+    return {
+        "kind": "attack.stakes",
+        "t": 0,
+        "addresses": [X],
+        "where": "pc16",
+        "target": "cn",
+        "concedes": concedes,
+    }
+
+
+def sent(*chunks: Chunk, forged: bool = True) -> dict[str, Any]:
+    data = Packet(4000, 5001, 7, chunks).encode().hex()
+    return {
+        "kind": "attack.sent",
+        "t": 10,
+        "act": 1,
+        "source": X,
+        "data": data,
+        "forged": forged,
+        "udp": False,
+    }
+
+
+def seen(node: str, way: Way, source: str, destination: str, *chunks: Chunk, at: int = 20) -> SctpPacket:
+    raw = Packet(4000, 5001, 7, chunks).encode()
+    datagram = Datagram(IPv4Address(source), IPv4Address(destination), 132, 64, raw)
+    return SctpPacket(0, at, node, "eth0", way, datagram, Message(raw))
+
+
+def evidence(*events: dict[str, Any], packets: tuple[SctpPacket, ...] = ()) -> Evidence:
+    return Evidence(Trace(packets, (), truncated=False), list(events))
+
+
+def test_without_an_attacker_there_is_nothing_to_say() -> None:
+    quiet = evidence()
+    assert (gains(quiet), gained(quiet), wrong_gains(quiet), attack_measures(quiet)) == ({}, [], [], {})
+
+
+def test_an_attack_counts_only_when_it_left_and_arrived() -> None:
+    asconf = Asconf(1, ADDS)
+    left = seen("pc16", Way.OUT, X, CN, asconf)
+    came = seen("cn", Way.IN, X, CN, asconf)
+    assert arrived(evidence(sent(asconf), packets=(left, came)), STIMULUS)
+    assert not arrived(evidence(sent(asconf), packets=(left,)), STIMULUS)
+    assert not arrived(evidence(sent(asconf), packets=(came,)), STIMULUS)
+    assert not arrived(evidence(packets=(left, came)), STIMULUS)
+
+
+def test_what_passed_before_the_attack_is_no_witness() -> None:
+    asconf = Asconf(1, ADDS)
+    early = (seen("pc16", Way.OUT, X, CN, asconf, at=9), seen("cn", Way.IN, X, CN, asconf, at=9))
+    assert not arrived(evidence(sent(asconf), packets=early), STIMULUS)
+
+
+def test_an_hmac_that_the_receiver_overwrote_is_no_difference() -> None:
+    asconf = Asconf(1, ADDS)
+    packets = (
+        seen("pc16", Way.OUT, X, CN, Auth(0, 1, bytes(20)), asconf),
+        seen("cn", Way.IN, X, CN, Auth(0, 1, b"x" * 20), asconf),
+    )
+    assert arrived(evidence(sent(Auth(0, 1, b"y" * 20), asconf), packets=packets), STIMULUS)
+
+
+def test_data_counts_where_it_arrives_and_heartbeats_apart() -> None:
+    data, beat = Data(1, 0, 0, 0, b"x"), Heartbeat((HeartbeatInfo(b"path"),))
+    packets = (
+        seen("pc16", Way.IN, CN, X, data),
+        seen("pc16", Way.IN, CN, X, beat),
+        seen("pc16", Way.IN, CN, A, data),
+        seen("cn", Way.OUT, CN, X, data),
+    )
+    found = evidence(stakes("data"), packets=packets)
+    assert gains(found)["data"] == 1
+    assert attack_measures(found)["attacker_heartbeats"] == 1
+    assert gained(found) == ["the attacker got: 1 DATA packets of the session"]
+
+
+@pytest.mark.parametrize(("refusals", "granted"), [(0, 2), (1, 1), (2, 0)])
+def test_refused_requests_are_not_granted(refusals: int, granted: int) -> None:
+    answer = AsconfAck(1, tuple(ErrorCauseIndication(n, ()) for n in range(refusals)))
+    packets = (seen("cn", Way.OUT, CN, X, answer),)
+    assert gains(evidence(stakes(), sent(Asconf(1, ADDS)), packets=packets))["requests"] == granted
+
+
+def test_requests_of_the_attackers_own_association_are_no_gain() -> None:
+    packets = (seen("cn", Way.OUT, CN, X, AsconfAck(1)),)
+    assert gains(evidence(stakes(), sent(Asconf(1, ADDS), forged=False), packets=packets))["requests"] == 0
+
+
+def test_messages_that_never_came_are_kept_from_their_receiver() -> None:
+    found = evidence(stakes(), STIMULUS)
+    found.sent = {(1, "up", 1): 5, (1, "up", 2): 15, (1, "up", 3): 16}
+    found.delivered = {(1, "up", 2): [17]}
+    assert gains(found)["denials"] == 1
+
+
+def test_more_and_less_than_is_conceded_is_wrong() -> None:
+    packets = (seen("pc16", Way.IN, CN, X, Data(1, 0, 0, 0, b"x")),)
+    assert wrong_gains(evidence(stakes("data"), packets=packets)) == []
+    assert wrong_gains(evidence(stakes(), packets=packets)) == [
+        "the attacker got 1 DATA packets of the session where none were expected"
+    ]
+    assert wrong_gains(evidence(stakes("data"))) == [
+        "the attacker got 0 DATA packets of the session where some were expected"
+    ]
+
+
+def test_a_session_is_given_up_only_where_that_is_conceded() -> None:
+    assert denied(evidence(stakes("denials")))
+    assert not denied(evidence(stakes("data")))
+    assert not denied(evidence())
+
+
+def test_a_binding_changes_only_at_the_target_and_after_the_attack() -> None:
+    tables = [{"kind": "mip.table", "t": t, "node": node} for node, t in (("cn", 5), ("cn", 15), ("fa", 15))]
+    assert gains(evidence(stakes(), STIMULUS, *tables))["bindings"] == 1
