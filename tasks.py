@@ -355,7 +355,7 @@ def diff(_: Context, one: str, other: str) -> int:
     optional=["matrix"],
     help={
         "run": "a run directory; may be repeated (`./lab report RUN...` does)",
-        "matrix": "one page of scenarios against kernels and variants, of these runs or of all; here, or in matrix.html beside them",
+        "matrix": "one page of scenarios against kernels and variants, of these runs or of all; a file, or runs/matrix.html",
         "runs": "where run directories are",
         "sweep": "the directory of a sweep: heat maps and curves, each cell a link to its run",
         "export": "a directory for the runs' ladder and timeline as SVG and PNG, and their measurements as CSV",
