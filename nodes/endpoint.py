@@ -18,7 +18,7 @@ from nodes.streams import Channel, Listening, listen, open_channel
 from protocols import payload
 from protocols.payload import Direction, Kind, Message
 
-_LOOK_NS: Final = 100_000_000  # how often a sender looks at its paths
+_LOOK_NS: Final = 250_000_000  # how often a sender looks at its paths
 
 
 @dataclass(slots=True)
