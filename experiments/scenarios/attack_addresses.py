@@ -1,4 +1,4 @@
-"""Attacks by addresses (RFC 5062): camping on one, stealing one, taking over one that was left, restart; and an old cookie."""
+"""Attacks by addresses (RFC 5062, 2 to 4): camping, stealing, taking over one that was left, restart; and an old cookie."""
 
 from typing import Final, Literal
 
@@ -11,6 +11,9 @@ from topologies import WithAttacker
 
 UNVERIFIED: Final = {"6.1": ("denials",), "7.3": ("denials",)}
 """An address that an association merely claims has its packets already (docs/findings.md)."""
+
+REPLAYED: Final = dict.fromkeys(("6.1", "7.3"), ("associations",))
+"""A cookie is good for as many set-ups as fit into its lifetime (RFC 9260, 5.1.5 asks for no more)."""
 
 
 def _session(lab: Lab, *, managed: bool = False) -> Session:
@@ -86,4 +89,17 @@ def attack_cookie(lab: Lab, source: Literal["own", "mobile"] = "mobile") -> None
         source=lab.site.address_on(lab.home) if source == "mobile" else attacker.address
     )
     lab.at(5.0).account()
+    lab.until(10.0)
+
+
+@scenario("attack-cookie-later", figure="FIG. 5", topology=WithAttacker, expect=Verdict.BROKE)
+def attack_cookie_later(lab: Lab) -> None:
+    """The COOKIE-ECHO of an association that has ended and was replaced, within the cookie's lifetime of 60 s."""
+    attacker = Attacker(lab, "on-path", concedes=by_kernel(REPLAYED))
+    session = _session(lab)
+    home = lab.site.address_on(lab.home)
+    lab.at(3.0).reconnect(session, over="wlan1", to=lab.visited, pause=0.2)
+    lab.at(5.0).account()
+    attacker.at(5.5).replay_cookie(source=home)
+    lab.at(6.0).account()
     lab.until(10.0)

@@ -109,6 +109,11 @@ def test_with_the_mobile_nodes_own_address_the_association_restarts(play: Play) 
     assert judgement.measures["attacker_associations"] == 1
 
 
+def test_an_old_cookie_brings_an_ended_association_back(play: Play) -> None:
+    judgement = play("attack-cookie-later")
+    assert judgement.measures["attacker_associations"] == 1
+
+
 @pytest.mark.parametrize("deregister", ["true", "false"])
 @pytest.mark.parametrize(("how", "code"), [("wrong-key", 131), ("unauthenticated", 131), ("replayed", 133)])
 def test_the_home_agent_denies_an_attackers_registration_and_keeps_its_binding(
