@@ -38,7 +38,7 @@ def follow(run: RunDirectory) -> Iterator[str]:
 
 
 def _count(messages: int) -> str:
-    return f"{'':12}    {messages} messages sent or received"
+    return f"{'':12}    {messages} {'message' if messages == 1 else 'messages'} sent or received"
 
 
 def _new(run: RunDirectory, offset: int) -> tuple[list[bytes], int]:

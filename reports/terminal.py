@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -29,6 +30,7 @@ from experiments.errors import LabError
 from experiments.result import Both, Count, Result
 from experiments.run_directory import CONSOLE, MANIFEST, VERDICT, RunDirectory
 from experiments.scenario import Scenario
+from reports.page import REPORT
 from reports.text import draw
 
 _STYLES: Final = {"survived": "green", "broke": "red", "unsupported": "yellow", "invalid": "magenta"}
@@ -182,17 +184,18 @@ def show_result(result: Result) -> None:
 
 
 def show_pages(pages: Sequence[Path]) -> None:
-    """Where pages are that were written."""
-    out = console()
-    if len(pages) > _PAGES:
-        out.print(
-            f"{len(pages)} reports, report.html in each run directory, from {pages[0].parent}",
-            markup=False,
-            soft_wrap=True,
-        )
-        return
-    for page in pages:
-        out.print(f"report: {page}", markup=False, soft_wrap=True)
+    """Where pages are that were written, and pictures and numbers by their directories."""
+    reports = [page for page in pages if page.name == REPORT]
+    lines = [f"report: {page}" for page in reports]
+    if len(reports) > _PAGES:
+        lines = [f"{len(reports)} reports, {REPORT} in each run directory, from {reports[0].parent}"]
+    for directory, found in groupby(
+        (page for page in pages if page.name != REPORT), lambda page: page.parent
+    ):
+        first, *more = found
+        lines.append(f"{len(more) + 1} files: {directory}" if more else f"page: {first}")
+    for line in lines:
+        console().print(line, markup=False, soft_wrap=True)
 
 
 def note(sentence: str) -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from experiments.errors import BadInput
 from experiments.result import Judgement, Result
-from experiments.run_directory import EVENTS, MANIFEST, PLAN, RunDirectory
+from experiments.run_directory import EVENTS, MANIFEST, PLAN, VERDICT, RunDirectory
 from kernels.build.store import BuiltKernel, Metadata, hash_file
-from reports import follow, kernels, pages
+from reports import follow, kernels, pages, terminal
 from reports.outputs import Outputs
 from tests.browser import samples
 from tests.unit import test_report_sweep as sweeps
@@ -141,6 +141,35 @@ def test_a_report_of_nothing_and_of_what_is_no_run_is_refused(tmp_path: Path) ->
         pages.write([])
     with pytest.raises(BadInput, match="no run directory"):
         pages.write([tmp_path])
+
+
+def test_all_runs_are_those_with_a_verdict(tmp_path: Path) -> None:
+    judged, under_way = (samples.real(tmp_path / name).path for name in ("a", "b"))
+    (under_way / VERDICT).unlink()
+    assert pages.all_runs(judged.parent.parent) == [judged]
+    assert pages.all_runs(under_way.parent.parent) == []
+
+
+def test_what_was_written_is_said_pages_by_name_and_pictures_by_directory(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = Path("runs/fig09/1")
+    pictures = [Path("out/fig09-1") / name for name in ("ladder.svg", "ladder.png", "measurements.csv")]
+    terminal.show_pages([run / "report.html", Path("matrix.html"), *pictures])
+    assert capsys.readouterr().out.splitlines() == [
+        "report: runs/fig09/1/report.html",
+        "page: matrix.html",
+        "3 files: out/fig09-1",
+    ]
+
+
+def test_many_pages_are_said_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [Path(f"runs/fig09/{number}/report.html") for number in range(100)]
+    terminal.show_pages([*runs, Path("runs/matrix.html")])
+    assert capsys.readouterr().out.splitlines() == [
+        "100 reports, report.html in each run directory, from runs/fig09/0",
+        "page: runs/matrix.html",
+    ]
 
 
 # Following a run
