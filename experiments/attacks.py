@@ -2,7 +2,7 @@
 
     attacker = Attacker(lab, "on-path")
     session = lab.mobile.connect(lab.correspondent)
-    attacker.at(4.0).forge(Request(Verb.ADD, attacker.address), Request(Verb.SET_PRIMARY, attacker.address))
+    attacker.at(4.0).forge(Request(Verb.ADD, attacker.address), source=attacker.address)
 
 Everything stays within the run's namespaces and the documentation prefixes of the address plan.
 """

@@ -1,28 +1,39 @@
 """Forged ASCONFs (RFC 5061, 6): off the path and on it, with AUTH and without, and with the key that INIT and INIT-ACK tell."""
 
+from typing import Literal
+
 from experiments.asking import Request
-from experiments.attacks import Attacker, Position, Sign
+from experiments.attacks import Attacker, Sign
 from experiments.lab import Lab
 from experiments.scenario import Verdict, scenario
 from protocols.mobility import Verb
 from topologies import WithAttacker
 
 
-def _redirect(lab: Lab, attacker: Attacker, signing: Sign) -> None:
-    """Have the correspondent add the attacker's address and prefer it, and then forget the mobile node's."""
+def _redirect(lab: Lab, attacker: Attacker, signing: Sign, *, spoof: bool = False) -> None:
+    """Have the correspondent add the attacker's address and prefer it, and then forget the mobile node's.
+
+    The requests come from the attacker's address, or with ``spoof`` from the mobile node's.
+    """
     session = lab.mobile.connect(lab.correspondent, managed=False)
     home, here = lab.site.address_on(lab.home), attacker.address
     lab.at(1.0).start(session.stream(every=0.02))
+    source = home if spoof else here
     wanted = Request(Verb.ADD, here), Request(Verb.SET_PRIMARY, here)
-    attacker.at(4.0).forge(*wanted, source=here, signing=signing)
-    attacker.at(5.0).forge(Request(Verb.DELETE, home), source=here, signing=signing)
+    attacker.at(4.0).forge(*wanted, source=source, signing=signing)
+    attacker.at(5.0).forge(Request(Verb.DELETE, home), source=source, signing=signing)
     lab.until(10.0)
 
 
 @scenario("attack-asconf", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
-def attack_asconf(lab: Lab, position: Position = "off-path", signing: Sign = "none") -> None:
+def attack_asconf(
+    lab: Lab,
+    position: Literal["off-path", "on-path"] = "off-path",
+    signing: Literal["none", "junk"] = "none",
+    spoof: bool = False,
+) -> None:
     """ASCONFs forged off the path or on it, without AUTH or with a made-up HMAC: discarded in silence."""
-    _redirect(lab, Attacker(lab, position), signing)
+    _redirect(lab, Attacker(lab, position), signing, spoof=spoof)
 
 
 @scenario("attack-asconf-noauth", figure="none", topology=WithAttacker, expect=Verdict.BROKE)

@@ -49,12 +49,20 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Play:
 
 
 @pytest.mark.parametrize(
-    ("position", "signing"), [("off-path", "none"), ("on-path", "none"), ("on-path", "junk")]
+    "settings",
+    [
+        {"position": "off-path"},
+        {"position": "off-path", "spoof": "true"},
+        {"position": "on-path"},
+        {"position": "on-path", "signing": "junk"},
+        {"position": "on-path", "signing": "junk", "spoof": "true"},
+    ],
 )
 def test_with_auth_a_forged_asconf_gets_nothing_not_even_an_answer(
-    play: Play, position: str, signing: str
+    play: Play, settings: dict[str, str]
 ) -> None:
-    judgement = play("attack-asconf", position=position, signing=signing)
+    judgement = play("attack-asconf", **settings)
+    assert not any(link.step.startswith("ASCONF-ACK") for link in judgement.chain)
     assert "the attacker got: nothing" in judgement.reasons
     assert judgement.measures["attacker_packets"] == 2
     assert judgement.measures["attacker_other_answers"] == 0
