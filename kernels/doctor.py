@@ -37,8 +37,12 @@ WANTED = (
 _TOOLS = (
     ("linux.uml", "user-mode-linux", "a kernel with SCTP for everybody", True),
     ("bwrap", "bubblewrap", "keeps a guest from writing to this machine", True),
-    ("ip", "iproute2", "Mininet's CLI", True),
+    ("ip", "iproute2", "the command line on a topology", True),
+    ("ping", "iputils-ping", "the command line's pingall", True),
     ("mnexec", "mininet", "stock Mininet, to compare with", False),
+    ("ifconfig", "net-tools", "stock Mininet, to compare with", False),
+    ("nft", "nftables", "a second opinion on nftables", False),
+    ("chromium", "chromium", "tests of pages", False),
     ("tshark", "tshark", "a second opinion on captures", False),
 )
 _GIB = 1 << 30

@@ -265,6 +265,20 @@ def test_names_of_curves_lie_over_no_curve_and_over_no_other_name(
     assert len(set(looks)) == paths
 
 
+@pytest.mark.parametrize("width", [1440, 390])
+def test_names_of_stimuli_lie_over_no_other(tmp_path: Path, open_page: Open, width: int) -> None:
+    run = samples.real(tmp_path)
+    move = {"node": "lab", "kind": "stimulus", "action": "move", "nic": "wlan0"}
+    samples.with_events(run, lambda _: True, *({**move, "t": second * 10**9} for second in (6, 7, 18, 19)))
+    page = open_page(pages.write(run), viewport={"width": width, "height": 900}).page
+    boxes = [name.bounding_box() for name in page.locator("#timeline .stimulus-name").all()]
+    assert len(boxes) >= 3
+    for number, one in enumerate(boxes):
+        for other in boxes[:number]:
+            apart = one["y"] >= other["y"] + other["height"] - 3 or other["y"] >= one["y"] + one["height"] - 3
+            assert apart or one["x"] >= other["x"] + other["width"] or other["x"] >= one["x"] + one["width"]
+
+
 @pytest.mark.parametrize("width", [1440, 1280, 1100, 1000, 700])
 def test_the_whole_network_is_seen_without_scrolling(report: Path, open_page: Open, width: int) -> None:
     page = open_page(report, viewport={"width": width, "height": 900}).page

@@ -73,7 +73,7 @@ def test_what_it_lacks_is_refused_by_the_options_name(kernel: Kernel, tmp_path: 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
-def test_an_ordinary_user_can_or_is_told_why_not() -> None:
+def test_an_ordinary_user_can_or_is_told_why_not(ordinary_user: list[str]) -> None:
     code = """
         import sys
         from pathlib import Path
@@ -90,9 +90,8 @@ def test_an_ordinary_user_can_or_is_told_why_not() -> None:
     run_dir = Path(tempfile.mkdtemp(dir="/var/tmp"))
     try:
         os.chown(run_dir, 65534, 65534)
-        user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
         done = subprocess.run(
-            [*user, sys.executable, "-c", textwrap.dedent(code), str(run_dir)],
+            [*ordinary_user, sys.executable, "-c", textwrap.dedent(code), str(run_dir)],
             cwd=REPOSITORY,
             env=os.environ | {"TMPDIR": "/var/tmp"},
             capture_output=True,

@@ -172,7 +172,7 @@ def test_a_guest_has_no_network_but_its_own(kernel: Kernel, tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
-def test_an_ordinary_user_can_run_it_and_write_nothing_outside(tmp_path: Path) -> None:
+def test_an_ordinary_user_can_run_it_and_write_nothing_outside(ordinary_user: list[str]) -> None:
     run_dir = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
     try:
         os.chown(run_dir, 65534, 65534)
@@ -180,7 +180,7 @@ def test_an_ordinary_user_can_run_it_and_write_nothing_outside(tmp_path: Path) -
             "run", run_dir, "/bin/sh", "-c", "id -u; mount -o remount,rw /; touch mine /tmp/x; exit 4"
         )
         done = subprocess.run(
-            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command],
+            [*ordinary_user, *command],
             cwd=REPOSITORY,
             capture_output=True,
             text=True,

@@ -216,6 +216,17 @@ def test_a_scale_holds_its_values_and_is_never_of_no_height(
     assert scale(values) == ends
 
 
+def test_names_of_stimuli_that_are_close_stand_below_each_other_and_those_without_room_are_left_out(
+    tmp_path: Path,
+) -> None:
+    move = {"node": "lab", "kind": "stimulus", "action": "move", "nic": "wlan0"}
+    drawn = _drawn(tmp_path, *({**move, "t": 5 * 10**9 + n * 10**7} for n in range(1, 6)))
+    names = [e for e in drawn.iter() if e.text == "move wlan0"]
+    heights = [e.get("y") for e in names]
+    assert len(heights) == len(set(heights)) == 3
+    assert len([e for e in drawn.iter() if e.get("class") == "stimulus"]) == 6
+
+
 def test_the_command_draws_what_it_is_asked_for(tmp_path: Path) -> None:
     run = samples.real(tmp_path)
     assert main(["figure", str(run.path), str(tmp_path / "fig09.svg")]) == 0

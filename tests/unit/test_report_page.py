@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,7 +11,9 @@ import msgspec
 import pytest
 
 from experiments.run_directory import VERDICT, RunDirectory
+from experiments.scenario import scenarios
 from reports import matrix, page, story
+from reports.network import lay_out
 from reports.packing import script
 from reports.words import sentence
 from tests.browser import samples
@@ -119,6 +122,17 @@ def test_an_unknown_scenario_still_has_a_page(tmp_path: Path) -> None:
     run.write("plan.json", {"scenario": "of-the-future", "parameters": {"x": 1}, "seed": 2})
     assert story.read(run).topology is None
     assert "of-the-future" in _page(run)
+
+
+@pytest.mark.parametrize("scenario", sorted(scenarios()))
+def test_no_two_nodes_of_a_map_stand_in_the_same_place(tmp_path: Path, scenario: str) -> None:
+    run = samples.real(tmp_path)
+    run.write("plan.json", {"scenario": scenario, "parameters": {}, "seed": 1})
+    drawn = lay_out(story.read(run))
+    assert drawn is not None
+    places = [(place.column, place.row) for place in drawn.places.values()]
+    assert all(math.dist(one, other) > 0.4 for number, one in enumerate(places) for other in places[:number])
+    assert min(p.column for p in drawn.places.values() if p.role == "segment") == 1, "no column is empty"
 
 
 def test_a_sentence_without_a_verdict_claims_nothing() -> None:
