@@ -103,9 +103,12 @@ def lay_out(story: Story) -> Map | None:
         )
         for name, depth in depths.items()
     }
-    for name, beside in aside.items():
-        segment = places[beside]
-        places[name] = Place(name, "host", segment.column - _ASIDE, segment.row + _BELOW)
+    beside: dict[str, int] = {}
+    for name, at in aside.items():
+        nth = beside[at] = beside.get(at, 0) + 1
+        away = _BELOW * ((nth + 1) // 2)  # the first stands below the segment, the second above it, and so on
+        row = places[at].row + (away if nth % 2 else -away)
+        places[name] = Place(name, "host", places[at].column - _ASIDE, row)
     stays = _stays(story, topology, places)
     wires = tuple(
         Wire(left, right, float(info.get("delay", 0.0)))

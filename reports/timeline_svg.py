@@ -34,6 +34,8 @@ _CHARACTER: Final = 6.4  # px, of the widest of the fonts
 _LOOKS: Final = 4  # colours, and as many kinds of line
 _GAP: Final = 10
 _STEPS: Final = (1, 2, 5, 10)
+_HEAD: Final = 14  # a row of stimuli's names
+_HEADS: Final = 3  # and how many rows at most
 _LAST: Final = "last recorded"
 
 
@@ -66,7 +68,9 @@ def draw(
     """The timeline as a file; ``window`` is a stretch of it in ns since the run's start."""
     axis = _Axis(window or (0, timeline.end_ns), width)
     parts: list[Markup] = [_hatch()]
-    y = float(_TOP)
+    stimuli = [_stimulus_at(*stimulus, axis) for stimulus in timeline.stimuli if axis.shows(stimulus[0])]
+    rows = _rows([(left, right) for _, left, right, _ in stimuli])
+    y = float(_TOP + _HEAD * max([0, *(row for row in rows if row < _HEADS)]))
     for direction in DIRECTIONS:
         times = timeline.deliveries[direction]
         if not times:
@@ -94,7 +98,7 @@ def draw(
         parts += [_rule(axis, y), *_curves(curves, looks, axis, y), _rule(axis, y + _TALL)]
         y += _TALL + _GAP
     parts += [
-        _stimulus(time_ns, words, axis, y) for time_ns, words in timeline.stimuli if axis.shows(time_ns)
+        _stimulus(x, left, words, row, y) for (x, left, _, words), row in zip(stimuli, rows, strict=True)
     ]
     parts += [
         svg.text(axis.x(t), y + 12, f"{t / 1e9:g} s", class_="dim", text_anchor="middle")
@@ -236,6 +240,26 @@ def _dot(look: str, x: float, y: float) -> Markup:
     return svg.element("circle", cx=x, cy=y, r=2.6, class_=f"{look} dot".removeprefix("curve "))
 
 
-def _stimulus(time_ns: int, words: str, axis: _Axis, bottom: float) -> Markup:
-    x = axis.x(time_ns)
-    return svg.element("g", svg.line(x, 16, x, bottom), svg.text(x + 5, 14, words), class_="stimulus")
+def _stimulus_at(time_ns: int, words: str, axis: _Axis) -> tuple[float, float, float, str]:
+    """Where a stimulus has its line, where its name begins and ends, and the name."""
+    x, wide = axis.x(time_ns), len(words) * _CHARACTER * 1.15
+    left = x + 5 if x + 5 + wide < axis.width else x - 5 - wide
+    return x, left, left + wide, words
+
+
+def _rows(spans: Sequence[tuple[float, float]]) -> list[int]:
+    """For each span the first row in which it lies over none before it; _HEADS where no row has room."""
+    ends: list[float] = []
+    rows = []
+    for left, right in spans:
+        row = next((n for n, end in enumerate(ends) if end + 3 <= left), len(ends))
+        if row < _HEADS:
+            ends[row : row + 1] = [right]
+        rows.append(row)
+    return rows
+
+
+def _stimulus(x: float, left: float, words: str, row: int, bottom: float) -> Markup:
+    """A line, with its name at its head where a row has room for it."""
+    name = [svg.text(left, 14 + _HEAD * row, words)] if row < _HEADS else []
+    return svg.element("g", svg.line(x, 16 + _HEAD * row, x, bottom), *name, class_="stimulus")

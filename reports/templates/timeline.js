@@ -1,5 +1,6 @@
 // The timeline: tracks over one axis of time. Drag to zoom, click to point.
 const board = byId("timeline");
+const HEAD = 14, HEADS = 3; // a row of stimuli's names, px, and how many rows at most
 let tracks = null, plot = { left: 0, right: 0 };
 const xOf = (t) => plot.left + (t - view.from) / (view.until - view.from) * (plot.right - plot.left);
 const timeOf = (x) => view.from + clamp((x - plot.left) / (plot.right - plot.left), 0, 1) * (view.until - view.from);
@@ -12,7 +13,8 @@ function paintTimeline() {
     draw("line", { x1: 0, x2: 0, y1: 0, y2: 6, stroke: "var(--bad)", "stroke-width": 1.1, opacity: 0.45 }))));
   const inside = draw("g", { "clip-path": "url(#plot)" });
   svg.append(inside, cursor);
-  let y = 20;
+  const [stimuli, heads] = stimulusNames();
+  let y = 20 + HEAD * (heads - 1);
   const name = (text, height) => {
     if (narrow) { svg.append(draw("text", { class: "track-name", x: plot.left, y: y + 11 }, text)); y += 16; }
     else svg.append(draw("text", { class: "track-name", x: plot.left - 10, y: y + height / 2 + 4, "text-anchor": "end" }, text));
@@ -46,12 +48,9 @@ function paintTimeline() {
     inside.append(draw("line", { class: "track-line", x1: plot.left, x2: plot.right, y1: y, y2: y }), ...paintCurves(curves, scale, y, height));
     y += height; rule();
   }
-  for (const [t, text] of T.stimuli) {
-    const x = xOf(t);
-    if (x < plot.left || x > plot.right) continue;
-    inside.append(draw("line", { class: "stimulus-line", x1: x, x2: x, y1: 14, y2: y }));
-    const near = x > plot.right - 90;
-    svg.append(draw("text", { class: "stimulus-name", x: x + (near ? -5 : 5), y: 12, "text-anchor": near ? "end" : "start" }, text));
+  for (const { x, near, row, text } of stimuli) {
+    inside.append(draw("line", { class: "stimulus-line", x1: x, x2: x, y1: 14 + HEAD * row, y2: y }));
+    if (row < HEADS) svg.append(draw("text", { class: "stimulus-name", x: x + (near ? -5 : 5), y: 12 + HEAD * row, "text-anchor": near ? "end" : "start" }, text));
   }
   for (const t of axis()) svg.append(draw("text", { class: "track-name", x: xOf(t), y: y + 12, "text-anchor": "middle" }, `${+(t / 1e9).toFixed(6)} s`));
   svg.append(draw("defs", {}, draw("clipPath", { id: "plot" }, draw("rect", { x: plot.left, y: 0, width: Math.max(0, plot.right - plot.left), height: y + 2 }))));
@@ -63,6 +62,21 @@ function paintTimeline() {
   byId("timeline-text").textContent = T.outages.map(([way, from, until, bound]) => `Outage ${way} from ${seconds(from)} seconds, `
     + (until == null ? "never over" : `for ${span(until - from)}`) + (bound == null ? "" : `, bound ${span(bound * 1e9)}`)).join(". ") || "Deliveries over time, without an outage";
   paintCursor();
+}
+
+// Where each stimulus that is seen has its name: in the first row with room for it, so that no two lie over each other. Those
+// for which no row has room have a line and no name. Returns them and the number of rows.
+function stimulusNames() {
+  const ends = [], out = [];
+  for (const [t, text] of T.stimuli) {
+    const x = xOf(t), wide = text.length * CHARACTER * 1.1 + 8, near = x > plot.right - 90, from = near ? x - wide : x;
+    if (x < plot.left || x > plot.right) continue;
+    let row = ends.findIndex((end) => end <= from);
+    if (row < 0) row = ends.length;
+    if (row < HEADS) ends[row] = from + wide;
+    out.push({ x, near, row, text });
+  }
+  return [out, Math.max(1, ends.length)];
 }
 
 const shortPath = (node, path) => {
