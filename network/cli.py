@@ -4,7 +4,7 @@ import sys
 from typing import TextIO
 
 import mininet.cli
-from mininet.log import error, output, setLogLevel
+from mininet.log import error, output
 
 from network.errors import NetworkError
 from network.intf import Intf
@@ -95,9 +95,3 @@ class CLI(mininet.cli.CLI):
     def do_x(self, line: str) -> None:
         """Not here: there is no display."""
         self.do_xterm(line, "x")
-
-
-def run_cli(net: Mininet, stdin: TextIO = sys.stdin) -> None:
-    """Talk to the user until `exit` or the end of the input."""
-    setLogLevel("info")
-    CLI(net, stdin=stdin)

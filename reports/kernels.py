@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from kernels.build import BuiltKernel
-from reports.terminal import console
+from reports.terminal import Bars, console
 
 _MIB: Final = 1 << 20
 _HASH: Final = 12
@@ -44,32 +43,13 @@ def show_kernels(kernels: Sequence[BuiltKernel], variants: Iterable[str], direct
     out.print(Text(f"variants: {', '.join(variants) or 'none'}   cache: {directory}", "dim"))
 
 
-class BuildProgress:
+class BuildProgress(Bars):
     """What a build does now, and how much of it is done where somebody knows."""
 
     def __init__(self) -> None:
-        self._console = console(stderr=True)
-        self._bars = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(30),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TimeElapsedColumn(),
-            console=self._console,
-            transient=True,
-            disable=not self._console.is_terminal,
-        )
+        super().__init__(BarColumn(30), TextColumn("{task.percentage:>3.0f}%"))
         self._task = self._bars.add_task("kernel", total=None)
-        self._phase, self._said = "", time.monotonic()
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bars.stop()
+        self._phase = ""
 
     def show(self, phase: str, fraction: float) -> None:
         """Take a build's word; see kernels.build.OnProgress."""
@@ -77,7 +57,7 @@ class BuildProgress:
         self._bars.update(
             self._task, description=phase, total=1.0 if known else None, completed=fraction if known else 0
         )
-        if not self._console.is_terminal and (phase != self._phase or time.monotonic() - self._said > 10):
+        if self._plain and (phase != self._phase or time.monotonic() - self._said > 10):
             self._console.print(f"{phase}{f': {fraction:.0%}' if known else ''}", markup=False)
             self._said = time.monotonic()
         self._phase = phase

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
+    ProgressColumn,
     SpinnerColumn,
     TaskID,
     TextColumn,
@@ -47,26 +48,22 @@ def console(*, stderr: bool = False) -> Console:
     return made
 
 
-class Progress:
-    """Where one or several runs stand. ``line`` takes what an inside prints (``roamlab: step NAME``, ``roamlab: at S/S``)."""
+class Bars:
+    """Progress bars on standard error: there while a ``with`` lasts, gone afterwards, and only on a terminal."""
 
-    def __init__(self, names: Sequence[str], *, quiet: bool = False) -> None:
+    def __init__(self, *columns: ProgressColumn, quiet: bool = False) -> None:
         self._console = console(stderr=True)
         self._live = self._console.is_terminal and not quiet
+        self._plain = not self._console.is_terminal and not quiet
         self._bars = RichProgress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(20),
-            TextColumn("{task.fields[step]}"),
+            *columns,
             TimeElapsedColumn(),
             console=self._console,
             transient=True,
             disable=not self._live,
         )
-        self._tasks: dict[str, TaskID] = {
-            name: self._bars.add_task(name, total=1.0, step="waiting", start=False) for name in names
-        }
-        self._plain = not self._live and not quiet
         self._said = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -77,6 +74,16 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bars.stop()
+
+
+class Progress(Bars):
+    """Where one or several runs stand. ``line`` takes what an inside prints (``roamlab: step NAME``, ``roamlab: at S/S``)."""
+
+    def __init__(self, names: Sequence[str], *, quiet: bool = False) -> None:
+        super().__init__(BarColumn(20), TextColumn("{task.fields[step]}"), quiet=quiet)
+        self._tasks: dict[str, TaskID] = {
+            name: self._bars.add_task(name, total=1.0, step="waiting", start=False) for name in names
+        }
 
     def line(self, name: str, line: str) -> None:
         """Take one line of the inside of the run called ``name``."""
@@ -103,38 +110,18 @@ class Progress:
             self._console.print(f"{name}: {result.judgement.verdict}", markup=False)
 
 
-class Tally:
+class Tally(Bars):
     """How many of a known number of things are done; shown while it takes, gone afterwards."""
 
     def __init__(self, what: str, total: int) -> None:
-        self._console = console(stderr=True)
-        self._bars = RichProgress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(20),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=self._console,
-            transient=True,
-            disable=not self._console.is_terminal,
-        )
+        super().__init__(BarColumn(20), MofNCompleteColumn())
         self._task = self._bars.add_task(what, total=total)
         self._what, self._total = what, total
-        self._said = time.monotonic()
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bars.stop()
 
     def show(self, done: int) -> None:
         """So many are done now."""
         self._bars.update(self._task, completed=done)
-        if not self._console.is_terminal and time.monotonic() - self._said > _QUIET_S:
+        if self._plain and time.monotonic() - self._said > _QUIET_S:
             self._said = time.monotonic()
             self._console.print(f"{self._what}: {done} of {self._total}", markup=False)
 
