@@ -204,7 +204,7 @@ def prove(
     runs: str = "runs",
 ) -> int:
     """Play one scenario many times over and say whether every run is the same to the last bit."""
-    from experiments import prove as prover
+    from experiments.repeating import prove as prover
     from experiments.scenario import find, settings
     from kernels.choose import select
     from reports import comparison, terminal
@@ -255,13 +255,13 @@ def sweep(
     summary: str = "",
 ) -> None:
     """Play one scenario with every combination of parameters and seeds; rows go to one Parquet file."""
-    from experiments import sweep as sweeper
-    from experiments import table_file
-    from experiments.cluster import cluster
     from experiments.orchestrator import load
+    from experiments.repeating import sweep as sweeper
+    from experiments.repeating import table_file
+    from experiments.repeating.cluster import cluster
+    from experiments.repeating.workers import cores, processes
     from experiments.run_directory import RunDirectory
     from experiments.scenario import find
-    from experiments.workers import cores, processes
     from kernels.choose import select
     from reports import sweeps
     from reports.outputs import Outputs
@@ -295,7 +295,7 @@ def sweep(
 @command
 def replay(_: Context, run: str, kernel: str = "", runs: str = "runs") -> int:
     """Make a run again, on the same kernel, and say whether it is the same to the last bit."""
-    from experiments import prove as prover
+    from experiments.repeating import prove as prover
     from reports import comparison, terminal
 
     with terminal.Progress(["replay"]) as progress:
@@ -319,8 +319,8 @@ def replay(_: Context, run: str, kernel: str = "", runs: str = "runs") -> int:
 @command
 def bench(_: Context, json: bool = False, scale: bool = False, kernel: str = "") -> None:
     """Measure what things cost here: building networks, a run step by step, sweeps; or how far it scales."""
-    from experiments import bench as measuring
-    from experiments import scale as scaling
+    from experiments.repeating import bench as measuring
+    from experiments.repeating import scale as scaling
     from kernels.choose import select
     from reports import figures, terminal
 
@@ -340,7 +340,7 @@ def bench(_: Context, json: bool = False, scale: bool = False, kernel: str = "")
 @command
 def diff(_: Context, one: str, other: str) -> int:
     """Show where two runs part: the first differing event, then measurements and causal chains."""
-    from experiments.compare import compare
+    from experiments.repeating.compare import compare
     from experiments.run_directory import RunDirectory
     from reports import comparison
 

@@ -13,10 +13,10 @@ from mininet.log import error, output
 from rich.console import Console
 from rich.table import Table
 
-from experiments.agents import Agents
-from experiments.clock import SystemClock
 from experiments.errors import BadInput, LabError
-from experiments.mobile_ip import MobileIp, Terms, bindings, visitors
+from experiments.playing.agents import Agents
+from experiments.playing.clock import SystemClock
+from experiments.playing.mobile_ip import MobileIp, Terms, bindings, visitors
 from experiments.scenario import nearest, settings
 from network.cli import CLI
 from network.net import Mininet
@@ -89,7 +89,7 @@ class LabCli(CLI):
     def do_mobileip(self, line: str) -> None:
         """Start Mobile IP on the segments' routers and the mobile node, or say what it did since it was last asked.
 
-        Usage: mobileip [name=value ...]     the names are experiments.mobile_ip.Terms'
+        Usage: mobileip [name=value ...]     the names are experiments.playing.mobile_ip.Terms'
         Say:   mobileip lifetime=60 replay=nonces
         Then:  move mn wlan0 visited         the mobile node keeps its home address
         """

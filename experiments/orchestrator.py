@@ -14,10 +14,10 @@ import msgspec
 from experiments import bytecode, run_directory
 from experiments.errors import LabError, UnsupportedHere
 from experiments.identity import hashes, identity, kernel_name
+from experiments.judging.verdict import judge
 from experiments.result import Judgement, Result
 from experiments.run_directory import RunDirectory
 from experiments.scenario import Plan, Scenario, Verdict, find
-from experiments.verdict import judge
 from kernels.job import Job, Kernel, KernelError, Outcome, Unsupported
 
 _LIMIT_S: Final = 180.0
@@ -45,7 +45,7 @@ def run(
         Plan(scenario=scenario.name, parameters=dict(parameters), seed=seed),
     )
     job = Job(
-        argv=(sys.executable, "-m", "experiments.inside", str(directory.path)),
+        argv=(sys.executable, "-m", "experiments.playing.inside", str(directory.path)),
         run_dir=directory.path,
         seed=seed,
         needs=BASICS | scenario.needs_for(parameters),

@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from experiments.compare import ChainLine, Comparison, Difference
-from experiments.prove import Proof, Replay
+from experiments.repeating.compare import ChainLine, Comparison, Difference
+from experiments.repeating.prove import Proof, Replay
 from reports.terminal import console
 
 _SHORT = 12  # of a hash

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from experiments.bench import Figure
+from experiments.repeating.bench import Figure
 from reports.terminal import console
 
 

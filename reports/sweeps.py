@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from experiments.sweep import Row, medians
+from experiments.repeating.sweep import Row, medians
 from reports.terminal import console, verdict_text
 
 _SHOWN: Final = 12  # combinations in the live table

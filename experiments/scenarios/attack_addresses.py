@@ -2,9 +2,9 @@
 
 from typing import Final, Literal
 
-from experiments.asking import Request
-from experiments.attacks import Attacker, by_kernel
-from experiments.lab import Lab, Session
+from experiments.playing.attacks import Attacker, by_kernel
+from experiments.playing.lab import Lab, Session
+from experiments.playing.request_acts import Request
 from experiments.scenario import Verdict, scenario
 from protocols.mobility import Verb
 from topologies import WithAttacker

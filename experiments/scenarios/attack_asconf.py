@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from experiments.asking import Request
-from experiments.attacks import Attacker, Sign
-from experiments.lab import Lab
+from experiments.playing.attacks import Attacker, Sign
+from experiments.playing.lab import Lab
+from experiments.playing.request_acts import Request
 from experiments.scenario import Verdict, scenario
 from protocols.mobility import Verb
 from topologies import WithAttacker

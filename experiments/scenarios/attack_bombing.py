@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from experiments.asking import Request
-from experiments.attacks import Attacker, by_kernel
-from experiments.lab import Lab
+from experiments.playing.attacks import Attacker, by_kernel
+from experiments.playing.lab import Lab
+from experiments.playing.request_acts import Request
 from experiments.scenario import REWRITING, Verdict, scenario
 from protocols.mobility import Announce, Verb
 from topologies import WithAttacker

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from experiments.attacks import Attacker
-from experiments.lab import Lab, Transport
-from experiments.mobile_ip import ReplayProtection, Terms
+from experiments.playing.attacks import Attacker
+from experiments.playing.lab import Lab, Transport
+from experiments.playing.mobile_ip import ReplayProtection, Terms
 from experiments.scenario import Verdict, scenario
 from topologies import WithAttacker
 

@@ -1,6 +1,6 @@
 """The control: a session with which nothing happens, so that what the others show is the move's doing."""
 
-from experiments.lab import Family, Lab
+from experiments.playing.lab import Family, Lab
 from experiments.scenario import Verdict, scenario
 from topologies import HomeAndVisited
 

@@ -1,7 +1,7 @@
 """The foreign agent fails and starts again."""
 
-from experiments.lab import Lab, Transport
-from experiments.mobile_ip import Terms, Wrapping
+from experiments.playing.lab import Lab, Transport
+from experiments.playing.mobile_ip import Terms, Wrapping
 from experiments.scenario import Seconds, Verdict, scenario
 from topologies import HomeAndVisited
 

@@ -1,7 +1,7 @@
 """FIG. 1: Mobile IP, the baseline, with the mobile node away from home."""
 
-from experiments.lab import Lab, Transport
-from experiments.mobile_ip import Algorithm, CareOf, ReplayProtection, Terms, Wrapping
+from experiments.playing.lab import Lab, Transport
+from experiments.playing.mobile_ip import Algorithm, CareOf, ReplayProtection, Terms, Wrapping
 from experiments.scenario import Seconds, Verdict, scenario
 from topologies import HomeAndVisited
 

@@ -1,7 +1,7 @@
 """FIG. 5: how an association is set up."""
 
-from experiments.cookies import Echo, Prober
-from experiments.lab import Family, Lab
+from experiments.playing.cookies import Echo, Prober
+from experiments.playing.lab import Family, Lab
 from experiments.scenario import Verdict, scenario
 from protocols.mobility import Announce
 from topologies import HomeAndVisited

@@ -1,6 +1,6 @@
 """FIG. 6: the conventional way."""
 
-from experiments.lab import Family, Lab
+from experiments.playing.lab import Family, Lab
 from experiments.scenario import Seconds, Verdict, scenario
 from topologies import HomeAndVisited
 

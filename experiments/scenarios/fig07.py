@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from experiments.asking import Request
-from experiments.lab import Family, Lab
+from experiments.playing.lab import Family, Lab
+from experiments.playing.request_acts import Request
 from experiments.scenario import REWRITING, Verdict, scenario
 from protocols.mobility import Announce, Verb
 from topologies import HomeAndVisited

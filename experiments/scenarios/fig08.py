@@ -1,7 +1,7 @@
 """FIG. 8: a second NIC, and signals that decide."""
 
-from experiments import radio
-from experiments.lab import Family, Lab
+from experiments.playing import radio
+from experiments.playing.lab import Family, Lab
 from experiments.scenario import Seconds, Verdict, scenario
 from protocols.mobility import Verb
 from protocols.signals import Thresholds

@@ -2,7 +2,7 @@
 
 from typing import Literal, TypeAlias
 
-from experiments.lab import Family, Lab
+from experiments.playing.lab import Family, Lab
 from experiments.scenario import Seconds, Verdict, scenario
 from protocols.mobility import Announce
 from topologies import HomeAndVisited

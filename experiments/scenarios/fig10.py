@@ -3,8 +3,8 @@
 from functools import partial
 from typing import Final
 
-from experiments.lab import Lab
-from experiments.mobile_ip import Terms
+from experiments.playing.lab import Lab
+from experiments.playing.mobile_ip import Terms
 from experiments.scenario import REWRITING, Verdict, scenario
 from topologies import HomeAndVisited
 from topologies.addresses import CORRESPONDENTS, VISITED

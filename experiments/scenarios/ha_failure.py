@@ -1,7 +1,7 @@
 """The home agent dies after the move: what hangs on it, and what doesn't."""
 
-from experiments.lab import Family, Lab, Transport
-from experiments.mobile_ip import CareOf, Terms
+from experiments.playing.lab import Family, Lab, Transport
+from experiments.playing.mobile_ip import CareOf, Terms
 from experiments.scenario import Seconds, Verdict, scenario
 from protocols.mobility import Announce
 from topologies import HomeAndVisited

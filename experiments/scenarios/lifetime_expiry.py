@@ -1,7 +1,7 @@
 """A registration that nobody renews."""
 
-from experiments.lab import Lab, Transport
-from experiments.mobile_ip import Terms
+from experiments.playing.lab import Lab, Transport
+from experiments.playing.mobile_ip import Terms
 from experiments.scenario import Verdict, scenario
 from topologies import HomeAndVisited
 

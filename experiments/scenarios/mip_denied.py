@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from experiments.denials import HOPELESS, MENDABLE
-from experiments.lab import Lab, Transport
-from experiments.mobile_ip import ReplayProtection, Terms
+from experiments.playing.denials import HOPELESS, MENDABLE
+from experiments.playing.lab import Lab, Transport
+from experiments.playing.mobile_ip import ReplayProtection, Terms
 from experiments.scenario import Verdict, scenario
 from topologies import HomeAndVisited
 

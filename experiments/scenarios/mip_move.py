@@ -1,7 +1,7 @@
 """What Mobile IP makes of a move in the middle of a transfer."""
 
-from experiments.lab import Lab, Transport
-from experiments.mobile_ip import Algorithm, CareOf, ReplayProtection, Terms, Wrapping
+from experiments.playing.lab import Lab, Transport
+from experiments.playing.mobile_ip import Algorithm, CareOf, ReplayProtection, Terms, Wrapping
 from experiments.scenario import Seconds, Verdict, scenario
 from topologies import HomeAndVisited
 

@@ -1,6 +1,6 @@
 """Moves without end: the same NIC back and forth between two subnets, in one session."""
 
-from experiments.lab import Family, Lab
+from experiments.playing.lab import Family, Lab
 from experiments.scenario import Seconds, Verdict, scenario
 from experiments.scenarios.fig09 import RoamingWay
 from protocols.mobility import Announce

@@ -1,7 +1,7 @@
 """The way back: the mobile node returns home and deregisters."""
 
-from experiments.lab import Lab, Transport
-from experiments.mobile_ip import CareOf, Terms, Wrapping
+from experiments.playing.lab import Lab, Transport
+from experiments.playing.mobile_ip import CareOf, Terms, Wrapping
 from experiments.scenario import Seconds, Verdict, scenario
 from topologies import HomeAndVisited
 

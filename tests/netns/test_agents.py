@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from experiments.agents import Agents
-from experiments.clock import SystemClock
 from experiments.errors import LabError
+from experiments.playing.agents import Agents
+from experiments.playing.clock import SystemClock
 from nodes.agent import Agent
 from nodes.launch import AgentProcess, launch
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from experiments import orchestrator, run_directory
-from experiments.registrations import advertisements, registrations
+from experiments.judging.registrations import advertisements, registrations
 from experiments.result import Judgement
 from experiments.run_directory import RunDirectory
 from experiments.scenario import find

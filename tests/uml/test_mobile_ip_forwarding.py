@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from experiments import run_directory
-from experiments.evidence import gather
+from experiments.judging.evidence import gather
+from experiments.judging.verdict import judge
 from experiments.run_directory import RunDirectory
-from experiments.verdict import judge
 from protocols import pcapng, trace
 from protocols.mobileip.registration import RequestFlags
 from protocols.pcapng import Direction as Way

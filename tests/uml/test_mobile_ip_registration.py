@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from experiments.denials import HOPELESS, MENDABLE
+from experiments.playing.denials import HOPELESS, MENDABLE
 from nodes.mobileip_settings import Security
 from protocols.mobileip.advertisement import ALL_HOSTS, AgentFlags, AgentSolicitation
 from protocols.mobileip.authentication import verify

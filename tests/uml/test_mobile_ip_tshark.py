@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from experiments.registrations import advertisements, registrations
+from experiments.judging.registrations import advertisements, registrations
 from protocols.mobileip.advertisement import AgentAdvertisement
 from protocols.mobileip.extensions import Authentication
 from protocols.mobileip.identification import high, low

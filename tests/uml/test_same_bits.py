@@ -13,8 +13,8 @@ import pytest
 from experiments import orchestrator
 from experiments.errors import BadInput, LabError, UnsupportedHere
 from experiments.identity import SAME_BITS, hashes
-from experiments.load import busy
-from experiments.prove import prove, replay
+from experiments.repeating.load import busy
+from experiments.repeating.prove import prove, replay
 from experiments.result import Result
 from experiments.scenario import find
 from kernels.choose import lab_kernels, select

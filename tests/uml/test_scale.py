@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments import scale
-from experiments.bench import Figure, run_by_step
+from experiments.repeating import scale
+from experiments.repeating.bench import Figure, run_by_step
 from kernels.choose import lab_kernels, select
 from protocols import payload
 from protocols.payload import Kind, Message

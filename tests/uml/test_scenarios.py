@@ -11,10 +11,10 @@ import pytest
 
 from experiments import orchestrator, run_directory
 from experiments.demonstration import PARTS, Part
+from experiments.judging.verdict import judge
 from experiments.result import Judgement, Result
 from experiments.run_directory import RunDirectory
 from experiments.scenario import find
-from experiments.verdict import judge
 from kernels.choose import lab_kernels, select
 from protocols import pcapng
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from experiments.cluster import cluster
 from experiments.errors import LabError
+from experiments.repeating.cluster import cluster
+from experiments.repeating.sweep import Grid, Row, Sweep
+from experiments.repeating.workers import processes
 from experiments.scenario import find
-from experiments.sweep import Grid, Row, Sweep
-from experiments.workers import processes
 from kernels.choose import lab_kernels, select
 
 pytestmark = pytest.mark.skipif(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from experiments.compare import ChainLine, compare
+from experiments.repeating.compare import ChainLine, compare
 from experiments.run_directory import CAPTURE, EVENTS, MANIFEST, PLAN, VERDICT, RunDirectory
 from protocols.pcapng import Direction, Writer
 

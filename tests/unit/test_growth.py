@@ -2,8 +2,8 @@
 
 import pytest
 
-from experiments.evidence import Evidence
-from experiments.growth import growth, measures
+from experiments.judging.evidence import Evidence
+from experiments.judging.growth import growth, measures
 from nodes.sctp_state import local_addresses
 from protocols.trace import Trace
 

@@ -9,10 +9,12 @@ import sys
 import time
 from pathlib import Path
 
-from experiments.load import busy
+from experiments.repeating.load import busy
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-KEEPS_BUSY = "from experiments.load import busy\nwith busy(2) as pids:\n print(*pids, flush=True)\n input()"
+KEEPS_BUSY = (
+    "from experiments.repeating.load import busy\nwith busy(2) as pids:\n print(*pids, flush=True)\n input()"
+)
 
 
 def running(pid: int) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from experiments.clock import SystemClock, Timeline
+from experiments.playing.clock import SystemClock, Timeline
 
 
 class Scripted:

@@ -1,6 +1,6 @@
 """The inside of a scale run: a crowd of mobile nodes, one association each, all moving at once.
 
-`python -m experiments.scale_inside RUN_DIR NODES`; see experiments/scale.py for what is made of it.
+`python -m experiments.repeating.scale_inside RUN_DIR NODES`; see experiments/repeating/scale.py for what is made of it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from experiments.inside import step
-from experiments.lean import lean
+from experiments.playing.inside import step
+from experiments.playing.lean import lean
 
 PORT: Final = 5001
 MESSAGES: Final = 12
@@ -26,8 +26,8 @@ def main(path: Path, nodes: int) -> int:
     """Play it; 0 when it came to its end."""
     step("imports")
     lean()
-    from experiments.agents import Agents
-    from experiments.clock import SystemClock, Timeline
+    from experiments.playing.agents import Agents
+    from experiments.playing.clock import SystemClock, Timeline
     from experiments.run_directory import CAPTURE, EventLog, RunDirectory
     from network.net import Mininet
     from nodes.correspondent_node import CorrespondentNode

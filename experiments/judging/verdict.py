@@ -10,19 +10,19 @@ from itertools import pairwise
 from typing import Any, Final
 
 from experiments import run_directory
-from experiments.asking import wrong_answers
-from experiments.bounds import earliest
-from experiments.chain import chain
-from experiments.cookies import wrong_set_ups
-from experiments.evidence import Evidence, gather
-from experiments.gains import attack_measures, denied, gained, wrong_gains
-from experiments.growth import growth
-from experiments.growth import measures as growth_measures
-from experiments.registrations import measures
+from experiments.judging.answers import wrong_answers
+from experiments.judging.bounds import earliest
+from experiments.judging.chain import chain
+from experiments.judging.cookies import wrong_set_ups
+from experiments.judging.evidence import Evidence, gather
+from experiments.judging.gains import attack_measures, denied, gained, wrong_gains
+from experiments.judging.growth import growth
+from experiments.judging.growth import measures as growth_measures
+from experiments.judging.registrations import measures
+from experiments.judging.witness import unseen_stimuli
 from experiments.result import Both, Count, Judgement
 from experiments.run_directory import RunDirectory
 from experiments.scenario import Verdict, find
-from experiments.witness import unseen_stimuli
 from protocols import trace
 from protocols.errors import DecodeError
 from protocols.trace import Trace

@@ -12,8 +12,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from experiments.repeating.sweep import Row
 from experiments.run_directory import disk_error
-from experiments.sweep import Row
 
 NAME: Final = "results.parquet"
 _ARROW: Final = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}

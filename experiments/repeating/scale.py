@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from experiments import bytecode
-from experiments.bench import Figure, OnStep, Watch
 from experiments.errors import LabError
 from experiments.orchestrator import BASICS
+from experiments.repeating.bench import Figure, OnStep, Watch
+from experiments.repeating.scale_inside import MESSAGES
 from experiments.run_directory import CAPTURE
-from experiments.scale_inside import MESSAGES
 from kernels.job import Job, Kernel
 from protocols import payload, trace
 from protocols.payload import Kind
@@ -59,7 +59,7 @@ def run(kernel: Kernel, nodes: int, directory: Path) -> tuple[list[Figure], floa
     bytecode.prepare()
     watch = Watch(time.perf_counter(), [("boot", 0.0)])
     job = Job(
-        (sys.executable, "-m", "experiments.scale_inside", str(directory), str(nodes)),
+        (sys.executable, "-m", "experiments.repeating.scale_inside", str(directory), str(nodes)),
         directory,
         seed=1,
         memory_mib=_MEMORY_MIB,

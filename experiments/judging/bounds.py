@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.evidence import Evidence
-from experiments.registrations import exchange
+from experiments.judging.evidence import Evidence
+from experiments.judging.registrations import exchange
 from protocols.pcapng import Direction as Way
 from protocols.sctp import chunks
 

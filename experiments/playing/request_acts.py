@@ -1,6 +1,8 @@
 """What a scenario does to the mobile node's association at one instant, NICs apart: requests of its own, and a look at it.
 
-A part of `experiments.lab.At`, in a module of its own by its subject.
+The kernel is made to send an ASCONF, and its requests are replaced on the way out by those asked for: serial number, AUTH,
+retransmission and acknowledgement are the kernel's own (`protocols/rewriting.py`). The verbs are a part of
+`experiments.playing.lab.At`, in a module of their own by their subject.
 """
 
 from __future__ import annotations
@@ -9,7 +11,30 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from experiments.asking import Request
+from protocols.mobility import Verb
+from protocols.rewriting import OWN_IDS
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request. ``refused`` is the error cause to expect (its code); without one it must be granted.
+
+    ``verb`` may be the type of a parameter that nobody knows, as text: "0xc0fe".
+    """
+
+    verb: Verb | str
+    address: str = ""
+    refused: int | None = None
+
+    def plain(self, number: int) -> dict[str, Any]:
+        """The request as events and commands carry it, with its correlation ID."""
+        known = isinstance(self.verb, Verb)
+        return {
+            "verb": self.verb.value if isinstance(self.verb, Verb) else self.verb,
+            "address": self.address,
+            "refused": self.refused,
+            "id": OWN_IDS + number if known else -1,
+        }
 
 
 @dataclass(frozen=True, slots=True)

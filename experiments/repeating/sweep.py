@@ -27,10 +27,10 @@ import msgspec
 
 from experiments.errors import BadInput, LabError
 from experiments.identity import identity, kernel_name
+from experiments.repeating.workers import Order, each
 from experiments.result import Result
 from experiments.run_directory import disk_error
 from experiments.scenario import Scenario, settings
-from experiments.workers import Order, each
 from kernels.job import Kernel
 
 CELLS: Final = "cells"

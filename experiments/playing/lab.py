@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Literal
 
-from experiments.agents import Agents
-from experiments.clock import Clock, Timeline
 from experiments.errors import LabError
-from experiments.mobile_ip import MobileIp, Terms
-from experiments.mobile_ip_acts import MobileIpActs
-from experiments.request_acts import RequestActs
+from experiments.playing.agents import Agents
+from experiments.playing.clock import Clock, Timeline
+from experiments.playing.mobile_ip import MobileIp, Terms
+from experiments.playing.mobile_ip_acts import MobileIpActs
+from experiments.playing.request_acts import RequestActs
 from experiments.run_directory import EventLog
 from protocols.mobility import Announce, Verb, Wishes
 

@@ -1,4 +1,4 @@
-"""FIG. 5's cookie tried out: `Prober(lab).at(2.0, Echo.WRONG)`, and whether the correspondent set up what it should."""
+"""FIG. 5's cookie tried out: `Prober(lab).at(2.0, Echo.WRONG)`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ from enum import Enum
 from functools import partial
 from typing import Any, Final
 
-from experiments.evidence import Evidence
 from nodes.cookie_prober import CookieProber
-from protocols.pcapng import Direction as Way
-from protocols.sctp.chunks import CookieEcho
 from topologies.addresses import PC16, VISITED
 
 HOST: Final = "pc16"
@@ -62,28 +59,3 @@ class Prober:
 
     def _tell(self, do: str, **arguments: Any) -> None:
         self._lab.agents.command(HOST, do, **arguments)
-
-
-def echoed(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
-    """Whether a stimulus' COOKIE-ECHO reached the correspondent node."""
-    return any(
-        packet.direction is Way.IN
-        and packet.node == "cn"
-        and packet.time_ns >= stimulus["t"]
-        and any(isinstance(chunk, CookieEcho) for chunk in packet.chunks)
-        for packet in evidence.trace.sctp
-    )
-
-
-def wrong_set_ups(evidence: Evidence) -> list[str]:
-    """Cookies that set up what they should not, or did not what they should, each as a sentence."""
-    reasons = []
-    for stimulus in evidence.of_kind("stimulus"):
-        if stimulus["action"] != "cookie":
-            continue
-        counts = [e["associations"] for e in evidence.of_kind("cookie.state") if e["t"] >= stimulus["t"]]
-        made = counts[1] - counts[0] if len(counts) > 1 else -1
-        if made != stimulus["sets_up"]:
-            what = f"the {stimulus['echo']} cookie at {stimulus['at_s']} s"
-            reasons.append(f"{what} set up {made} associations where {stimulus['sets_up']} should be")
-    return reasons

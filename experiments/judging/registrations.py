@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final
 
-from experiments.evidence import Evidence
+from experiments.judging.evidence import Evidence
 from protocols.errors import DecodeError
 from protocols.mobileip.advertisement import AgentAdvertisement
 from protocols.mobileip.codes import accepts

@@ -12,16 +12,16 @@ from typing import Any, Final
 import msgspec
 
 from experiments import run_directory
-from experiments.compare import Comparison, compare
 from experiments.errors import BadInput, LabError, UnsupportedHere
 from experiments.identity import differences, hashes, identity, kernel_name
-from experiments.load import busy
 from experiments.orchestrator import OnLine
 from experiments.orchestrator import run as play
+from experiments.repeating.compare import Comparison, compare
+from experiments.repeating.load import busy
+from experiments.repeating.workers import Order, cores, each, processes
 from experiments.result import Result
 from experiments.run_directory import RunDirectory
 from experiments.scenario import Scenario, find
-from experiments.workers import Order, cores, each, processes
 from kernels.choose import DEBIAN, NATIVE, lab_kernels, select
 from kernels.job import Kernel, KernelError
 

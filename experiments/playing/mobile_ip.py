@@ -64,7 +64,7 @@ class Agent:
 
 
 class MobileIp:
-    """Mobile IP as it is set up in a site. ``site`` is what the agents run in (``experiments.site.Site``)."""
+    """Mobile IP as it is set up in a site. ``site`` is what the agents run in (``experiments.playing.site.Site``)."""
 
     def __init__(self, site: Any, segments: Sequence[Segment], terms: Terms) -> None:
         self._site = site

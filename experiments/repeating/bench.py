@@ -19,9 +19,9 @@ import msgspec
 from experiments import demonstration, orchestrator
 from experiments.errors import LabError
 from experiments.identity import cpu_model, kernel_name
+from experiments.repeating.workers import Order, cores, each, processes
 from experiments.run_directory import CAPTURE
 from experiments.scenario import find
-from experiments.workers import Order, cores, each, processes
 from kernels.job import Job, Kernel
 from kernels.spin import cpu_seconds, guest_process
 from kernels.uml import UmlKernel

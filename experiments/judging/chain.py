@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from experiments.evidence import Evidence
-from experiments.registrations import registrations
+from experiments.judging.evidence import Evidence
+from experiments.judging.registrations import registrations
 from experiments.result import Link
 from protocols.mobileip.codes import describe as describe_code
 from protocols.mobileip.registration import RegistrationRequest

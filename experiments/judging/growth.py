@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from experiments.evidence import Evidence
+from experiments.judging.evidence import Evidence
 
 _LISTS: Final = ("associations", "peer_addresses", "local_addresses")
 _SLAB_KIB: Final = 2048

@@ -1,42 +1,13 @@
-"""Requests of one's own in an ASCONF, and what the peer must answer to each: `lab.at(3.0).ask(...)`.
-
-The kernel is made to send an ASCONF, and its requests are replaced on the way out by those asked for: serial number, AUTH,
-retransmission and acknowledgement are the kernel's own (`protocols/rewriting.py`).
-"""
+"""Whether requests of a scenario's own (`lab.at(3.0).ask(...)`) left as they should, and were answered as they should."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from experiments.evidence import Evidence
-from protocols.mobility import Verb
+from experiments.judging.evidence import Evidence
 from protocols.pcapng import Direction as Way
-from protocols.rewriting import OWN_IDS
 from protocols.sctp.chunks import Abort, Asconf, AsconfAck
 from protocols.sctp.parameters import ErrorCauseIndication
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request. ``refused`` is the error cause to expect (its code); without one it must be granted.
-
-    ``verb`` may be the type of a parameter that nobody knows, as text: "0xc0fe".
-    """
-
-    verb: Verb | str
-    address: str = ""
-    refused: int | None = None
-
-    def plain(self, number: int) -> dict[str, Any]:
-        """The request as events and commands carry it, with its correlation ID."""
-        known = isinstance(self.verb, Verb)
-        return {
-            "verb": self.verb.value if isinstance(self.verb, Verb) else self.verb,
-            "address": self.address,
-            "refused": self.refused,
-            "id": OWN_IDS + number if known else -1,
-        }
 
 
 def asked(evidence: Evidence, stimulus: dict[str, Any]) -> tuple[Asconf | None, AsconfAck | None]:

@@ -9,11 +9,11 @@ from bisect import bisect_left
 from itertools import islice
 from typing import Any, Final
 
-from experiments.asking import asked
-from experiments.cookies import echoed
-from experiments.evidence import Evidence
-from experiments.gains import arrived, denied
-from experiments.registrations import advertisements, heard, registrations
+from experiments.judging.answers import asked
+from experiments.judging.cookies import echoed
+from experiments.judging.evidence import Evidence
+from experiments.judging.gains import arrived, denied
+from experiments.judging.registrations import advertisements, heard, registrations
 from protocols.mobileip.registration import RegistrationRequest
 from protocols.pcapng import Direction as Way
 from protocols.sctp import chunks

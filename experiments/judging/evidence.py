@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from experiments.byte_streams import ENDINGS, ByteStreams, ends
+from experiments.judging.byte_streams import ENDINGS, ByteStreams, ends
 from protocols import payload
 from protocols.payload import Direction, Kind, Message
 from protocols.pcapng import Direction as Way

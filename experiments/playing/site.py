@@ -9,12 +9,12 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from experiments.agents import Agents
-from experiments.clock import Clock
 from experiments.errors import LabError
-from experiments.lab import Lab
-from experiments.mobile_ip import Agent as MobilityAgent
-from experiments.mobile_ip import MobileIp, Terms
+from experiments.playing.agents import Agents
+from experiments.playing.clock import Clock
+from experiments.playing.lab import Lab
+from experiments.playing.mobile_ip import Agent as MobilityAgent
+from experiments.playing.mobile_ip import MobileIp, Terms
 from experiments.run_directory import CAPTURE, EventLog, RunDirectory, disk_error
 from network.net import Mininet
 from nodes.agent import Agent

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from experiments.evidence import Evidence
-from experiments.registrations import registrations
+from experiments.judging.evidence import Evidence
+from experiments.judging.registrations import registrations
 from protocols.mobileip.registration import RegistrationReply
 from protocols.pcapng import Direction as Way
 from protocols.sctp import chunks, packet

@@ -1,4 +1,4 @@
-"""The inside of a run: build the network, start the agents, play the scenario. `python -m experiments.inside RUN_DIR`.
+"""The inside of a run: build the network, start the agents, play the scenario. `python -m experiments.playing.inside RUN_DIR`.
 
 Runs in a guest or in fresh namespaces, where the run directory is the only thing that can be written. It judges nothing.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from experiments.errors import LabError, UnsupportedHere
-from experiments.lean import lean
+from experiments.playing.lean import lean
 from experiments.run_directory import PLAN, RunDirectory
 from experiments.scenario import Plan, find
 
@@ -40,8 +40,8 @@ def main(path: Path) -> int:
 def _play(run: RunDirectory) -> None:
     step("imports")
     lean()
-    from experiments.clock import SystemClock
-    from experiments.site import Site
+    from experiments.playing.clock import SystemClock
+    from experiments.playing.site import Site
     from network.errors import MissingKernelOption
 
     plan = msgspec.convert(run.read(PLAN), Plan)

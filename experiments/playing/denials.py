@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from experiments.mobile_ip import FOREIGN_HOME, MOBILE_FOREIGN, MOBILE_HOME, Terms
+from experiments.playing.mobile_ip import FOREIGN_HOME, MOBILE_FOREIGN, MOBILE_HOME, Terms
 from protocols.mobileip.codes import ReplyCode
 from topologies.addresses import HOME, MOBILE, VISITED
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from experiments.clock import Clock
 from experiments.errors import LabError
+from experiments.playing.clock import Clock
 from nodes.launch import AgentProcess
 
 _READY_S = 20

@@ -19,7 +19,7 @@ from protocols.mobility import Verb
 from protocols.radio import SILENCE, Model, Sample, Station
 from protocols.signals import Thresholds
 
-_REPOSITORY: Final = Path(__file__).resolve().parent.parent
+_REPOSITORY: Final = Path(__file__).resolve().parents[2]
 EVERY_S: Final = 0.1
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from experiments.asking import Request, asked, wrong_answers
-from experiments.cookies import echoed, wrong_set_ups
-from experiments.evidence import Evidence
+from experiments.judging.answers import asked, wrong_answers
+from experiments.judging.cookies import echoed, wrong_set_ups
+from experiments.judging.evidence import Evidence
+from experiments.playing.request_acts import Request
 from protocols.ip import SCTP, Datagram
 from protocols.mobility import Verb
 from protocols.pcapng import Direction

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from experiments.asking import Request
-from experiments.lab import Lab, Nic
+from experiments.playing.lab import Lab, Nic
+from experiments.playing.request_acts import Request
 from nodes.attacker import AttackerNode
 from protocols.forging import Signing
 from topologies.addresses import ATTACKER, VICTIM, VISITED
@@ -45,7 +45,7 @@ class Attacker:
 
     To be made before the session, so that it sees the set-up. It plays for its own address (by default) or a victim's, and
     attacks ``target``, by default the correspondent node. ``concedes`` is what this kernel is expected to let it have
-    (``experiments.gains.KINDS``).
+    (``experiments.judging.gains.KINDS``).
     """
 
     def __init__(

@@ -1,11 +1,11 @@
-"""What can be done to Mobile IP's parties at one instant: verbs of ``experiments.lab.At``."""
+"""What can be done to Mobile IP's parties at one instant: verbs of ``experiments.playing.lab.At``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.mobile_ip import Agent
+from experiments.playing.mobile_ip import Agent
 
 
 @dataclass(frozen=True, slots=True)

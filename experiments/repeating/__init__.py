@@ -1,0 +1,1 @@
+"""More than one run: sweeps, proofs that runs repeat to the bit, comparisons, benchmarks."""
