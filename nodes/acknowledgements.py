@@ -2,7 +2,7 @@
 
 The socket API says nothing of them (RFC 6458 has no notification for the endpoint that asked), so the mobility manager reads
 them beside the kernel: a raw SCTP socket gets a copy of each packet that arrives. A filter in the kernel drops what begins
-with DATA, so that bulk traffic costs nothing.
+with DATA, and a SACK with nothing or DATA behind it, so that bulk traffic costs nothing.
 """
 
 from __future__ import annotations
@@ -27,11 +27,21 @@ _VERBS: Final[dict[type[Parameter], Verb]] = {
     SetPrimary: Verb.SET_PRIMARY,
 }
 
-# Classic BPF (linux/filter.h): drop when the first chunk's type is 0. A raw IPv4 socket sees the IP header, IPv6's not.
-_LOAD_HEADER_LENGTH: Final = (0xB1, 0, 0, 0)  # ldxb 4*([0]&0xf)
-_LOAD_TYPE_BEHIND: Final = (0x50, 0, 0, _COMMON_HEADER)  # ldb [x+12]
-_LOAD_TYPE: Final = (0x30, 0, 0, _COMMON_HEADER)  # ldb [12]
-_DECIDE: Final = ((0x15, 0, 1, 0), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFF))  # jeq #0; ret 0; ret all
+# Classic BPF (linux/filter.h). What is read from behind the end of a packet drops it.
+_LOAD_HEADER_LENGTH: Final = (0xB1, 0, 0, 0)  # ldxb 4*([0]&0xf): a raw IPv4 socket sees the IP header
+_NO_HEADER: Final = (0x01, 0, 0, 0)  # ldx #0: IPv6's does not
+_DECIDE: Final = (
+    (0x50, 0, 0, _COMMON_HEADER),  # ldb [x+12], the first chunk's type
+    (0x15, 6, 0, chunks.Data.type),  # jeq: drop
+    (0x15, 0, 6, chunks.Sack.type),  # jne: keep
+    (0x48, 0, 0, _COMMON_HEADER + 2),  # ldh [x+14], its length: a SACK's needs no padding
+    (0x0C, 0, 0, 0),  # add x
+    (0x07, 0, 0, 0),  # tax
+    (0x50, 0, 0, _COMMON_HEADER),  # ldb [x+12], the next chunk's type
+    (0x15, 0, 1, chunks.Data.type),  # jne: keep
+    (0x06, 0, 0, 0),  # ret 0
+    (0x06, 0, 0, 0xFFFF),  # ret all
+)
 
 
 class AcknowledgementWatch:
@@ -42,12 +52,7 @@ class AcknowledgementWatch:
         kind = socket.AF_INET if self._ipv4 else socket.AF_INET6
         self._socket = socket.socket(kind, socket.SOCK_RAW, _IPPROTO_SCTP)
         self._socket.setblocking(False)
-        load = (_LOAD_HEADER_LENGTH, _LOAD_TYPE_BEHIND) if self._ipv4 else (_LOAD_TYPE,)
-        program = b"".join(struct.pack("=HBBI", *instruction) for instruction in (*load, *_DECIDE))
-        code = ctypes.create_string_buffer(program, len(program))
-        self._socket.setsockopt(
-            socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(program) // 8, ctypes.addressof(code))
-        )
+        attach(self._socket, ipv4=self._ipv4)
 
     def fileno(self) -> int:
         """The descriptor to wait on."""
@@ -68,6 +73,15 @@ class AcknowledgementWatch:
             for chunk in bundled:
                 if isinstance(chunk, chunks.AsconfAck):
                     yield refused(chunk)
+
+
+def attach(sock: socket.socket, *, ipv4: bool) -> None:
+    """Have the kernel keep from a socket the SCTP packets (behind an IPv4 header, if so) that hold no ASCONF-ACK."""
+    load = _LOAD_HEADER_LENGTH if ipv4 else _NO_HEADER
+    program = b"".join(struct.pack("=HBBI", *instruction) for instruction in (load, *_DECIDE))
+    code = ctypes.create_string_buffer(program, len(program))
+    what = struct.pack("HL", len(program) // 8, ctypes.addressof(code))
+    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, what)
 
 
 def refused(acknowledgement: chunks.AsconfAck) -> frozenset[Command]:

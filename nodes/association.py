@@ -117,7 +117,8 @@ class Association:
     def send(self, data: bytes) -> bool:
         """Queue a message; False when the kernel has no room for it now."""
         try:
-            self._sock.sctp_send(data)
+            # Not sctp_send, which costs a second system call; without ancillary data it is stream 0 and PPID 0 as well.
+            self._sock.sock().send(data)
         except BlockingIOError:
             return False
         return True
@@ -139,6 +140,10 @@ class Association:
                 getattr(notification, "error", 0),
             )
         return bytes(data)
+
+    def hides_more(self) -> bool:
+        """Never: the kernel keeps everything until it is received."""
+        return False
 
     def addresses(self) -> frozenset[str]:
         """The association's local addresses that a peer elsewhere can send to.

@@ -110,6 +110,7 @@ class Endpoint(Agent):
         self._read(association, session)
 
     def _read(self, association: Channel, session: _Session | None) -> None:
+        """Take what can be read; the loop comes round again for what the descriptor still shows."""
         while (received := association.receive()) is not None:
             if isinstance(received, Notification):
                 self._notified(association, session, received)
@@ -118,6 +119,8 @@ class Endpoint(Agent):
                 return
             elif message := payload.decode(received):
                 session = self._arrived(association, session, message)
+            if not association.hides_more():
+                return
 
     def _notified(self, association: Channel, session: _Session | None, notification: Notification) -> None:
         details: dict[str, Any] = {"session": session.number} if session else {}
@@ -142,7 +145,7 @@ class Endpoint(Agent):
             self.on_readable(association, lambda: self._read(association, session))
             self.emit("session.opened", session=session.number)
         if message.kind is Kind.DATA:
-            self.emit(
+            self.account(
                 "data.received", session=message.session, dir=message.direction.word, seq=message.sequence
             )
         return session
@@ -159,13 +162,13 @@ class Endpoint(Agent):
             session.backlog.clear()
 
     def _send_next(self, session: _Session, size: int) -> None:
-        message = Message(Kind.DATA, self.direction, session.number, session.next_sequence, now_ns())
+        message = Message(Kind.DATA, self.direction, session.number, session.next_sequence, self.turn_ns)
         session.next_sequence += 1
         details = {"session": session.number, "dir": self.direction.word, "seq": message.sequence}
         if session.association is None:
-            self.emit("data.unsent", **details)
+            self.account("data.unsent", **details)
             return
-        self.emit("data.sent", **details)
+        self.account("data.sent", **details)
         session.backlog.append(message.encode(size))
         self._flush(session, session.association)
         if message.sent_ns - session.looked_ns >= _LOOK_NS:

@@ -32,6 +32,9 @@ class Channel(Protocol):
     def receive(self) -> bytes | Notification | None:
         """The next message or notification; b"" at the end, None when there is nothing now."""
 
+    def hides_more(self) -> bool:
+        """Whether something can be received that the descriptor does not show."""
+
     def shutdown(self) -> None:
         """End in order."""
 
@@ -111,6 +114,10 @@ class Connection:
                 return Notification("connection.lost", "", errno.EBADMSG)
         return self._messages.popleft()
 
+    def hides_more(self) -> bool:
+        """Whether messages are left of those that came together."""
+        return bool(self._messages)
+
     def shutdown(self) -> None:
         """End the connection in order (FIN)."""
         self._sock.shutdown(socket.SHUT_WR)
@@ -186,6 +193,10 @@ class Flow:
             except OSError as error:
                 if error.errno not in _LOST:
                     raise
+
+    def hides_more(self) -> bool:
+        """Whether what the flow began with is still to be received."""
+        return bool(self._pending)
 
     def shutdown(self) -> None:
         """UDP has nothing to end."""

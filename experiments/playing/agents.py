@@ -17,6 +17,9 @@ from nodes.launch import AgentProcess
 
 _READY_S = 20
 _STOP_S = 5
+_PIECE = (
+    1 << 18
+)  # bytes read at once, into one buffer: a new one of this size would be taken from the kernel each time
 
 
 class Agents:
@@ -29,6 +32,7 @@ class Agents:
         self._buffers: dict[str, bytes] = {}
         self._ready: set[str] = set()
         self._condemned: set[str] = set()
+        self._piece = bytearray(_PIECE)
         self._decoder = msgspec.json.Decoder(dict[str, Any])
         self._encoder = msgspec.json.Encoder()
 
@@ -88,7 +92,7 @@ class Agents:
     def _read(self, name: str) -> None:
         agent = self._agents[name]
         try:
-            data = agent.control.recv(1 << 18)
+            data = bytes(memoryview(self._piece)[: agent.control.recv_into(self._piece)])
         except ConnectionError:
             data = b""
         if not data:

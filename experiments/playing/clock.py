@@ -74,9 +74,11 @@ class Timeline:
         """
         end_ns = self._start_ns + round(until_s * 1e9)
         while True:
-            while self._actions and self._actions[0][0] <= min(self._clock.now_ns(), end_ns):
+            now = self._clock.now_ns()
+            if self._actions and self._actions[0][0] <= min(now, end_ns):
                 self._actions.pop(0)[1]()
-            if self._clock.now_ns() >= end_ns:
+                continue
+            if now >= end_ns:
                 return
             deadline = min(end_ns, self._actions[0][0]) if self._actions else end_ns
             sources = readers()

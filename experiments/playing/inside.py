@@ -5,6 +5,7 @@ Runs in a guest or in fresh namespaces, where the run directory is the only thin
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -58,4 +59,8 @@ def _play(run: RunDirectory) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    status = main(Path(sys.argv[1]))
+    # Everything is closed; to take the interpreter down as well would touch each page that it shares with its forks.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,13 @@ class Parrot(Agent):
 
     def do_say(self, word: str) -> None:
         self.emit("said", word=word)
+
+    def do_note(self, word: str) -> None:
+        self.account("noted", word=word)
+
+    def do_alarms(self, due: list[int]) -> None:
+        for when in due:
+            self.at(when, partial(self.emit, "rang", due=when))
 
     def do_fall(self) -> None:
         raise RuntimeError("fell over")
@@ -67,6 +75,31 @@ def test_an_agent_carries_out_commands_and_reports(aviary: Aviary) -> None:
     aviary.agents.command("mn", "say", word="hello")
     aviary.pump()
     assert aviary.events[-1][1:] == ("mn", "said", {"word": "hello"})
+
+
+def test_what_nobody_waits_for_comes_with_the_next_event_or_by_itself(aviary: Aviary) -> None:
+    aviary.agents.command("mn", "note", word="one")
+    aviary.agents.command("mn", "say", word="two")
+    aviary.pump()
+    assert [(kind, details["word"]) for _, _, kind, details in aviary.events[1:]] == [
+        ("noted", "one"),
+        ("said", "two"),
+    ]
+    aviary.agents.command("mn", "note", word="three")
+    aviary.pump()
+    assert aviary.kinds()[-1] == "noted"
+    assert aviary.events[-1][0] >= aviary.events[-2][0]
+
+
+def test_timers_go_off_in_their_order_and_not_before_they_are_due(aviary: Aviary) -> None:
+    start = aviary.events[-1][0]
+    due = [start + 30_000_000, start + 10_000_000, start - 1]
+    aviary.agents.command("mn", "alarms", due=due)
+    while aviary.kinds().count("rang") < len(due):
+        aviary.pump()
+    rang = [(time_ns, details["due"]) for time_ns, _, kind, details in aviary.events if kind == "rang"]
+    assert [when for _, when in rang] == sorted(due)
+    assert all(time_ns >= when for time_ns, when in rang)
 
 
 def test_an_agent_that_was_killed_is_named_with_its_signal(aviary: Aviary) -> None:
