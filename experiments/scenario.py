@@ -7,6 +7,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from types import UnionType
@@ -130,6 +131,10 @@ def scenarios() -> dict[str, Scenario]:
 
 def find(name: str) -> Scenario:
     """The scenario of that name. Raises BadInput with the nearest name when there is none."""
+    with suppress(ModuleNotFoundError):  # most are in a module of their own name, and need none of the others
+        importlib.import_module(f"experiments.scenarios.{name.replace('-', '_')}")
+    if name in _SCENARIOS:
+        return _SCENARIOS[name]
     known = scenarios()
     if name not in known:
         raise BadInput(f"there is no scenario {name!r}{nearest(name, known)}; `./lab list` shows all")

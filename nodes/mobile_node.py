@@ -8,21 +8,22 @@ from __future__ import annotations
 
 from errno import EADDRNOTAVAIL
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nodes.acknowledgements import AcknowledgementWatch
 from nodes.addresses import AddressChange, AddressWatch
 from nodes.agent import now_ns
 from nodes.association import Association
 from nodes.endpoint import Endpoint
-from nodes.mobile_ip_client import MobileIpClient
-from nodes.rewriter import OutgoingRewriter, parameter
 from nodes.streams import Channel
 from protocols.mobility import Announce, Command, MobilityPolicy, Verb, Wishes
 from protocols.payload import Direction
 from protocols.rewriting import OWN_IDS
 from protocols.sctp.parameters import DeleteIp
 from protocols.signals import Decision, SignalPolicy, Thresholds
+
+if TYPE_CHECKING:  # what few runs use is imported where it is: imports are a quarter of a short run
+    from nodes.rewriter import OutgoingRewriter
 
 # Linux tells of a new address before it can be bound: __inet_insert_ifa sends the netlink message first and then has the
 # address entered into the local routing table, which bind asks. The manager tries again until it is there.
@@ -48,6 +49,8 @@ class MobileNode(Endpoint):
         self._policy = MobilityPolicy(way, Wishes(set_primary, delete))
         self.emit("asconf.way", way=way.value)
         if way is Announce.REWRITING:
+            from nodes.rewriter import OutgoingRewriter
+
             self._rewriter = OutgoingRewriter(self, self._family)
             self._rewriter.rules.together = set_primary
 
@@ -61,6 +64,8 @@ class MobileNode(Endpoint):
 
     def do_ask(self, requests: list[dict[str, Any]]) -> None:
         """Ask the peer for requests of a scenario's, in one ASCONF; there must be a rewriter (``do_manage``)."""
+        from nodes.rewriter import parameter
+
         assert self._rewriter
         assert self._association
         assert self._policy
@@ -70,6 +75,8 @@ class MobileNode(Endpoint):
 
     def do_prefer(self, address: str, family: int) -> None:
         """Have every INIT and INIT-ACK from now on ask for an address as primary path (FIG. 10; RFC 5061, 5.4)."""
+        from nodes.rewriter import OutgoingRewriter
+
         self._rewriter = OutgoingRewriter(self, family)
         self._rewriter.rules.prefer = ip_address(address)
 
@@ -98,6 +105,8 @@ class MobileNode(Endpoint):
 
     def do_mobile_ip(self, **settings: Any) -> None:
         """Keep the home address reachable by Mobile IP, as ``nodes.mobileip_settings.MobileSettings`` say."""
+        from nodes.mobile_ip_client import MobileIpClient
+
         self._mobile_ip = MobileIpClient(self, settings)
 
     def do_care_of(self, nic: str, address: str, gateway: str) -> None:

@@ -171,7 +171,7 @@ class _Reader:
 
     def _order(self, order: str) -> None:
         self._u32 = struct.Struct(order + "I")
-        self._pair = struct.Struct(order + "II")
+        self._block_head = struct.Struct(order + "III")
         self._enhanced = struct.Struct(order + "IIIII")
         self._description = struct.Struct(order + "HHI")
         self._option_head = struct.Struct(order + "HH")
@@ -182,7 +182,7 @@ class _Reader:
         while start + 12 <= size:
             if data[start : start + 4] == b"\n\r\r\n":
                 self._begin_section(start)
-            kind, length = self._pair.unpack_from(data, start)
+            kind, length, number = self._block_head.unpack_from(data, start)
             if length < 12 or length % 4:
                 raise DecodeError(f"pcapng: block at byte {start} has length {length}")
             if start + length > size:
@@ -192,7 +192,9 @@ class _Reader:
                     f"pcapng: block at byte {start} ends with another length than it begins with"
                 )
             body, end = start + 8, start + length - 4
-            if kind == _ENHANCED:
+            if kind == _ENHANCED and number in self._unwanted:
+                self._count += 1
+            elif kind == _ENHANCED:
                 self._enhanced_packet(body, end)
             elif kind == _INTERFACE:
                 self._interface(body, end)
@@ -238,8 +240,6 @@ class _Reader:
             raise DecodeError(f"pcapng: enhanced packet at byte {start} is too short")
         number, high, low, captured, on_wire = self._enhanced.unpack_from(self._data, start)
         place, self._count = self._count, self._count + 1
-        if number in self._unwanted:
-            return
         begin = start + 20
         options = begin + captured + -captured % 4
         if options > end:

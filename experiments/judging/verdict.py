@@ -7,6 +7,7 @@ where it isn't is ``invalid``, never a pass.
 from __future__ import annotations
 
 from itertools import pairwise
+from math import inf
 from typing import Any, Final
 
 from experiments import run_directory
@@ -120,6 +121,7 @@ def _breaks(evidence: Evidence, session: dict[str, Any]) -> list[str]:
     """Why the session did not survive; nothing when it did. A UDP flow survives losses, unless they go on to its end."""
     reasons = [*wrong_answers(evidence), *wrong_set_ups(evidence), *growth(evidence), *wrong_gains(evidence)]
     stimuli = evidence.of_kind("stimulus")
+    moved_ns = evidence.effect_ns(stimuli[-1]) if stimuli else inf
     used = {arrival.association for arrival in evidence.arrived.values()}
     if len(used) > 1:
         reasons.append(
@@ -132,7 +134,7 @@ def _breaks(evidence: Evidence, session: dict[str, Any]) -> list[str]:
     for direction in DIRECTIONS:
         sent = [key for key in evidence.sent if key[1] == direction]
         lost = [key for key in sent if key not in evidence.delivered]
-        after = [key for key in sent if stimuli and evidence.sent[key] > evidence.effect_ns(stimuli[-1])]
+        after = [key for key in sent if evidence.sent[key] > moved_ns]
         twice = [key for key, times in evidence.delivered.items() if key[1] == direction and len(times) > 1]
         if twice and session.get("transport") != "udp":
             reasons.append(f"{len(twice)} messages {direction} were delivered more than once")

@@ -13,16 +13,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from experiments.errors import LabError
 from experiments.playing.agents import Agents
 from experiments.playing.clock import Clock, Timeline
-from experiments.playing.mobile_ip import MobileIp, Terms
 from experiments.playing.mobile_ip_acts import MobileIpActs
 from experiments.playing.request_acts import RequestActs
 from experiments.run_directory import EventLog
 from protocols.mobility import Announce, Verb, Wishes
+
+if TYPE_CHECKING:  # see `Site.start_mobile_ip`
+    from experiments.playing.mobile_ip import MobileIp, Terms
 
 PORT: Final = 5001
 Family = Literal[4, 6]

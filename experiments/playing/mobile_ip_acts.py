@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from experiments.playing.mobile_ip import Agent
+if TYPE_CHECKING:  # a run without Mobile IP has no use for it, and imports are a quarter of a short run
+    from experiments.playing.mobile_ip import Agent
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import ip_interface
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
@@ -13,8 +13,6 @@ from experiments.errors import LabError
 from experiments.playing.agents import Agents
 from experiments.playing.clock import Clock
 from experiments.playing.lab import Lab
-from experiments.playing.mobile_ip import Agent as MobilityAgent
-from experiments.playing.mobile_ip import MobileIp, Terms
 from experiments.run_directory import CAPTURE, EventLog, RunDirectory, disk_error
 from network.net import Mininet
 from nodes.agent import Agent
@@ -23,6 +21,10 @@ from nodes.launch import launch
 from nodes.mobile_node import MobileNode
 from topologies import RoamingTopo, Segment
 from topologies.addresses import CORRESPONDENT, CORRESPONDENTS
+
+if TYPE_CHECKING:
+    from experiments.playing.mobile_ip import Agent as MobilityAgent
+    from experiments.playing.mobile_ip import MobileIp, Terms
 
 _SCTP: Final = {"net.sctp.addip_enable": 1, "net.sctp.auth_enable": 1}
 _WILDCARD: Final = {4: "0.0.0.0", 6: "::"}
@@ -126,6 +128,10 @@ class Site:
 
         That keeps its home address from then on.
         """
+        from experiments.playing.mobile_ip import (
+            MobileIp,
+        )  # where it is used: imports are a quarter of a short run
+
         mobile_ip = MobileIp(self, [*self.segments.values()], terms)
         self._log.write(self._clock.now_ns(), "lab", "mip.security", associations=mobile_ip.security())
         for agent in mobile_ip.agents:
