@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -11,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from experiments import bytecode, run_directory
+from experiments import bytecode, collector, run_directory
 from experiments.errors import LabError, UnsupportedHere
 from experiments.identity import hashes, identity, kernel_name
 from experiments.judging.verdict import judge
@@ -69,7 +68,8 @@ def run(
             status = UnsupportedHere.status if verdict is Verdict.UNSUPPORTED else LabError.status
         else:
             on_line("roamlab: step judge")
-            judgement = _judged(directory)
+            with collector.off():
+                judgement = judge(directory)
             status = 0 if judgement.verdict == judgement.expected else 1
     result = Result(
         judgement=judgement,
@@ -104,15 +104,6 @@ def load(directory: RunDirectory) -> Result:
         wall_s=manifest["wall_s"],
         status=manifest["status"],
     )
-
-
-def _judged(directory: RunDirectory) -> Judgement:
-    """Judge with the collector off: a capture's packets all live to the end, and it would look through them again and again."""
-    gc.disable()
-    try:
-        return judge(directory)
-    finally:
-        gc.enable()
 
 
 def replay_line(scenario: str, parameters: Mapping[str, Any], seed: int, kernel: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from experiments import collector
 from experiments.run_directory import CAPTURE, CONSOLE, EVENTS, MANIFEST, VERDICT, RunDirectory, disk_error
 from experiments.scenario import scenarios
 from reports import ladder_svg, map_svg, packing, story, words
@@ -37,7 +38,8 @@ def write(run: RunDirectory) -> Path:
     Raises LabError when the file cannot be written.
     """
     target = run.path / REPORT
-    save(target, render(story.read(run)))
+    with collector.off():
+        save(target, render(story.read(run)))
     return target
 
 
