@@ -86,24 +86,38 @@ class RunDirectory:
             raise BadInput(f"{self.path / name} is damaged: {error}") from None
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """The events in the order they were reported; a last line that was cut off is left out."""
+        """The events by time, and as they were reported where that is equal; a last line that was cut off is left out.
+
+        Raises msgspec.DecodeError at a damaged line, behind what could be read before it.
+        """
         try:
             lines = (self.path / EVENTS).read_bytes().split(b"\n")
         except FileNotFoundError:
             return
         decoder = msgspec.json.Decoder(dict[str, Any])
+        events, damage = [], None
         for line in lines[:-1]:
-            yield decoder.decode(line)
+            try:
+                events.append(decoder.decode(line))
+            except msgspec.DecodeError as error:
+                damage = error
+                break
+        yield from sorted(events, key=lambda event: event["t"])
+        if damage:
+            raise damage
 
 
 class EventLog:
-    """``events.jsonl`` while a run goes on: lines are written whole, times in ns since the run's start."""
+    """``events.jsonl`` while a run goes on: lines are written whole, times in ns since the run's start.
+
+    They stand in it as they were reported; what nobody waited for was reported later than it happened.
+    """
 
     def __init__(self, run: RunDirectory, start_ns: int) -> None:
         self._file: BinaryIO = (run.path / EVENTS).open("ab", buffering=0)
         self._path = run.path
         self._encoder = msgspec.json.Encoder(order="deterministic")
-        self._batch: list[tuple[int, bytes]] | None = None
+        self._batch: list[bytes] | None = None
         self.start_ns = start_ns
         self.write(start_ns, "lab", "run.start", epoch_ns=start_ns)
 
@@ -114,18 +128,17 @@ class EventLog:
         if self._batch is None:
             self._append(line)
         else:
-            self._batch.append((time_ns, line))
+            self._batch.append(line)
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """Append what is written within the block at its end, by time, in one piece."""
+        """Append what is written within the block at its end, in one piece."""
         self._batch = []
         try:
             yield
         finally:
             lines, self._batch = self._batch, None
-            lines.sort(key=lambda entry: entry[0])
-            self._append(b"".join(line for _, line in lines))
+            self._append(b"".join(lines))
 
     def _append(self, lines: bytes) -> None:
         try:

@@ -102,7 +102,7 @@ class UmlKernel:
         """Boot, run job.argv, power off; see kernels.job.Kernel."""
         self._refuse(job)
         run_dir = job.run_dir.resolve()
-        seen = (REPOSITORY, Path(sys.prefix), self.binary.path)
+        seen = (REPOSITORY, Path(sys.prefix).resolve(), self.binary.path)
         keep = [path for path in seen if sandbox.hidden(path)]
         bwrap = sandbox.bubblewrap()
         with own_cpu() as cpu, in_memory(records(job, keep, self._modules(job))) as fd:

@@ -39,7 +39,7 @@ _STATISTICS: Final = struct.Struct("=II")  # tpacket_stats: packets, those dropp
 _ANCILLARY: Final = socket.CMSG_SPACE(_TIMESPEC.size)
 _MESSAGE: Final = 4096
 _TURN: Final = 4096  # packets of one NIC at a time, so that a flood on one leaves the others their share
-_HOLD_MS: Final = 100  # how long packets are let wait for more to come
+_HOLD_MS: Final = 250  # how long packets are let wait for more to come
 _PR_SET_PDEATHSIG: Final = 1
 
 

@@ -19,7 +19,7 @@ import msgspec
 
 from nodes.alarm import Alarm
 
-_HOLD_NS: Final = 100_000_000  # how long what nobody waits for is let wait for more to come
+_HOLD_NS: Final = 250_000_000  # how long what nobody waits for is let wait for more to come
 
 
 class _HasFileno(Protocol):
@@ -68,7 +68,7 @@ class Agent:
         self._due_ns = 0
 
     def account(self, kind: str, **details: Any) -> None:
-        """Report what nobody waits for: stamped ``turn_ns``, sent before the next event or a tenth of a second later."""
+        """Report what nobody waits for: stamped ``turn_ns``, sent before the next event or a quarter of a second later."""
         event = {"t": self.turn_ns, "node": self.name, "kind": kind, **details}
         self._unsent.append(self._encoder.encode(event))
         if self._due_ns is None:

@@ -182,7 +182,7 @@ class Endpoint(Agent):
         for path in session.association.paths():
             if session.paths.get(path.address) != path:
                 session.paths[path.address] = path
-                self.emit(
+                self.account(
                     "path.state",
                     session=session.number,
                     address=path.address,

@@ -10,9 +10,7 @@ import select
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Final, Protocol
-
-_HOLD_NS: Final = 100_000_000
+from typing import Any, Protocol
 
 
 class Clock(Protocol):
@@ -23,9 +21,6 @@ class Clock(Protocol):
 
     def wait(self, sources: Iterable[Any], until_ns: int) -> list[Any]:
         """Wait for one of ``sources`` (anything with ``fileno``) to become readable, at the longest until ``until_ns``."""
-
-    def pause(self, sources: Iterable[Any], until_ns: int) -> None:
-        """Wait, up to a millisecond less than until ``until_ns``, or until one of ``sources`` is closed at its other end."""
 
 
 class SystemClock:
@@ -39,13 +34,6 @@ class SystemClock:
         """Wait with a resolution of a microsecond (``select``'s; poll's and epoll's is a millisecond)."""
         readable, _, _ = select.select([*sources], (), (), max(0, until_ns - self.now_ns()) / 1e9)
         return readable
-
-    def pause(self, sources: Iterable[Any], until_ns: int) -> None:
-        """Wait for time to go by, whatever can be read meanwhile."""
-        closing = select.poll()
-        for source in sources:
-            closing.register(source, 0)  # POLLHUP and POLLERR need no asking
-        closing.poll(max(0, until_ns - self.now_ns()) // 1_000_000)
 
 
 class Timeline:
@@ -67,10 +55,9 @@ class Timeline:
         readers: Callable[[], Mapping[Any, Callable[[], None]]],
         batch: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        """Run until ``until_s``: actions when due, readers' callbacks some time after their sources have something.
+        """Run until ``until_s``: actions when due, readers' callbacks when their sources have something.
 
-        What agents report carries its own time, so nothing is lost by letting it wait for more: each change from process to
-        process costs more than what it is made for. What is read together is read within a ``batch``.
+        What is read together is read within a ``batch``.
         """
         end_ns = self._start_ns + round(until_s * 1e9)
         while True:
@@ -82,8 +69,7 @@ class Timeline:
                 return
             deadline = min(end_ns, self._actions[0][0]) if self._actions else end_ns
             sources = readers()
-            if self._clock.wait(sources, deadline):
-                self._clock.pause(sources, min(deadline, self._clock.now_ns() + _HOLD_NS))
+            if readable := self._clock.wait(sources, deadline):
                 with batch():
-                    for source in self._clock.wait(sources, 0):
+                    for source in readable:
                         sources[source]()

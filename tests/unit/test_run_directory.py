@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from experiments.errors import BadInput, LabError
@@ -91,7 +92,7 @@ def test_a_directory_that_cannot_be_written_is_bad_input(tmp_path: Path) -> None
     assert os.listdir(tmp_path) == ["file"]  # noqa: PTH208
 
 
-def test_a_batch_is_appended_by_time(run: RunDirectory) -> None:
+def test_a_batch_is_appended_at_its_end_and_read_by_time(run: RunDirectory) -> None:
     log = EventLog(run, 0)
     with log.batch():
         log.write(7, "cn", "data.received")
@@ -99,6 +100,15 @@ def test_a_batch_is_appended_by_time(run: RunDirectory) -> None:
         assert [event["kind"] for event in run.events()] == ["run.start"]
     log.close()
     assert [event["t"] for event in run.events()] == [0, 5, 7]
+
+
+def test_events_before_a_damaged_line_are_read_by_time(run: RunDirectory) -> None:
+    lines = [b'{"t":7,"kind":"late"}', b'{"t":5,"kind":"early"}', b"{damage", b'{"t":9,"kind":"never"}', b""]
+    (run.path / "events.jsonl").write_bytes(b"\n".join(lines))
+    events = run.events()
+    assert [next(events)["kind"], next(events)["kind"]] == ["early", "late"]
+    with pytest.raises(msgspec.DecodeError):
+        next(events)
 
 
 def test_a_batch_is_appended_even_when_it_is_left_by_an_error(run: RunDirectory) -> None:
