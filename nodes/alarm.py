@@ -30,6 +30,10 @@ class Alarm:
             raise OSError(code, f"timerfd_create: {os.strerror(code)}")
         self._due_ns: int | None = None
 
+    def __del__(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+
     def fileno(self) -> int:
         """The descriptor to wait on."""
         return self._fd

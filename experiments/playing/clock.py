@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
+from nodes.alarm import Alarm
+
 
 class Clock(Protocol):
     """What the lab asks of time."""
@@ -26,14 +28,21 @@ class Clock(Protocol):
 class SystemClock:
     """The kernel's own clock, which time-travel mode makes virtual beneath us."""
 
+    def __init__(self) -> None:
+        self._alarm = Alarm()
+
     def now_ns(self) -> int:
         """CLOCK_REALTIME in ns."""
         return time.clock_gettime_ns(time.CLOCK_REALTIME)
 
     def wait(self, sources: Iterable[Any], until_ns: int) -> list[Any]:
-        """Wait with a resolution of a microsecond (``select``'s; poll's and epoll's is a millisecond)."""
-        readable, _, _ = select.select([*sources], (), (), max(0, until_ns - self.now_ns()) / 1e9)
-        return readable
+        """Wait to the nanosecond, and for any number of sources."""
+        self._alarm.set(until_ns)
+        awaited = {source.fileno(): source for source in sources}
+        poll = select.poll()
+        for fd in (self._alarm.fileno(), *awaited):
+            poll.register(fd, select.POLLIN)
+        return [awaited[fd] for fd, _ in poll.poll() if fd in awaited]
 
 
 class Timeline:

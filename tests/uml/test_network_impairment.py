@@ -20,7 +20,6 @@ SCRIPT = """
 import json, socket, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from network.bench import build_ours
 from network.net import Mininet
 from topologies import TwoSegments
 
@@ -55,7 +54,7 @@ with Mininet(TwoSegments(edge_delay_ms=40)) as net:
     net.plug(net.nic("mn"), "home")
     time.sleep(0.4)
     dropped = sum(net.stop_capture().dropped.values())
-json.dump({"dropped": dropped, "build_s": build_ours(100)["build_s"]}, sys.stdout)
+json.dump({"dropped": dropped}, sys.stdout)
 """
 
 
@@ -102,7 +101,3 @@ def test_a_packet_under_way_is_lost_when_the_nic_is_unplugged(seen):
 
 def test_the_capture_dropped_nothing(seen):
     assert seen[0]["dropped"] == 0
-
-
-def test_a_hundred_hosts_are_up_within_two_seconds(seen):
-    assert seen[0]["build_s"] < 2.0
