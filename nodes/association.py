@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import struct
+from collections import deque
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final
@@ -14,6 +16,9 @@ import sctp
 _IPPROTO_SCTP: Final = 132
 _SCTP_DELAYED_SACK: Final = 16
 _SCTP_AUTO_ASCONF: Final = 30
+_SCTP_SNDINFO: Final = 2  # ancillary data (RFC 6458, 5.3.4)
+_SCTP_EOF: Final = 0x200
+_SNDINFO: Final = struct.Struct("=HHIIi")
 _MAXIMUM_MESSAGE: Final = 65536
 _IP_FREEBIND, _IPV6_FREEBIND = 15, 78
 _BUFFER: Final = 4 << 20  # room for what a stream produces during a minute without a path
@@ -58,14 +63,31 @@ class PathState:
     srtt_ms: int
 
 
-def _bound(local: str, port: int) -> Any:
+def _bound(local: str, port: int, *, one_to_many: bool = False) -> Any:
     """A socket bound to an address, for that address's family alone."""
     ipv6 = ":" in local
-    sock = sctp.sctpsocket_tcp(socket.AF_INET6 if ipv6 else socket.AF_INET)
+    make = sctp.sctpsocket_udp if one_to_many else sctp.sctpsocket_tcp
+    sock = make(socket.AF_INET6 if ipv6 else socket.AF_INET)
     if ipv6:
         sock.sock().setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     sock.bind((local, port))
     return sock
+
+
+def _prepare(sock: Any) -> None:
+    """Set what all sockets here have: notifications, no waiting, room to send."""
+    events = sock.events
+    events.clear()
+    events.association = True
+    events.address = True
+    events.data_io = True
+    sock.events = events
+    sock.nodelay = True
+    raw = sock.sock()
+    raw.setblocking(False)
+    raw.setsockopt(socket.SOL_SOCKET, 32, _BUFFER)  # SO_SNDBUFFORCE: wmem_max is the machine's, not the lab's
+    # A SACK for every packet: a delayed one would add up to 0.2 s that are not the handover's.
+    raw.setsockopt(_IPPROTO_SCTP, _SCTP_DELAYED_SACK, struct.pack("=III", 0, 0, 1))
 
 
 class Association:
@@ -73,20 +95,7 @@ class Association:
 
     def __init__(self, sock: Any) -> None:
         self._sock = sock
-        events = sock.events
-        events.clear()
-        events.association = True
-        events.address = True
-        events.data_io = True
-        sock.events = events
-        sock.nodelay = True
-        raw = sock.sock()
-        raw.setblocking(False)
-        raw.setsockopt(
-            socket.SOL_SOCKET, 32, _BUFFER
-        )  # SO_SNDBUFFORCE: wmem_max is the machine's, not the lab's
-        # A SACK for every packet: a delayed one would add up to 0.2 s that are not the handover's.
-        raw.setsockopt(_IPPROTO_SCTP, _SCTP_DELAYED_SACK, struct.pack("=III", 0, 0, 1))
+        _prepare(sock)
 
     @classmethod
     def open(cls, local: str, port: int, *, kernel_announces: bool = False) -> Association:
@@ -131,15 +140,7 @@ class Association:
             return None
         except OSError:  # reset or timed out: the notification before it said why
             return b""
-        if flags & sctp.FLAG_NOTIFICATION:
-            kinds = _NOTIFICATIONS.get(type(notification), {})
-            address = getattr(notification, "addr", ("", 0))[0]
-            return Notification(
-                kinds.get(getattr(notification, "state", -1), f"notification.{notification.type}"),
-                _plain(address),
-                getattr(notification, "error", 0),
-            )
-        return bytes(data)
+        return _notified(notification) if flags & sctp.FLAG_NOTIFICATION else bytes(data)
 
     def hides_more(self) -> bool:
         """Never: the kernel keeps everything until it is received."""
@@ -166,7 +167,7 @@ class Association:
 
     def add(self, address: str) -> None:
         """Ask the peer to add a local address (ASCONF, ADD IP). OSError when the socket refuses."""
-        self._sock.bindx([(address, self._port())], sctp.BINDX_ADD)
+        self._sock.bindx([(address, self.port)], sctp.BINDX_ADD)
 
     def delete(self, address: str) -> None:
         """Ask the peer to delete a local address (ASCONF, DELETE IP). OSError when the socket refuses.
@@ -174,13 +175,13 @@ class Association:
         The node need not have the address any more.
         """
         try:
-            self._sock.bindx([(address, self._port())], sctp.BINDX_REMOVE)
+            self._sock.bindx([(address, self.port)], sctp.BINDX_REMOVE)
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
             # The socket has forgotten what `replace` took from it, the association has not, for the peer refused.
             self._bind_elsewhere(address)
-            self._sock.bindx([(address, self._port())], sctp.BINDX_REMOVE)
+            self._sock.bindx([(address, self.port)], sctp.BINDX_REMOVE)
 
     def replace(self, old: str, new: str) -> None:
         """Put a new local address in the place of the last one: an ASCONF with both leaves from ``new`` at once.
@@ -191,7 +192,7 @@ class Association:
         """
         self._check_route(new)
         if old in self.addresses():  # not where this is repeated: the new address may need another moment
-            self._sock.bindx([(old, self._port())], sctp.BINDX_REMOVE)
+            self._sock.bindx([(old, self.port)], sctp.BINDX_REMOVE)
         self.add(new)
 
     def _check_route(self, source: str) -> None:
@@ -210,13 +211,13 @@ class Association:
         level, option = (socket.IPPROTO_IPV6, _IPV6_FREEBIND) if ipv6 else (socket.IPPROTO_IP, _IP_FREEBIND)
         raw.setsockopt(level, option, 1)
         try:
-            self._sock.bindx([(address, self._port())], sctp.BINDX_ADD)
+            self._sock.bindx([(address, self.port)], sctp.BINDX_ADD)
         finally:
             raw.setsockopt(level, option, 0)
 
     def set_primary(self, address: str) -> None:
         """Ask the peer to send to a local address (ASCONF, SET PRIMARY). OSError when the socket refuses."""
-        self._sock.set_peer_primary(0, (address, self._port()))
+        self._sock.set_peer_primary(0, (address, self.port))
 
     def shutdown(self) -> None:
         """End the association in order (SHUTDOWN)."""
@@ -226,7 +227,9 @@ class Association:
         """Close the socket."""
         self._sock.close()
 
-    def _port(self) -> int:
+    @property
+    def port(self) -> int:
+        """The local port."""
         return int(self._sock.getsockname()[1])
 
 
@@ -249,6 +252,112 @@ class Listener:
         except BlockingIOError:
             return None
         return Association(accepted)
+
+
+class Member:
+    """One association of a one-to-many socket, with a descriptor of its own that can be read when something came for it."""
+
+    def __init__(self, listener: OneToManyListener, number: int) -> None:
+        self._listener = listener
+        self._number = number
+        self._came: deque[bytes | Notification] = deque()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK)
+
+    def fileno(self) -> int:
+        """The descriptor to wait on; -1 once closed."""
+        return self._wake
+
+    def connect(self, peer: str, port: int) -> None:
+        """A member comes of a set-up by the peer, and is connected."""
+        raise OSError(errno.EISCONN, f"the association with {peer}:{port} is set up by the peer")
+
+    def send(self, data: bytes) -> bool:
+        """Queue a message. OSError (ENOBUFS) when the socket has no room, for which nothing here can wait."""
+        try:
+            self._listener.transmit(self._number, data, 0)
+        except BlockingIOError:
+            raise OSError(errno.ENOBUFS, f"more than {_BUFFER} bytes wait on a one-to-many socket") from None
+        return True
+
+    def receive(self) -> bytes | Notification | None:
+        """The next message or notification; b"" at the end of the association, None when there is nothing now."""
+        if self._wake < 0:
+            return b""
+        if not self._came:
+            return None
+        first = self._came.popleft()
+        if not self._came:
+            os.eventfd_read(self._wake)
+        return first
+
+    def hides_more(self) -> bool:
+        """Never: the descriptor can be read as long as something is left."""
+        return False
+
+    def shutdown(self) -> None:
+        """End the association in order (SHUTDOWN)."""
+        self._listener.transmit(self._number, b"", _SCTP_EOF)
+
+    def close(self) -> None:
+        """Forget the association."""
+        self._listener.forget(self._number)
+        os.close(self._wake)
+        self._wake = -1
+
+    def came(self, what: bytes | Notification) -> None:
+        """Take what the socket got for this association."""
+        self._came.append(what)
+        os.eventfd_write(self._wake, 1)
+
+
+class OneToManyListener:
+    """A listening one-to-many SCTP socket: to Linux one endpoint with all of its associations (RFC 6458, 3)."""
+
+    def __init__(self, local: str, port: int) -> None:
+        self._sock = _bound(local, port, one_to_many=True)
+        _prepare(self._sock)
+        self._sock.listen(128)
+        self._members: dict[int, Member] = {}
+
+    def fileno(self) -> int:
+        """The descriptor to wait on."""
+        return int(self._sock.sock().fileno())
+
+    def accept(self) -> Member | None:
+        """The next new association, or None when there is none now; what came for others until then is theirs to read."""
+        while True:
+            try:
+                _, flags, data, details = self._sock.sctp_recv(_MAXIMUM_MESSAGE)
+            except BlockingIOError:
+                return None
+            is_new = (number := details.assoc_id) not in self._members
+            member = (
+                self._members.setdefault(number, Member(self, number)) if is_new else self._members[number]
+            )
+            what = _notified(details) if flags & sctp.FLAG_NOTIFICATION else bytes(data)
+            member.came(what)
+            if isinstance(what, Notification) and what.kind == "association.closed":
+                member.came(b"")
+            if is_new:
+                return member
+
+    def transmit(self, number: int, data: bytes, flags: int) -> None:
+        """Send in one association. BlockingIOError when there is no room."""
+        told = _SNDINFO.pack(0, flags, 0, 0, number)
+        self._sock.sock().sendmsg([data] if data else [], [(_IPPROTO_SCTP, _SCTP_SNDINFO, told)])
+
+    def forget(self, number: int) -> None:
+        """Take what still comes of an association for a new one's."""
+        self._members.pop(number, None)
+
+
+def _notified(told: Any) -> Notification:
+    kinds = _NOTIFICATIONS.get(type(told), {})
+    return Notification(
+        kinds.get(getattr(told, "state", -1), f"notification.{told.type}"),
+        _plain(getattr(told, "addr", ("", 0))[0]),
+        getattr(told, "error", 0),
+    )
 
 
 def _plain(address: str) -> str:

@@ -42,9 +42,9 @@ class Endpoint(Agent):
 
     # -- commands --------------------------------------------------------------------------------------------------
 
-    def do_listen(self, local: str, port: int, transport: str = "sctp") -> None:
+    def do_listen(self, local: str, port: int, transport: str = "sctp", one_to_many: bool = False) -> None:
         """Accept associations (connections, flows); the first message of each names its session."""
-        listener = listen(transport, local, port)
+        listener = listen(transport, local, port, one_to_many=one_to_many)
         self.on_readable(listener, lambda: self._accept(listener))
         self.emit("listening", address=local, port=port)
 
@@ -56,14 +56,19 @@ class Endpoint(Agent):
         port: int,
         transport: str = "sctp",
         kernel_announces: bool = False,
+        local_port: int = 0,
     ) -> None:
-        """Set up an association for a session; a session that had one before goes on over the new one."""
-        association = open_channel(transport, local, kernel_announces=kernel_announces)
+        """Set up an association for a session; a session that had one before goes on over the new one.
+
+        ``local_port`` 0 lets the kernel choose.
+        """
+        association = open_channel(transport, local, local_port, kernel_announces=kernel_announces)
         state = self._sessions.setdefault(session, _Session(session))
         state.association = None
         self.on_readable(association, lambda: self._read(association, state))
         association.connect(peer, port)
-        self.emit("association.connect", session=session, peer=peer)
+        own = {"port": association.port} if isinstance(association, Association) else {}
+        self.emit("association.connect", session=session, peer=peer, **own)
         if transport != "sctp":  # SCTP says by a notification, which can be read, that it is up
             self.on_writable(association, lambda: self._decided(association, state))
 

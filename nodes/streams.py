@@ -8,7 +8,7 @@ import socket
 from collections import deque
 from typing import Final, Protocol
 
-from nodes.association import Association, Listener, Notification
+from nodes.association import Association, Listener, Notification, OneToManyListener
 from protocols.errors import DecodeError
 from protocols.framing import Deframer, frame
 
@@ -264,17 +264,17 @@ class FlowListener:
         self._sock.close()
 
 
-def open_channel(transport: str, local: str, *, kernel_announces: bool = False) -> Channel:
-    """A channel of ``sctp``, ``tcp`` or ``udp`` from a local address, to be connected."""
+def open_channel(transport: str, local: str, port: int = 0, *, kernel_announces: bool = False) -> Channel:
+    """A channel of ``sctp``, ``tcp`` or ``udp`` from a local address, to be connected; ``port`` is for SCTP alone."""
     if transport == "sctp":
-        return Association.open(local, 0, kernel_announces=kernel_announces)
+        return Association.open(local, port, kernel_announces=kernel_announces)
     return Connection.open(local) if transport == "tcp" else Flow.open(local)
 
 
-def listen(transport: str, local: str, port: int) -> Listening:
-    """Wait for channels of ``sctp``, ``tcp`` or ``udp``."""
+def listen(transport: str, local: str, port: int, *, one_to_many: bool = False) -> Listening:
+    """Wait for channels of ``sctp``, ``tcp`` or ``udp``; ``one_to_many`` is a style of SCTP sockets (RFC 6458, 3)."""
     if transport == "sctp":
-        return Listener(local, port)
+        return OneToManyListener(local, port) if one_to_many else Listener(local, port)
     return ConnectionListener(local, port) if transport == "tcp" else FlowListener(local, port)
 
 

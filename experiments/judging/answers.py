@@ -7,7 +7,7 @@ from typing import Any
 from experiments.judging.evidence import Evidence
 from protocols.pcapng import Direction as Way
 from protocols.sctp.chunks import Abort, Asconf, AsconfAck
-from protocols.sctp.parameters import ErrorCauseIndication
+from protocols.sctp.parameters import ErrorCauseIndication, Success
 
 
 def asked(evidence: Evidence, stimulus: dict[str, Any]) -> tuple[Asconf | None, AsconfAck | None]:
@@ -41,16 +41,28 @@ def wrong_answers(evidence: Evidence) -> list[str]:
                 f"the peer answered the requests at {stimulus['at_s']} s with {aborted or 'nothing'}"
             )
             continue
-        causes = {
-            p.correlation_id: p.causes[0].type
-            for p in answer.parameters
-            if isinstance(p, ErrorCauseIndication) and p.causes
-        }
-        for request in stimulus["requests"]:
-            if (got := causes.get(request["id"])) != request["refused"]:
+        for request, got in zip(stimulus["requests"], outcomes(answer, stimulus["requests"]), strict=True):
+            if got != request["refused"]:
                 what = f"{request['verb']} {request['address']} at {stimulus['at_s']} s"
                 wrong.append(f"{what}: {_cause(request['refused'])} expected, {_cause(got)} answered")
     return wrong
+
+
+def outcomes(answer: AsconfAck, requests: list[dict[str, Any]]) -> list[int | None]:
+    """What an ASCONF-ACK says of each request, in their order: the cause's code, None for success, 0 for a silent failure.
+
+    What it does not mention succeeded, unless something before it failed (RFC 5061, 5.1, A7 and A8).
+    """
+    said: dict[int, int | None] = {
+        p.correlation_id: p.causes[0].type if isinstance(p, ErrorCauseIndication) else None
+        for p in answer.parameters
+        if isinstance(p, Success) or (isinstance(p, ErrorCauseIndication) and p.causes)
+    }
+    found: list[int | None] = []
+    for request in requests:
+        failed = any(outcome is not None for outcome in found)
+        found.append(said.get(request["id"], 0 if failed else None))
+    return found
 
 
 def _aborted(evidence: Evidence, stimulus: dict[str, Any]) -> str:
@@ -63,4 +75,4 @@ def _aborted(evidence: Evidence, stimulus: dict[str, Any]) -> str:
 
 
 def _cause(code: int | None) -> str:
-    return "success" if code is None else f"cause 0x{code:04x}"
+    return "success" if code is None else f"cause 0x{code:04x}" if code else "failure without a word"

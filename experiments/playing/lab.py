@@ -204,9 +204,10 @@ class Lab:
         waiting = session.mobile.name if session.called else session.correspondent.name
         earlier = session.mobile.sessions[:-1]
         if session.transport not in {s.transport for s in earlier if s.called == session.called}:
-            at_home = session.called and not session.anywhere
-            local = self.site.mobile_address() if at_home else self.site.wildcard
-            self.agents.command(waiting, "listen", local=local, port=PORT, transport=session.transport)
+            anywhere = session.anywhere or not session.called
+            local = self.site.wildcard if anywhere else self.site.mobile_address()
+            style = {"transport": session.transport, "one_to_many": self.site.one_to_many}
+            self.agents.command(waiting, "listen", local=local, port=PORT, **style)
             wanted = len(self._listening) + 1
             self._await(
                 lambda: len(self._listening) >= wanted,
@@ -280,8 +281,7 @@ class Lab:
         )
 
     def _start(self, start_s: float, stream: Stream) -> None:
-        session = stream.session
-        every_ns = round(stream.every * 1e9)
+        session, every_ns = stream.session, round(stream.every * 1e9)
         self._log.write(
             self._clock.now_ns(),
             "lab",
@@ -393,8 +393,7 @@ class At(MobileIpActs, RequestActs):
 
     def kill(self, mobile_or_correspondent: Mobile | Correspondent) -> None:
         """Kill a node's agent, as a crash would."""
-        lab = self.lab
-        lab.timeline.at(self.time_s, lambda: lab.agents.kill(mobile_or_correspondent.name))
+        self.lab.timeline.at(self.time_s, lambda: self.lab.agents.kill(mobile_or_correspondent.name))
 
     def _asconf(self) -> bool:
         return bool(self.lab.site.asconf)

@@ -33,7 +33,8 @@ _WILDCARD: Final = {4: "0.0.0.0", 6: "::"}
 class Site:
     """A topology built, captured and staffed: the mobile node's and the correspondent node's agents run in it.
 
-    ``family`` (4 or 6) is the one that sessions use; NICs always have addresses of both.
+    ``family`` (4 or 6) is the one that sessions use; NICs always have addresses of both. ``one_to_many`` is the style of
+    listening SCTP sockets (RFC 6458, 3), one-to-one unless a scenario wants it otherwise.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Site:
         self._step = announce_step
         self.asconf = True
         self.family = 4
+        self.one_to_many = False
         self.mobile = topology.mobile
         self.mobile_nic = topology.mobile_nic
         self.mobile_ip: MobileIp | None = None

@@ -16,6 +16,10 @@ REPLAYED: Final = dict.fromkeys(("6.1", "7.3"), ("associations",))
 """A cookie is good for as many set-ups as fit into its lifetime (RFC 9260, 5.1.5 asks for no more)."""
 
 
+Style = Literal["one-to-one", "one-to-many"]
+"""Of the correspondent's listening socket: to Linux one endpoint an association, or one for all."""
+
+
 def _session(lab: Lab, *, managed: bool = False) -> Session:
     session = lab.mobile.connect(lab.correspondent, managed=managed)
     lab.at(1.0).start(session.stream(every=0.02))
@@ -23,21 +27,30 @@ def _session(lab: Lab, *, managed: bool = False) -> Session:
 
 
 @scenario("attack-camping", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
-def attack_camping(lab: Lab) -> None:
-    """An attacker's association lists the address that the mobile node is about to move to."""
-    attacker = Attacker(lab, "off-path", concedes=by_kernel(UNVERIFIED))
+def attack_camping(
+    lab: Lab, listening: Style = "one-to-one", how: Literal["move", "attach"] = "move"
+) -> None:
+    """An attacker's association lists the address that the mobile node is about to move to, or to get on a second NIC."""
+    lab.site.one_to_many = listening == "one-to-many"
+    withstood = how == "attach" and listening == "one-to-one"
+    attacker = Attacker(lab, "off-path", concedes=() if withstood else by_kernel(UNVERIFIED))
     _session(lab, managed=True)
     attacker.at(3.0).camp(
         source=attacker.address, addresses=[attacker.address, lab.site.address_on(lab.visited)]
     )
-    lab.at(5.0).move(lab.mobile.nic("wlan0"), to=lab.visited)
+    if how == "move":
+        lab.at(5.0).move(lab.mobile.nic("wlan0"), to=lab.visited)
+    else:
+        lab.at(5.0).attach(lab.mobile, "wlan1", to=lab.visited)
     lab.until(20.0)
 
 
 @scenario("attack-stealing", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
-def attack_stealing(lab: Lab, how: Literal["init", "add"] = "add") -> None:
+def attack_stealing(lab: Lab, how: Literal["init", "add"] = "add", listening: Style = "one-to-one") -> None:
     """An attacker's association claims the mobile node's address, by its INIT or by ADD."""
-    attacker = Attacker(lab, "off-path", concedes=by_kernel(UNVERIFIED) if how == "add" else ())
+    lab.site.one_to_many = listening == "one-to-many"
+    open_to_it = how == "add" and listening == "one-to-one"
+    attacker = Attacker(lab, "off-path", concedes=by_kernel(UNVERIFIED) if open_to_it else ())
     _session(lab)
     home, here = lab.site.address_on(lab.home), attacker.address
     attacker.at(3.0).camp(source=here, addresses=[here, home] if how == "init" else [here])

@@ -3,12 +3,13 @@
 from typing import Literal
 
 from experiments.playing.lab import Family, Lab
-from experiments.playing.request_acts import Request
+from experiments.playing.neighbours import Neighbour
+from experiments.playing.request_acts import UNSAID, Request
 from experiments.scenario import REWRITING, Verdict, scenario
 from protocols.mobility import Announce, Verb
 from topologies import HomeAndVisited
 
-UNRESOLVABLE, LAST_ADDRESS, SOURCE_ADDRESS = 0x05, 0xA0, 0xA2
+UNRESOLVABLE, LAST_ADDRESS, SHORTAGE, SOURCE_ADDRESS = 0x05, 0xA0, 0xA1, 0xA2
 UNKNOWN = "0xc0fe"  # to be skipped and reported, by its first bits (RFC 9260, 3.2.1)
 SCTP_AND_REWRITING = frozenset({"sctp"}) | REWRITING
 
@@ -61,6 +62,8 @@ def fig07_refusals(lab: Lab, family: Family = 4) -> None:
         lab.mobile, Request(Verb.SET_PRIMARY, nowhere, refused=UNRESOLVABLE), Request(Verb.ADD, nowhere)
     )
     lab.at(10.0).ask(lab.mobile, Request(Verb.SET_PRIMARY, visited), Request(Verb.DELETE, nowhere))
+    # RFC 5061, 5.3, F11 would have the second fail with the first.
+    lab.at(11.0).ask(lab.mobile, Request(Verb.ADD, group, refused=UNRESOLVABLE), Request(Verb.ADD, nowhere))
     lab.until(14.0)
 
 
@@ -77,3 +80,40 @@ def fig07_unknown(lab: Lab, family: Family = 4) -> None:
     lab.at(1.0).start(session.stream(every=0.02))
     lab.at(3.0).ask(lab.mobile, Request(UNKNOWN))
     lab.until(6.0)
+
+
+@scenario(
+    "fig07-shortage",
+    figure="FIG. 7",
+    topology=HomeAndVisited,
+    expect=Verdict.SURVIVED,
+    needs=SCTP_AND_REWRITING,
+)
+def fig07_shortage(lab: Lab, family: Family = 4) -> None:
+    """No room for an address: the correspondent says so, and carries out nothing behind it (RFC 5061, 5.3, F9 and F11)."""
+    site = lab.site
+    site.family, site.one_to_many = family, True
+    neighbour = Neighbour(lab)
+    session = lab.mobile.connect(
+        lab.correspondent, family=family, announce=Announce.REWRITING, set_primary=False, delete=False
+    )
+    home, nowhere = site.address_on(lab.home), site.address_on(lab.visited2)
+    taken = neighbour.address
+    lab.at(1.0).start(session.stream(every=0.02))
+    neighbour.connect(2.0)
+    lab.at(3.0).ask(
+        lab.mobile,
+        Request(Verb.SET_PRIMARY, home),
+        Request(Verb.ADD, taken, refused=SHORTAGE),
+        Request(Verb.ADD, nowhere, refused=UNSAID),
+        Request(Verb.SET_PRIMARY, home, refused=UNSAID),
+    )
+    lab.at(4.0).ask(lab.mobile, Request(Verb.SET_PRIMARY, nowhere, refused=UNRESOLVABLE))
+    lab.at(5.0).ask(lab.mobile, Request(Verb.ADD, nowhere))
+    lab.at(6.0).ask(
+        lab.mobile,
+        Request(Verb.ADD, taken, refused=SHORTAGE),
+        Request(Verb.DELETE, nowhere, refused=UNSAID),
+    )
+    lab.at(7.0).ask(lab.mobile, Request(Verb.DELETE, nowhere))
+    lab.until(10.0)

@@ -96,9 +96,18 @@ def test_an_association_that_claims_the_mobile_nodes_address_has_its_packets(pla
     assert judgement.measures["attacker_data"] == 0
 
 
+def test_camping_at_a_one_to_many_socket_has_the_mobile_node_end_its_own_session(play: Play) -> None:
+    """The ADD is answered with a resource shortage (0xA1), to which Linux answers with ABORT."""
+    judgement = play("attack-camping", how="attach", listening="one-to-many")
+    assert any("(0x00a1)" in link.text for link in judgement.chain)
+    assert any("ended with ABORT" in reason for reason in judgement.reasons)
+
+
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
+        ("attack-camping", {"how": "attach"}),
+        ("attack-stealing", {"listening": "one-to-many"}),
         ("attack-stealing", {"how": "init"}),
         ("attack-restart", {}),
         ("attack-reuse", {}),

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from experiments.judging.answers import asked, wrong_answers
+from experiments.judging.answers import asked, outcomes, wrong_answers
 from experiments.judging.cookies import echoed, wrong_set_ups
 from experiments.judging.evidence import Evidence
-from experiments.playing.request_acts import Request
+from experiments.playing.request_acts import UNSAID, Request
 from protocols.ip import SCTP, Datagram
 from protocols.mobility import Verb
 from protocols.pcapng import Direction
@@ -16,7 +16,14 @@ from protocols.rewriting import OWN_IDS
 from protocols.sctp import causes
 from protocols.sctp.chunks import Abort, Asconf, AsconfAck, Chunk, CookieEcho
 from protocols.sctp.packet import Packet
-from protocols.sctp.parameters import DeleteIp, ErrorCauseIndication, IPv4Parameter, RawParameter
+from protocols.sctp.parameters import (
+    AddIp,
+    DeleteIp,
+    ErrorCauseIndication,
+    IPv4Parameter,
+    RawParameter,
+    Success,
+)
 from protocols.trace import Message, SctpPacket, Trace
 
 A = IPv4Address("192.0.2.10")
@@ -65,6 +72,24 @@ def test_requests_that_nobody_answered_are_named_and_so_is_an_abort() -> None:
     assert "with nothing" in wrong_answers(evidence(stimulus, DELETE))[0]
     abort = seen(12, "mn", Direction.IN, Abort((causes.ProtocolViolation(),)))
     assert "ABORT 0x000d Protocol Violation" in wrong_answers(evidence(stimulus, DELETE, abort))[0]
+
+
+def test_what_an_answer_does_not_mention_failed_with_what_stands_before_it() -> None:
+    """RFC 5061, 5.1, A7: not before it, and not where the answer says otherwise."""
+    asked_for = [{"id": n} for n in range(4)]
+    shortage = ErrorCauseIndication(1, (causes.RefusedDueToResourceShortage(b""),))
+    assert outcomes(AsconfAck(7), asked_for) == [None] * 4
+    assert outcomes(AsconfAck(7, (shortage,)), asked_for) == [None, 0xA1, UNSAID, UNSAID]
+    assert outcomes(AsconfAck(7, (shortage, Success(2))), asked_for) == [None, 0xA1, None, UNSAID]
+
+
+def test_a_silent_failure_is_no_success() -> None:
+    requests = Request(Verb.ADD, str(A), refused=LAST), Request(Verb.DELETE, str(A))
+    both = seen(
+        11, "mn", Direction.OUT, Asconf(7, (IPv4Parameter(A), AddIp(OWN_IDS, A), DeleteIp(OWN_IDS + 1, A)))
+    )
+    (wrong,) = wrong_answers(evidence(asking(*requests), both, REFUSED))
+    assert "success expected, failure without a word answered" in wrong
 
 
 def test_only_an_asconf_with_these_requests_is_a_witness() -> None:
