@@ -1,35 +1,31 @@
 """An attacker: it overhears what passes its host, and sends packets that others never wrote.
 
-It has no part in the kernel's stack. What it sends leaves a raw socket with whatever source address it likes; what is sent to
-the addresses that it owns it reads from a packet socket, for its kernel does not know them. Every packet of an attack is an
-event ``attack.sent``, so that a verdict can look for it in the capture.
+It has no part in the kernel's stack (``nodes/raw_ip.py``): what it sends has whatever source address it likes, and the
+addresses that it owns are not its kernel's. Every packet of an attack is an event ``attack.sent``, so that a verdict can look
+for it in the capture.
 """
 
 from __future__ import annotations
 
 import os
-import socket
 import struct
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_address
 from typing import Any, Final
 
 from nodes.agent import Agent, now_ns
+from nodes.raw_ip import RawIp
 from nodes.rewriter import parameter
-from protocols import ip
 from protocols.errors import DecodeError
-from protocols.forging import Caller, Overheard, Signing
+from protocols.forging import Overheard, Signing
+from protocols.ip import SCTP, UDP, Address, Datagram
 from protocols.mobileip.authentication import SecurityAssociation, sign
 from protocols.mobileip.extensions import MOBILE_HOME
 from protocols.mobileip.identification import timestamp
 from protocols.mobileip.registration import PORT, RegistrationRequest, RequestFlags
 from protocols.rewriting import OWN_IDS
+from protocols.sctp.endpoint import SctpEndpoint
 from protocols.transport import Udp
 
-_ETH_P_ALL: Final = 0x0003
-_OUTGOING: Final = 4  # PACKET_OUTGOING
-_RAW_IP: Final = 101  # LINKTYPE_RAW
-_SCTP, _UDP = 132, 17
-_IP: Final = struct.Struct("!BBHHHBBH4s4s")
 _UDP_HEADER: Final = struct.Struct("!HHHH")
 _SPI: Final = 256  # that of every mobile node here, and easy to guess
 
@@ -42,13 +38,10 @@ class AttackerNode(Agent):
         self._known = Overheard()
         self._overhears = False
         self._told = False
-        self._own: set[IPv4Address] = set()
-        self._caller: Caller | None = None
-        self._requests: dict[bool, tuple[IPv4Address, IPv4Address, bytes]] = {}
-        self._out = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
-        self._in = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
-        self._in.setblocking(False)
-        self.on_readable(self._in, self._passing)
+        self._own: set[Address] = set()
+        self._caller: SctpEndpoint | None = None
+        self._requests: dict[bool, tuple[Address, Address, bytes]] = {}
+        self._ip = RawIp(self, self._saw)
 
     # -- commands ----------------------------------------------------------------------------------------------------
 
@@ -60,17 +53,17 @@ class AttackerNode(Agent):
         """Be told addresses and ports, and guess the tag and the serial number."""
         tag, serial = struct.unpack("!II", os.urandom(8))
         self._known = Overheard(
-            IPv4Address(mobile), IPv4Address(correspondent), sport, dport, tag=tag, serial=serial
+            ip_address(mobile), ip_address(correspondent), sport, dport, tag=tag, serial=serial
         )
 
     def do_own(self, addresses: list[str]) -> None:
         """Answer what is sent to these addresses as an end of the association would."""
-        self._own |= {IPv4Address(address) for address in addresses}
+        self._own |= {ip_address(address) for address in addresses}
 
     def do_asconf(self, act: int, source: str, requests: list[dict[str, str]], signing: str) -> None:
         """Send an ASCONF in the mobile node's name from ``source``."""
         wanted = [parameter(r["verb"], r["address"], OWN_IDS + n) for n, r in enumerate(requests)]
-        self._attack(act, IPv4Address(source), self._known.asconf(wanted, Signing(signing)), forged=True)
+        self._attack(act, ip_address(source), self._known.asconf(wanted, Signing(signing)), forged=True)
 
     def do_restart(self, act: int, source: str, addresses: list[str]) -> None:
         """Send an INIT from ``source`` and the mobile node's port that lists ``addresses``."""
@@ -78,18 +71,18 @@ class AttackerNode(Agent):
 
     def do_camp(self, act: int, source: str, addresses: list[str]) -> None:
         """Set up an association from ``source`` and the mobile node's port; ASCONFs of ``do_claim`` are its own."""
-        self._own.add(IPv4Address(source))
+        self._own.add(ip_address(source))
         self._call(act, source, addresses)
 
     def do_claim(self, act: int, source: str, requests: list[dict[str, str]]) -> None:
         """Send an ASCONF in the association that ``do_camp`` set up."""
         assert self._caller
         wanted = [parameter(r["verb"], r["address"], OWN_IDS + n) for n, r in enumerate(requests)]
-        self._attack(act, IPv4Address(source), self._caller.asconf(wanted))
+        self._attack(act, ip_address(source), self._caller.packet(self._caller.asconf(wanted)))
 
     def do_cookie(self, act: int, source: str) -> None:
         """Send the overheard COOKIE-ECHO once more, from ``source``."""
-        self._attack(act, IPv4Address(source), self._known.cookie_echo)
+        self._attack(act, ip_address(source), self._known.cookie_echo)
 
     def do_register(
         self,
@@ -123,37 +116,21 @@ class AttackerNode(Agent):
 
     # -- what passes -------------------------------------------------------------------------------------------------
 
-    def _passing(self) -> None:
-        while True:
-            try:
-                data, address = self._in.recvfrom(65536)
-            except BlockingIOError:
-                return
-            if data and data[0] >> 4 == 4:
-                self._saw(data, outgoing=address[2] == _OUTGOING)
-
-    def _saw(self, data: bytes, *, outgoing: bool) -> None:
-        try:
-            datagram = ip.decode(_RAW_IP, data)
-        except DecodeError:
-            return
-        if not isinstance(datagram, ip.Datagram):
-            return
+    def _saw(self, datagram: Datagram, outgoing: bool) -> None:
         source, destination = datagram.source, datagram.destination
-        if not isinstance(source, IPv4Address) or not isinstance(destination, IPv4Address):
-            return
-        if self._overhears and datagram.protocol == _UDP:
+        if self._overhears and datagram.protocol == UDP:
             self._heard(source, destination, datagram.payload)
-        if datagram.protocol != _SCTP:
+        if datagram.protocol != SCTP:
             return
         if self._overhears:
             self._learn(source, destination, datagram.payload)
         if destination in self._own and not outgoing:
-            reply = (self._caller or self._known).answer(datagram.payload)
+            heard = datagram.payload
+            reply = self._caller.receive(heard) if self._caller else self._known.answer(heard)
             if reply is not None:
-                self._put(destination, source, _SCTP, reply)
+                self._ip.put(destination, source, SCTP, reply)
 
-    def _learn(self, source: IPv4Address, destination: IPv4Address, data: bytes) -> None:
+    def _learn(self, source: Address, destination: Address, data: bytes) -> None:
         known = self._known
         known.see(source, destination, data)
         if known.tag and not self._told:
@@ -166,7 +143,7 @@ class AttackerNode(Agent):
                 dport=known.dport,
             )
 
-    def _heard(self, source: IPv4Address, destination: IPv4Address, data: bytes) -> None:
+    def _heard(self, source: Address, destination: Address, data: bytes) -> None:
         try:
             udp = Udp.decode(data)
             request = RegistrationRequest.decode(udp.payload)
@@ -179,25 +156,21 @@ class AttackerNode(Agent):
 
     def _call(self, act: int, source: str, addresses: list[str]) -> None:
         tag, tsn = struct.unpack("!II", os.urandom(8))
-        listed = tuple(IPv4Address(address) for address in addresses)
-        self._caller = Caller(self._known.sport, self._known.dport, tag, tsn, os.urandom(32), listed)
-        self._attack(act, IPv4Address(source), self._caller.init())
+        listed = tuple(ip_address(address) for address in addresses)
+        self._caller = SctpEndpoint(self._known.sport, self._known.dport, tag, tsn, os.urandom(32), listed)
+        self._attack(act, ip_address(source), self._caller.init())
 
-    def _attack(self, act: int, source: IPv4Address, data: bytes, *, forged: bool = False) -> None:
+    def _attack(self, act: int, source: Address, data: bytes, *, forged: bool = False) -> None:
         destination = self._known.correspondent
         if destination is None:
             self.emit("attack.unsent", reason="no association was overheard")
             return
         self.emit("attack.sent", act=act, source=str(source), data=data.hex(), forged=forged, udp=False)
-        self._put(source, destination, _SCTP, data)
+        self._ip.put(source, destination, SCTP, data)
 
-    def _register(self, act: int, source: IPv4Address, destination: IPv4Address, data: bytes) -> None:
+    def _register(self, act: int, source: Address, destination: Address, data: bytes) -> None:
         self.emit("attack.sent", act=act, source=str(source), data=data.hex(), forged=True, udp=True)
         header = _UDP_HEADER.pack(
             PORT, PORT, _UDP_HEADER.size + len(data), 0
         )  # IPv4 lets a checksum be left out
-        self._put(source, destination, _UDP, header + data)
-
-    def _put(self, source: IPv4Address, destination: IPv4Address, protocol: int, data: bytes) -> None:
-        header = _IP.pack(0x45, 0, 20 + len(data), 0, 0, 64, protocol, 0, source.packed, destination.packed)
-        self._out.sendto(header + data, (str(destination), 0))
+        self._ip.put(source, destination, UDP, header + data)

@@ -119,6 +119,25 @@ def decode(linktype: int, frame: bytes) -> Datagram | Arp | None:
     return datagram
 
 
+def encode(datagram: Datagram) -> bytes:
+    """Return a datagram as bytes: IPv4 without options, IPv6 without extension headers. Tunnels and fragments are not made.
+
+    ValueError for a payload that is too long.
+    """
+    length = len(datagram.payload)
+    if length > 0xFFFF - 20:
+        raise ValueError(f"a payload of {length} bytes does not fit into a datagram")
+    ends = datagram.source.packed, datagram.destination.packed
+    if isinstance(datagram.source, IPv6Address):
+        fixed: bytes = _IPV6_FIXED.pack(6 << 28, length, datagram.protocol, datagram.hop_limit, *ends)
+        return fixed + datagram.payload
+    header: bytes = _IPV4.pack(0x45, 20 + length, 0, datagram.hop_limit, datagram.protocol, *ends)
+    total: int = sum(struct.unpack("!10H", header))
+    total = (total & 0xFFFF) + (total >> 16)
+    checksum = ~(total + (total >> 16)) & 0xFFFF
+    return header[:10] + checksum.to_bytes(2, "big") + header[12:] + datagram.payload
+
+
 def _link_header(linktype: int, frame: bytes) -> tuple[int, int]:
     """Return the EtherType of what follows the link's header, and where it begins."""
     if linktype in _LINK_HEADERS:

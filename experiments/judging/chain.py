@@ -19,8 +19,8 @@ def _stimulus(event: dict[str, Any]) -> str:
         return f"COOKIE-ECHO with a {event['echo']} cookie"
     if event["action"] == "ask":
         return "ask " + ", ".join(f"{r['verb']} {r['address']}".strip() for r in event["requests"])
-    if event["action"] == "attack":
-        return f"attack: {event['what']}"
+    if event["action"] in ("attack", "packet"):
+        return f"{event['action']}: {event['what']}"
     return f"{event['action']} {event.get('nic', '')}".strip()
 
 

@@ -7,7 +7,6 @@ to let the attacker have; ``attack.sent`` is one packet of the attack.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Final
 
 from experiments.judging.evidence import Evidence
@@ -16,7 +15,7 @@ from protocols.mobileip.registration import RegistrationReply
 from protocols.pcapng import Direction as Way
 from protocols.sctp import chunks, packet
 from protocols.sctp.parameters import ErrorCauseIndication
-from protocols.trace import Message, SctpPacket
+from protocols.trace import SctpPacket
 
 _TOLD: Final = {
     "data": "{} DATA packets of the session",
@@ -27,36 +26,6 @@ _TOLD: Final = {
 }
 KINDS: Final = tuple(_TOLD)
 """What can be got."""
-
-
-def arrived(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
-    """Whether every packet of an attack left the attacker and came to the node that it was meant for.
-
-    HMACs are not compared: a receiving Linux overwrites them in the packet that is being captured (docs/findings.md).
-    """
-    sent = [e for e in evidence.of_kind("attack.sent") if e["act"] == stimulus["act"]]
-    passed: set[tuple[str, Way, str, object]] = {
-        (p.node, p.direction, str(p.source), _essence(p.raw))
-        for p in evidence.trace.sctp
-        if p.time_ns >= stimulus["t"]
-    }
-    passed |= {
-        (p.node, p.direction, str(p.source), p.udp.payload)
-        for p in evidence.trace.mobile_ip
-        if p.time_ns >= stimulus["t"]
-    }
-    return bool(sent) and all(
-        (node, way, e["source"], data if e["udp"] else _essence(data)) in passed
-        for e in sent
-        for data in (bytes.fromhex(e["data"]),)
-        for node, way in ((stimulus["node"], Way.OUT), (stimulus["target"], Way.IN))
-    )
-
-
-def _essence(data: bytes) -> tuple[int, tuple[chunks.Chunk, ...]]:
-    """A packet without what its receiver changes."""
-    sent = Message(data)
-    return sent.tag, tuple(replace(c, hmac=b"") if isinstance(c, chunks.Auth) else c for c in sent.chunks)
 
 
 def gains(evidence: Evidence) -> dict[str, int]:

@@ -19,6 +19,7 @@ from experiments.judging.evidence import Evidence, gather
 from experiments.judging.gains import attack_measures, denied, gained, wrong_gains
 from experiments.judging.growth import growth
 from experiments.judging.growth import measures as growth_measures
+from experiments.judging.made_packets import wrong_replies
 from experiments.judging.registrations import measures
 from experiments.judging.witness import unseen_stimuli
 from experiments.result import Both, Count, Judgement
@@ -119,7 +120,13 @@ def _unseen_deliveries(evidence: Evidence, session: dict[str, Any]) -> list[str]
 
 def _breaks(evidence: Evidence, session: dict[str, Any]) -> list[str]:
     """Why the session did not survive; nothing when it did. A UDP flow survives losses, unless they go on to its end."""
-    reasons = [*wrong_answers(evidence), *wrong_set_ups(evidence), *growth(evidence), *wrong_gains(evidence)]
+    reasons = [
+        *wrong_answers(evidence),
+        *wrong_replies(evidence),
+        *wrong_set_ups(evidence),
+        *growth(evidence),
+        *wrong_gains(evidence),
+    ]
     stimuli = evidence.of_kind("stimulus")
     moved_ns = evidence.effect_ns(stimuli[-1]) if stimuli else inf
     used = {arrival.association for arrival in evidence.arrived.values()}

@@ -12,7 +12,8 @@ from typing import Any, Final
 from experiments.judging.answers import asked
 from experiments.judging.cookies import echoed
 from experiments.judging.evidence import Evidence
-from experiments.judging.gains import arrived, denied
+from experiments.judging.gains import denied
+from experiments.judging.made_packets import arrived
 from experiments.judging.registrations import advertisements, heard, registrations
 from protocols.mobileip.registration import RegistrationRequest
 from protocols.pcapng import Direction as Way
@@ -49,7 +50,7 @@ def _witnessed(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
             return asked(evidence, stimulus)[0] is not None
         case "cookie":
             return echoed(evidence, stimulus)
-        case "attack":
+        case "attack" | "packet":
             return arrived(evidence, stimulus)
         case "fail":
             return _fell_silent(evidence, stimulus)

@@ -62,8 +62,6 @@ def fig07_refusals(lab: Lab, family: Family = 4) -> None:
         lab.mobile, Request(Verb.SET_PRIMARY, nowhere, refused=UNRESOLVABLE), Request(Verb.ADD, nowhere)
     )
     lab.at(10.0).ask(lab.mobile, Request(Verb.SET_PRIMARY, visited), Request(Verb.DELETE, nowhere))
-    # RFC 5061, 5.3, F11 would have the second fail with the first.
-    lab.at(11.0).ask(lab.mobile, Request(Verb.ADD, group, refused=UNRESOLVABLE), Request(Verb.ADD, nowhere))
     lab.until(14.0)
 
 
@@ -79,6 +77,28 @@ def fig07_unknown(lab: Lab, family: Family = 4) -> None:
     session = lab.mobile.connect(lab.correspondent, family=family, announce=Announce.REWRITING)
     lab.at(1.0).start(session.stream(every=0.02))
     lab.at(3.0).ask(lab.mobile, Request(UNKNOWN))
+    lab.until(6.0)
+
+
+@scenario(
+    "fig07-behind",
+    figure="FIG. 7",
+    topology=HomeAndVisited,
+    expect=Verdict.BROKE,
+    needs=SCTP_AND_REWRITING,
+)
+def fig07_behind(lab: Lab, family: Family = 4) -> None:
+    """An ADD behind one that is refused is to fail as well (RFC 5061, 5.3, F11); Linux carries it out."""
+    session = lab.mobile.connect(
+        lab.correspondent, family=family, announce=Announce.REWRITING, set_primary=False, delete=False
+    )
+    group, nowhere = "224.0.0.9" if family == 4 else "ff02::9", lab.site.address_on(lab.visited2)
+    lab.at(1.0).start(session.stream(every=0.1))
+    lab.at(3.0).ask(
+        lab.mobile,
+        Request(Verb.ADD, group, refused=UNRESOLVABLE),
+        Request(Verb.ADD, nowhere, refused=UNSAID),
+    )
     lab.until(6.0)
 
 

@@ -4,7 +4,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from protocols.forging import Caller, Overheard, Signing
+from protocols.forging import Overheard, Signing
 from protocols.rewriting import NoKey
 from protocols.sctp import auth, packet
 from protocols.sctp.chunks import (
@@ -113,36 +113,3 @@ def test_answers_data_and_heartbeat_like_an_end(overheard: Overheard) -> None:
 @pytest.mark.parametrize("data", [b"", b"\0" * 11, Packet(1, 2, 3, (CookieAck(),)).encode()])
 def test_what_needs_no_answer_gets_none(overheard: Overheard, data: bytes) -> None:
     assert overheard.answer(data) is None
-
-
-def caller() -> Caller:
-    return Caller(4000, 5001, 0xA, 70, b"m" * 32, (ATTACKER, MOBILE))
-
-
-def test_a_caller_claims_addresses_and_echoes_the_cookie() -> None:
-    one = caller()
-    (init,) = packet.decode(one.init(), verify=True).chunks
-    assert isinstance(init, Init)
-    assert init.addresses == (ATTACKER, MOBILE)
-    reply = one.answer(INIT_ACK)
-    assert reply is not None
-    assert packet.decode(reply, verify=True) == Packet(4000, 5001, 0xB, (CookieEcho(b"cookie"),))
-
-
-def test_a_callers_asconf_is_signed_with_its_own_key() -> None:
-    one = caller()
-    first = one.init()
-    one.answer(INIT_ACK)
-    vectors = [
-        auth.key_vector(chunk.parameters)
-        for data in (first, INIT_ACK)
-        for chunk in packet.decode(data).chunks
-        if isinstance(chunk, Init | InitAck)
-    ]
-    assert auth.verify(one.asconf([ADD]), auth.association_key(*vectors))
-
-
-def test_a_caller_ignores_packets_of_other_associations() -> None:
-    one = caller()
-    one.init()
-    assert one.answer(Packet(5001, 4000, 0xF, (Data(1, 0, 0, 0, b"x"),)).encode()) is None

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from experiments.judging.evidence import Evidence
-from experiments.judging.gains import arrived, attack_measures, denied, gained, gains, wrong_gains
+from experiments.judging.gains import attack_measures, denied, gained, gains, wrong_gains
+from experiments.judging.made_packets import arrived
 from protocols.ip import Datagram
 from protocols.pcapng import Direction as Way
 from protocols.sctp.chunks import Asconf, AsconfAck, Auth, Chunk, Data, Heartbeat

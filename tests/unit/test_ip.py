@@ -212,3 +212,18 @@ def test_junk_decodes_or_raises_decode_error(whole, junk, at):
 def test_an_address_of_another_length_is_an_error(decoder):
     with pytest.raises(DecodeError):
         decoder(b"12345")
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "theirs"),
+    [(A, B, IP(src=A, dst=B, ttl=64, proto=132, id=0)), (A6, B6, IPv6(src=A6, dst=B6, hlim=64, nh=132))],
+)
+def test_a_datagram_is_made_as_scapy_makes_it(source: str, destination: str, theirs: Packet) -> None:
+    made = Datagram(ip_address(source), ip_address(destination), 132, 64, b"payload")
+    assert ip.encode(made) == bytes(theirs / Raw(b"payload"))
+    assert decode(101, ip.encode(made)) == made
+
+
+def test_a_datagram_that_is_too_long_is_not_made() -> None:
+    with pytest.raises(ValueError, match="70000"):
+        ip.encode(Datagram(ip_address(A), ip_address(B), 132, 64, bytes(70000)))

@@ -1,0 +1,119 @@
+"""The raw way: associations of roamlab's own with the correspondent node, that say what no stack would.
+
+    one = Raw(lab).associate(2.0, tsn=1000)
+    one.say(3.0, Ask(1000, Request(Verb.ADD, address)), Ask(1001), answers=["AUTH, ASCONF-ACK 1000, ASCONF-ACK 1001"])
+
+The correspondent node's kernel is unmodified, and has no part in what it is told. ``answers`` are the packets that are expected
+back within a second, each as its chunks in their order; HEARTBEATs, DATA and SACKs are not counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from experiments.playing.lab import PORT, Lab, Nic
+from experiments.playing.request_acts import Request
+from nodes.raw_endpoint import RawEndpoint
+from topologies.addresses import ATTACKER
+from topologies.attacked import OFF_PATH
+
+HOST: Final = OFF_PATH
+_FIRST_PORT: Final = 4000
+_OWN: Final = 1  # the host number that the endpoint speaks from
+
+
+class Ask:
+    """An ASCONF chunk with a serial number and requests; without an address parameter where it is to ``lack`` one."""
+
+    def __init__(self, serial: int, *wanted: Request, lack: bool = False) -> None:
+        self._serial, self._wanted, self._lack = serial, wanted, lack
+
+    def plain(self) -> dict[str, Any]:
+        """The chunk as a command carries it."""
+        wanted = [request.plain(number) for number, request in enumerate(self._wanted)]
+        return {"kind": "asconf", "serial": self._serial, "requests": wanted, "lack": self._lack}
+
+    def __str__(self) -> str:
+        return f"ASCONF {self._serial}"
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """An ASCONF-ACK chunk; ``ahead`` 0 has the serial number that the correspondent node's first ASCONF would have."""
+
+    ahead: int
+
+    def plain(self) -> dict[str, Any]:
+        """The chunk as a command carries it."""
+        return {"kind": "asconf-ack", "serial": self.ahead}
+
+    def __str__(self) -> str:
+        return f"ASCONF-ACK {self.ahead:+}"
+
+
+class Raw:
+    """The host that has these associations; to be made after the session, whose family it takes.
+
+    Its addresses are ones that its kernel has not, and lead to it (``topologies/attacked.py``).
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self._associations = 0
+        self._acts = 0
+        lab.site.staff(HOST, RawEndpoint)
+        lab.agents.await_ready()
+        lab.agents.command(HOST, "open", peer=lab.site.correspondent_address)
+
+    def address(self, number: int = _OWN) -> str:
+        """One of its addresses; the first is the one that it speaks from."""
+        return str(self.lab.site.of_family(ATTACKER.addresses(number)))
+
+    def associate(self, time_s: float, *, tsn: int) -> RawAssociation:
+        """Set up an association at a time, with this initial TSN, which is the serial number of its first ASCONF too."""
+        self._associations += 1
+        port = _FIRST_PORT + self._associations
+        arguments = {"port": port, "peer_port": PORT, "local": self.address(), "tsn": tsn}
+        self.lab.timeline.at(time_s, partial(self.lab.agents.command, HOST, "initiate", **arguments))
+        return RawAssociation(self, port)
+
+    def act(self) -> int:
+        """The number of the next packet."""
+        self._acts += 1
+        return self._acts
+
+
+@dataclass(frozen=True, slots=True)
+class RawAssociation:
+    """One association, by its port."""
+
+    raw: Raw
+    port: int
+
+    def say(self, time_s: float, *chunks: Ask | Acknowledge, answers: list[str]) -> None:
+        """Send these chunks in one packet at a time."""
+        self._say(time_s, " and ".join(map(str, chunks)), [chunk.plain() for chunk in chunks], answers)
+
+    def repeat(self, time_s: float, *, answers: list[str]) -> None:
+        """Send the last packet once more."""
+        self._say(time_s, "the same", [], answers)
+
+    def _say(self, time_s: float, what: str, chunks: list[dict[str, Any]], answers: list[str]) -> None:
+        lab, act = self.raw.lab, self.raw.act()
+
+        def say() -> None:
+            lab.stimulus(
+                "packet",
+                time_s,
+                Nic(HOST, ""),
+                what=what,
+                act=act,
+                port=self.port,
+                target=lab.correspondent.name,
+                answers=answers,
+            )
+            lab.agents.command(HOST, "say", port=self.port, act=act, chunks=chunks)
+
+        lab.timeline.at(time_s, say)
