@@ -22,11 +22,13 @@ from protocols.mobileip.authentication import SecurityAssociation, sign
 from protocols.mobileip.extensions import MOBILE_HOME
 from protocols.mobileip.identification import timestamp
 from protocols.mobileip.registration import PORT, RegistrationRequest, RequestFlags
+from protocols.payload import Direction, Kind, Message
 from protocols.rewriting import OWN_IDS
-from protocols.sctp.endpoint import SctpEndpoint
+from protocols.sctp.endpoint import SctpEndpoint, State
 from protocols.transport import Udp
 
 _UDP_HEADER: Final = struct.Struct("!HHHH")
+_RETRY_NS: Final = 10_000_000
 _SPI: Final = 256  # that of every mobile node here, and easy to guess
 
 
@@ -40,6 +42,7 @@ class AttackerNode(Agent):
         self._told = False
         self._own: set[Address] = set()
         self._caller: SctpEndpoint | None = None
+        self._fed = 0
         self._requests: dict[bool, tuple[Address, Address, bytes]] = {}
         self._ip = RawIp(self, self._saw)
 
@@ -79,6 +82,29 @@ class AttackerNode(Agent):
         assert self._caller
         wanted = [parameter(r["verb"], r["address"], OWN_IDS + n) for n, r in enumerate(requests)]
         self._attack(act, ip_address(source), self._caller.packet(self._caller.asconf(wanted)))
+
+    def do_subscribe(self, act: int, source: str, session: int) -> None:
+        """Ask the correspondent, in the association that ``do_camp`` set up, for a session's stream, as soon as it is up."""
+        assert self._caller
+        if self._caller.state is not State.ESTABLISHED:
+            self.at(now_ns() + _RETRY_NS, lambda: self.do_subscribe(act, source, session))
+            return
+        hello = Message(Kind.HELLO, Direction.UP, session, 0, now_ns()).encode()
+        self._attack(act, ip_address(source), self._caller.packet(self._caller.data(hello)))
+
+    def do_feed(self, act: int, source: str, every_ns: int, most: int, end_ns: int, due_ns: int = 0) -> None:
+        """Acknowledge, from ``source``, DATA that went elsewhere: one chunk, then two, up to ``most`` each time.
+
+        Whoever acknowledges more than was sent is found out and the association ends with ABORT; a sender's congestion
+        window opens by one packet for each such SACK at least as fast as this.
+        """
+        assert self._caller
+        due_ns = due_ns or now_ns()
+        self._fed = min(self._fed + 1, most)
+        self._attack(act, ip_address(source), self._caller.pretend(self._fed))
+        following_ns = due_ns + every_ns
+        if following_ns < end_ns:
+            self.at(following_ns, lambda: self.do_feed(act, source, every_ns, most, end_ns, following_ns))
 
     def do_cookie(self, act: int, source: str) -> None:
         """Send the overheard COOKIE-ECHO once more, from ``source``."""

@@ -89,18 +89,22 @@ class Evidence:
 def gather(trace: Trace, events: Sequence[dict[str, Any]], mobile: str, correspondent: str) -> Evidence:
     """Read the capture and the events of a run; event times are taken to the capture's clock.
 
-    ``mobile`` and ``correspondent`` are the session's two nodes.
+    ``mobile`` and ``correspondent`` are the session's two nodes. What an attacker has himself sent (``attack.session``) is
+    none of the session's.
     """
     epoch = events[0]["epoch_ns"] if events else 0
     evidence = Evidence(trace, [{**event, "t": event["t"] + epoch} for event in events])
+    others = {event["session"] for event in evidence.of_kind("attack.session")}
     for event in evidence.events:
+        if event.get("session") in others:
+            continue
         if event["kind"] in ("data.sent", "data.unsent"):
             evidence.sent[event["session"], event["dir"], event["seq"]] = event["t"]
         elif event["kind"] == "data.received":
             evidence.delivered.setdefault((event["session"], event["dir"], event["seq"]), []).append(
                 event["t"]
             )
-    reader = _Reader(evidence, mobile)
+    reader = _Reader(evidence, mobile, others)
     for packet in trace.sightings:
         if packet.node in (mobile, correspondent):
             reader.read(packet)
@@ -110,9 +114,10 @@ def gather(trace: Trace, events: Sequence[dict[str, Any]], mobile: str, correspo
 class _Reader:
     """Reads the two end nodes' packets, in the capture's order."""
 
-    def __init__(self, evidence: Evidence, mobile: str) -> None:
+    def __init__(self, evidence: Evidence, mobile: str, others: set[int]) -> None:
         self._evidence = evidence
         self._mobile = mobile
+        self._others = others
         self._owner: dict[Hashable, int] = {}
         self._bytes = ByteStreams()
 
@@ -160,7 +165,7 @@ class _Reader:
 
     def _message(self, packet: SctpPacket | TcpPacket | UdpPacket, data: bytes, key: Hashable) -> None:
         message = payload.decode(data)
-        if message is None or message.kind is not Kind.DATA:
+        if message is None or message.kind is not Kind.DATA or message.session in self._others:
             return
         at_sender = (packet.node == self._mobile) == (message.direction is Direction.UP)
         if at_sender == (packet.direction is Way.OUT):

@@ -18,7 +18,7 @@ from protocols.sctp.parameters import ErrorCauseIndication
 from protocols.trace import SctpPacket
 
 _TOLD: Final = {
-    "data": "{} DATA packets of the session",
+    "data": "{} DATA packets",
     "requests": "{} forged requests granted",
     "associations": "{} associations of the mobile node's replaced or made up",
     "bindings": "{} changes of the mobility binding",
@@ -49,7 +49,12 @@ def gained(evidence: Evidence) -> list[str]:
     """One sentence: what the attacker got."""
     if not evidence.of_kind("attack.stakes"):
         return []
-    got = [_TOLD[kind].format(number) for kind, number in gains(evidence).items() if number]
+    size = _data_bytes(evidence, evidence.of_kind("attack.stakes")[0])
+    got = [
+        _TOLD[kind].format(number) + (f" ({size} bytes)" if kind == "data" else "")
+        for kind, number in gains(evidence).items()
+        if number
+    ]
     return [f"the attacker got: {', '.join(got) or 'nothing'}"]
 
 
@@ -77,7 +82,9 @@ def attack_measures(evidence: Evidence) -> dict[str, float]:
     to_stakes = list(_to_stakes(evidence, stakes[0]))
     return {
         **{f"attacker_{kind}": float(number) for kind, number in gains(evidence).items()},
+        "attacker_data_bytes": float(_data_bytes(evidence, stakes[0])),
         "attacker_packets": float(len(evidence.of_kind("attack.sent"))),
+        "attacker_bytes": float(sum(len(e["data"]) // 2 for e in evidence.of_kind("attack.sent"))),
         "attacker_heartbeats": float(sum(_carries(p, chunks.Heartbeat) for p in to_stakes)),
         "attacker_other_answers": float(
             sum(not _carries(p, chunks.Data) and not _carries(p, chunks.Heartbeat) for p in to_stakes)
@@ -91,6 +98,11 @@ def _to_stakes(evidence: Evidence, stake: dict[str, Any]) -> Iterator[SctpPacket
     for p in evidence.trace.sctp:
         if p.node == stake["where"] and p.direction is Way.IN and str(p.destination) in stake["addresses"]:
             yield p
+
+
+def _data_bytes(evidence: Evidence, stake: dict[str, Any]) -> int:
+    """Bytes of the SCTP packets with DATA that came to the stakes."""
+    return sum(len(p.raw) for p in _to_stakes(evidence, stake) if _carries(p, chunks.Data))
 
 
 def _carries(seen: SctpPacket, kind: type[chunks.Chunk]) -> bool:

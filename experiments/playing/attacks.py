@@ -25,6 +25,9 @@ Position = Literal["off-path", "on-path", "inside"]
 Sign = Literal["none", "junk", "key"]
 _NAME: Final = "attacker"
 _INFORMANT: Final = "informant"
+_SESSION: Final = 2000  # none of the mobile node's
+_HELLO_S: Final = 0.4  # until the correspondent knows whose the session is
+_STOP_S: Final = 1.0  # before the end, so that every packet of an attack arrives
 
 
 def by_kernel(known: Mapping[str, Sequence[str]], otherwise: Sequence[str] = ()) -> Sequence[str]:
@@ -62,7 +65,8 @@ class Attacker:
         self._target = target or lab.site.correspondent
         site = lab.site
         self.node = {"off-path": OFF_PATH, "on-path": ON_PATH, "inside": site.mobile}[position]
-        self.address = str(VISITED.host4(VICTIM).ip) if victim else str(ATTACKER.host4(1).ip)
+        self.own_address = str(ATTACKER.host4(1).ip)
+        self.address = str(VISITED.host4(VICTIM).ip) if victim else self.own_address
         lab.record(
             "attack.stakes",
             addresses=[self.address],
@@ -87,7 +91,7 @@ class Attacker:
     def at(self, time_s: float) -> AttackAt:
         """What it does at a time, in seconds since the run's start."""
         self._acts += 1
-        return AttackAt(self._lab, self.node, self._target, time_s, self._acts)
+        return AttackAt(self._lab, self.node, self._target, self.own_address, time_s, self._acts)
 
     def _tell(self, details: dict[str, Any]) -> None:
         self._lab.agents.command(_NAME, "learn", **details)
@@ -100,6 +104,7 @@ class AttackAt:
     lab: Lab
     node: str
     target: str
+    own_address: str
     time_s: float
     act: int
 
@@ -129,6 +134,40 @@ class AttackAt:
         """Send an ASCONF in the attacker's own association."""
         self._do(f"ASCONF from {source}", "claim", source=source, requests=_plain(wanted))
 
+    def subscribe(self, *, every: float, size: int) -> None:
+        """Have the correspondent send a stream of messages down the attacker's own association until the scenario's end.
+
+        The stream is no part of what the verdict counts as the session's.
+        """
+        lab = self.lab
+        self._do("a stream for itself", "subscribe", source=self.own_address, session=_SESSION)
+
+        def stream() -> None:
+            lab.record("attack.session", session=_SESSION)
+            lab.agents.command(
+                self.target,
+                "stream",
+                session=_SESSION,
+                every_ns=round(every * 1e9),
+                size=size,
+                start_ns=lab.timeline.ns(self.time_s + _HELLO_S),
+                end_ns=lab.timeline.ns(lab.end_s),
+            )
+
+        lab.timeline.at(self.time_s + _HELLO_S / 2, stream)
+
+    def feed(self, *, source: str, every: float, most: int) -> None:
+        """Send SACKs for what went elsewhere, from ``source`` and ``every`` so many seconds: each for up to ``most`` chunks."""
+        lab = self.lab
+
+        def feed() -> None:
+            what = f"SACKs from {source} for what it never got"
+            self._record(what)
+            times = {"every_ns": round(every * 1e9), "end_ns": lab.timeline.ns(lab.end_s - _STOP_S)}
+            lab.agents.command(_NAME, "feed", act=self.act, source=source, most=most, **times)
+
+        lab.timeline.at(self.time_s, feed)
+
     def replay_cookie(self, *, source: str) -> None:
         """Send the overheard COOKIE-ECHO once more."""
         self._do(f"COOKIE-ECHO from {source}, again", "cookie", source=source)
@@ -139,7 +178,7 @@ class AttackAt:
         self._do(
             f"Registration Request, {care_of} for {lifetime} s",
             "register",
-            source=care_of if lifetime else str(ATTACKER.host4(1).ip),
+            source=care_of if lifetime else self.own_address,
             home_address=self.lab.site.address_on(home),
             home_agent=str(home.subnet.gateway4),
             care_of=care_of,
@@ -156,17 +195,14 @@ class AttackAt:
         lab = self.lab
 
         def act() -> None:
-            lab.stimulus(
-                "attack",
-                self.time_s,
-                Nic(self.node, ""),
-                what=what,
-                act=self.act,
-                target=self.target,
-            )
+            self._record(what)
             lab.agents.command(_NAME, do, act=self.act, **arguments)
 
         lab.timeline.at(self.time_s, act)
+
+    def _record(self, what: str) -> None:
+        nic = Nic(self.node, "")
+        self.lab.stimulus("attack", self.time_s, nic, what=what, act=self.act, target=self.target)
 
 
 def _plain(wanted: Iterable[Request]) -> list[dict[str, str]]:

@@ -53,9 +53,13 @@ class Timeline:
         self._start_ns = start_ns
         self._actions: list[tuple[int, Callable[[], None]]] = []
 
+    def ns(self, time_s: float) -> int:
+        """The clock's time (ns) ``time_s`` seconds after the run's start."""
+        return self._start_ns + round(time_s * 1e9)
+
     def at(self, time_s: float, action: Callable[[], None]) -> None:
         """Do ``action`` at ``time_s`` seconds after the run's start."""
-        self._actions.append((self._start_ns + round(time_s * 1e9), action))
+        self._actions.append((self.ns(time_s), action))
         self._actions.sort(key=lambda entry: entry[0])  # stable: equal times keep their order
 
     def play(
@@ -68,7 +72,7 @@ class Timeline:
 
         What is read together is read within a ``batch``.
         """
-        end_ns = self._start_ns + round(until_s * 1e9)
+        end_ns = self.ns(until_s)
         while True:
             now = self._clock.now_ns()
             if self._actions and self._actions[0][0] <= min(now, end_ns):

@@ -300,8 +300,8 @@ class Lab:
                 session=session.number,
                 every_ns=every_ns,
                 size=stream.size,
-                start_ns=self._log.start_ns + round(start_s * 1e9),
-                end_ns=self._log.start_ns + round((self.end_s - _DRAIN_S) * 1e9),
+                start_ns=self.timeline.ns(start_s),
+                end_ns=self.timeline.ns(self.end_s - _DRAIN_S),
             )
 
     def stimulus(self, action: str, at_s: float, nic: Nic, **details: Any) -> None:

@@ -38,3 +38,20 @@ def attack_bombing_last(lab: Lab) -> None:
     lab.at(4.0).ask(lab.mobile, Request(Verb.ADD, victim))
     attacker.at(5.0).forge(Request(Verb.DELETE, home), source=victim, signing="key")
     lab.until(14.0)
+
+
+@scenario("attack-bombing-sacks", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
+def attack_bombing_sacks(lab: Lab, sacks: bool = True) -> None:
+    """A stream that an attacker asked for, turned to V, and kept going by SACKs in V's name; or, without ``sacks``, not."""
+    known = by_kernel(dict.fromkeys(("6.1", "7.3"), ("data",)))
+    attacker = Attacker(lab, "off-path", victim=True, concedes=known)
+    victim, own = attacker.address, attacker.own_address
+    session = lab.mobile.connect(lab.correspondent, managed=False)
+    lab.at(1.0).start(session.stream(every=0.1))
+    attacker.at(2.0).camp(source=own, addresses=[own])
+    attacker.at(3.0).subscribe(every=0.005, size=1000)
+    attacker.at(4.0).claim(Request(Verb.ADD, victim), source=own)
+    attacker.at(5.0).claim(Request(Verb.DELETE, own), source=victim)
+    if sacks:  # for as many chunks as the stream has: more would be found out
+        attacker.at(5.5).feed(source=victim, every=0.04, most=8)
+    lab.until(15.0)

@@ -172,7 +172,7 @@ class SctpEndpoint:
         return chunk
 
     def pretend(self, more: int) -> bytes:
-        """A SACK for ``more`` DATA chunks than have come (RFC 5062, 5: what a bomber says in his victim's place)."""
+        """A SACK for ``more`` DATA chunks than have come (RFC 5062: what a bomber says in his victim's place)."""
         self._received.cumulative = (self._received.cumulative + more) & _WRAP
         return self.packet(self._received.sack())
 

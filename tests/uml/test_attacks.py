@@ -88,6 +88,13 @@ def test_data_reaches_a_victim_that_is_the_only_address_left(play: Play) -> None
     assert judgement.measures["attacker_data"] > 0
 
 
+def test_forged_sacks_keep_a_stream_to_a_victim_going(play: Play) -> None:
+    """Far more reaches the victim than the attacker sends; without the SACKs next to nothing does."""
+    fed, unfed = play("attack-bombing-sacks").measures, play("attack-bombing-sacks", sacks="false").measures
+    assert fed["attacker_data_bytes"] > 100 * fed["attacker_bytes"]
+    assert 0 < unfed["attacker_data"] < 20
+
+
 @pytest.mark.parametrize("name", ["attack-camping", "attack-stealing"])
 def test_an_association_that_claims_the_mobile_nodes_address_has_its_packets(play: Play, name: str) -> None:
     judgement = play(name)

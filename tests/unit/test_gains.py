@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from experiments.judging.evidence import Evidence
+from experiments.judging.evidence import Evidence, gather
 from experiments.judging.gains import attack_measures, denied, gained, gains, wrong_gains
 from experiments.judging.made_packets import arrived
 from protocols.ip import Datagram
@@ -97,7 +97,8 @@ def test_data_counts_where_it_arrives_and_heartbeats_apart() -> None:
     found = evidence(stakes("data"), packets=packets)
     assert gains(found)["data"] == 1
     assert attack_measures(found)["attacker_heartbeats"] == 1
-    assert gained(found) == ["the attacker got: 1 DATA packets of the session"]
+    assert attack_measures(found)["attacker_data_bytes"] == len(packets[0].raw) == 32
+    assert gained(found) == ["the attacker got: 1 DATA packets (32 bytes)"]
 
 
 @pytest.mark.parametrize(("refusals", "granted"), [(0, 2), (1, 1), (2, 0)])
@@ -112,6 +113,24 @@ def test_requests_of_the_attackers_own_association_are_no_gain() -> None:
     assert gains(evidence(stakes(), sent(Asconf(1, ADDS), forged=False), packets=packets))["requests"] == 0
 
 
+def test_what_the_attack_cost_is_counted() -> None:
+    asconf = Asconf(1, ADDS)
+    found = attack_measures(evidence(stakes(), sent(asconf), sent(asconf)))
+    assert found["attacker_packets"] == 2
+    assert found["attacker_bytes"] == 2 * len(Packet(4000, 5001, 7, (asconf,)).encode())
+
+
+def test_a_stream_of_the_attackers_own_is_none_of_the_session_s() -> None:
+    def message(kind: str, session: int) -> dict[str, Any]:
+        return {"kind": kind, "t": 5, "session": session, "dir": "down", "seq": 1}
+
+    start = {"kind": "run.start", "t": 0, "epoch_ns": 0}
+    others = {"kind": "attack.session", "t": 1, "session": 2}
+    events = [start, others, message("data.sent", 1), message("data.received", 1), message("data.sent", 2)]
+    found = gather(Trace((), (), truncated=False), events, "mn", "cn")
+    assert [key[0] for key in found.sent] == [key[0] for key in found.delivered] == [1]
+
+
 def test_messages_that_never_came_are_kept_from_their_receiver() -> None:
     found = evidence(stakes(), STIMULUS)
     found.sent = {(1, "up", 1): 5, (1, "up", 2): 15, (1, "up", 3): 16}
@@ -123,10 +142,10 @@ def test_more_and_less_than_is_conceded_is_wrong() -> None:
     packets = (seen("pc16", Way.IN, CN, X, Data(1, 0, 0, 0, b"x")),)
     assert wrong_gains(evidence(stakes("data"), packets=packets)) == []
     assert wrong_gains(evidence(stakes(), packets=packets)) == [
-        "the attacker got 1 DATA packets of the session where none were expected"
+        "the attacker got 1 DATA packets where none were expected"
     ]
     assert wrong_gains(evidence(stakes("data"))) == [
-        "the attacker got 0 DATA packets of the session where some were expected"
+        "the attacker got 0 DATA packets where some were expected"
     ]
 
 
