@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from experiments.playing.lab import Lab, Nic
+from experiments.playing.lab import Family, Lab, Nic
 from experiments.playing.request_acts import Request
 from nodes.attacker import AttackerNode
 from protocols.forging import Signing
@@ -46,9 +46,9 @@ def by_kernel(known: Mapping[str, Sequence[str]], otherwise: Sequence[str] = ())
 class Attacker:
     """An attacker off the path, who is told addresses and ports and guesses the rest; on it; or inside the mobile node.
 
-    To be made before the session, so that it sees the set-up. It plays for its own address (by default) or a victim's, and
-    attacks ``target``, by default the correspondent node. ``concedes`` is what this kernel is expected to let it have
-    (``experiments.judging.gains.KINDS``).
+    To be made before the session, so that it sees the set-up, for sessions of one ``family``. It plays for its own address
+    (by default) or a victim's, and attacks ``target``, by default the correspondent node. ``concedes`` is what this kernel
+    is expected to let it have (``experiments.judging.gains.KINDS``).
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Attacker:
         lab: Lab,
         position: Position,
         *,
+        family: Family = 4,
         concedes: Iterable[str] = (),
         victim: bool = False,
         target: str = "",
@@ -65,8 +66,9 @@ class Attacker:
         self._target = target or lab.site.correspondent
         site = lab.site
         self.node = {"off-path": OFF_PATH, "on-path": ON_PATH, "inside": site.mobile}[position]
-        self.own_address = str(ATTACKER.host4(1).ip)
-        self.address = str(VISITED.host4(VICTIM).ip) if victim else self.own_address
+        site.family = family
+        self.own_address = site.of_family(ATTACKER.addresses(1))
+        self.address = site.of_family(VISITED.addresses(VICTIM)) if victim else self.own_address
         lab.record(
             "attack.stakes",
             addresses=[self.address],

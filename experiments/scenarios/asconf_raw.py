@@ -14,7 +14,7 @@ _SILENCE: Final[list[str]] = []
 
 def _raw(lab: Lab, family: Family) -> Raw:
     """The raw endpoint beside an ordinary session, that has to go on whatever the other is told."""
-    session = lab.mobile.connect(lab.correspondent, family=family)
+    session = lab.mobile.connect(lab.correspondent, family=family, managed=False)
     lab.at(1.0).start(session.stream(every=0.1))
     return Raw(lab)
 

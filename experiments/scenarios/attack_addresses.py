@@ -3,7 +3,7 @@
 from typing import Final, Literal
 
 from experiments.playing.attacks import Attacker, by_kernel
-from experiments.playing.lab import Lab, Session
+from experiments.playing.lab import Family, Lab, Session
 from experiments.playing.request_acts import Request
 from experiments.scenario import Verdict, scenario
 from protocols.mobility import Verb
@@ -20,21 +20,21 @@ Style = Literal["one-to-one", "one-to-many"]
 """Of the correspondent's listening socket: to Linux one endpoint an association, or one for all."""
 
 
-def _session(lab: Lab, *, managed: bool = False) -> Session:
-    session = lab.mobile.connect(lab.correspondent, managed=managed)
+def _session(lab: Lab, family: Family, *, managed: bool = False) -> Session:
+    session = lab.mobile.connect(lab.correspondent, family=family, managed=managed)
     lab.at(1.0).start(session.stream(every=0.02))
     return session
 
 
 @scenario("attack-camping", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
 def attack_camping(
-    lab: Lab, listening: Style = "one-to-one", how: Literal["move", "attach"] = "move"
+    lab: Lab, listening: Style = "one-to-one", how: Literal["move", "attach"] = "move", family: Family = 4
 ) -> None:
     """An attacker's association lists the address that the mobile node is about to move to, or to get on a second NIC."""
     lab.site.one_to_many = listening == "one-to-many"
     withstood = how == "attach" and listening == "one-to-one"
-    attacker = Attacker(lab, "off-path", concedes=() if withstood else by_kernel(UNVERIFIED))
-    _session(lab, managed=True)
+    attacker = Attacker(lab, "off-path", family=family, concedes=() if withstood else by_kernel(UNVERIFIED))
+    _session(lab, family, managed=True)
     attacker.at(3.0).camp(
         source=attacker.address, addresses=[attacker.address, lab.site.address_on(lab.visited)]
     )
@@ -46,12 +46,14 @@ def attack_camping(
 
 
 @scenario("attack-stealing", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
-def attack_stealing(lab: Lab, how: Literal["init", "add"] = "add", listening: Style = "one-to-one") -> None:
+def attack_stealing(
+    lab: Lab, how: Literal["init", "add"] = "add", listening: Style = "one-to-one", family: Family = 4
+) -> None:
     """An attacker's association claims the mobile node's address, by its INIT or by ADD."""
     lab.site.one_to_many = listening == "one-to-many"
     open_to_it = how == "add" and listening == "one-to-one"
-    attacker = Attacker(lab, "off-path", concedes=by_kernel(UNVERIFIED) if open_to_it else ())
-    _session(lab)
+    attacker = Attacker(lab, "off-path", family=family, concedes=by_kernel(UNVERIFIED) if open_to_it else ())
+    _session(lab, family)
     home, here = lab.site.address_on(lab.home), attacker.address
     attacker.at(3.0).camp(source=here, addresses=[here, home] if how == "init" else [here])
     if how == "add":
@@ -60,10 +62,10 @@ def attack_stealing(lab: Lab, how: Literal["init", "add"] = "add", listening: St
 
 
 @scenario("attack-restart", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
-def attack_restart(lab: Lab) -> None:
+def attack_restart(lab: Lab, family: Family = 4) -> None:
     """An INIT from the attacker's address that lists the mobile node's: ABORT, for a restart may add no address."""
-    attacker = Attacker(lab, "off-path")
-    _session(lab)
+    attacker = Attacker(lab, "off-path", family=family)
+    _session(lab, family)
     attacker.at(4.0).restart(
         source=attacker.address, addresses=[attacker.address, lab.site.address_on(lab.home)]
     )
@@ -71,10 +73,10 @@ def attack_restart(lab: Lab) -> None:
 
 
 @scenario("attack-restart-spoofed", figure="none", topology=WithAttacker, expect=Verdict.BROKE)
-def attack_restart_spoofed(lab: Lab) -> None:
+def attack_restart_spoofed(lab: Lab, family: Family = 4) -> None:
     """On the path, with the mobile node's own address: the association restarts, and the attacker has it (RFC 9260, 5.2.2)."""
-    attacker = Attacker(lab, "on-path", concedes=("associations", "denials"))
-    _session(lab)
+    attacker = Attacker(lab, "on-path", family=family, concedes=("associations", "denials"))
+    _session(lab, family)
     home = lab.site.address_on(lab.home)
     attacker.own(home)
     attacker.at(4.0).camp(source=home, addresses=[home])
@@ -82,10 +84,10 @@ def attack_restart_spoofed(lab: Lab) -> None:
 
 
 @scenario("attack-reuse", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
-def attack_reuse(lab: Lab) -> None:
+def attack_reuse(lab: Lab, family: Family = 4) -> None:
     """The mobile node has moved, and an attacker has its old address and port: an association of its own, no more."""
-    attacker = Attacker(lab, "on-path")
-    _session(lab, managed=True)
+    attacker = Attacker(lab, "on-path", family=family)
+    _session(lab, family, managed=True)
     home = lab.site.address_on(lab.home)
     lab.at(3.0).move(lab.mobile.nic("wlan0"), to=lab.visited)
     attacker.at(7.0).camp(source=home, addresses=[home])
@@ -93,10 +95,10 @@ def attack_reuse(lab: Lab) -> None:
 
 
 @scenario("attack-cookie", figure="FIG. 5", topology=WithAttacker, expect=Verdict.SURVIVED)
-def attack_cookie(lab: Lab, source: Literal["own", "mobile"] = "mobile") -> None:
+def attack_cookie(lab: Lab, source: Literal["own", "mobile"] = "mobile", family: Family = 4) -> None:
     """The COOKIE-ECHO of the set-up once more, from the mobile node's address or the attacker's: it sets up nothing."""
-    attacker = Attacker(lab, "on-path")
-    _session(lab)
+    attacker = Attacker(lab, "on-path", family=family)
+    _session(lab, family)
     lab.at(3.0).account()
     attacker.at(4.0).replay_cookie(
         source=lab.site.address_on(lab.home) if source == "mobile" else attacker.address
@@ -106,10 +108,10 @@ def attack_cookie(lab: Lab, source: Literal["own", "mobile"] = "mobile") -> None
 
 
 @scenario("attack-cookie-later", figure="FIG. 5", topology=WithAttacker, expect=Verdict.BROKE)
-def attack_cookie_later(lab: Lab) -> None:
+def attack_cookie_later(lab: Lab, family: Family = 4) -> None:
     """The COOKIE-ECHO of an association that has ended and was replaced, within the cookie's lifetime of 60 s."""
-    attacker = Attacker(lab, "on-path", concedes=by_kernel(REPLAYED))
-    session = _session(lab)
+    attacker = Attacker(lab, "on-path", family=family, concedes=by_kernel(REPLAYED))
+    session = _session(lab, family)
     home = lab.site.address_on(lab.home)
     lab.at(3.0).reconnect(session, over="wlan1", to=lab.visited, pause=0.2)
     lab.at(5.0).account()

@@ -3,19 +3,19 @@
 from typing import Literal
 
 from experiments.playing.attacks import Attacker, Sign
-from experiments.playing.lab import Lab
+from experiments.playing.lab import Family, Lab
 from experiments.playing.request_acts import Request
 from experiments.scenario import Verdict, scenario
 from protocols.mobility import Verb
 from topologies import WithAttacker
 
 
-def _redirect(lab: Lab, attacker: Attacker, signing: Sign, *, spoof: bool = False) -> None:
+def _redirect(lab: Lab, attacker: Attacker, signing: Sign, family: Family, *, spoof: bool = False) -> None:
     """Have the correspondent add the attacker's address and prefer it, and then forget the mobile node's.
 
     The requests come from the attacker's address, or with ``spoof`` from the mobile node's.
     """
-    session = lab.mobile.connect(lab.correspondent, managed=False)
+    session = lab.mobile.connect(lab.correspondent, family=family, managed=False)
     home, here = lab.site.address_on(lab.home), attacker.address
     lab.at(1.0).start(session.stream(every=0.02))
     source = home if spoof else here
@@ -25,25 +25,31 @@ def _redirect(lab: Lab, attacker: Attacker, signing: Sign, *, spoof: bool = Fals
     lab.until(10.0)
 
 
+def _on_path(lab: Lab, family: Family) -> Attacker:
+    """One who gets it all."""
+    return Attacker(lab, "on-path", family=family, concedes=("data", "requests", "denials"))
+
+
 @scenario("attack-asconf", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
 def attack_asconf(
     lab: Lab,
     position: Literal["off-path", "on-path"] = "off-path",
     signing: Literal["none", "junk"] = "none",
     spoof: bool = False,
+    family: Family = 4,
 ) -> None:
     """ASCONFs forged off the path or on it, without AUTH or with a made-up HMAC: discarded in silence."""
-    _redirect(lab, Attacker(lab, position), signing, spoof=spoof)
+    _redirect(lab, Attacker(lab, position, family=family), signing, family, spoof=spoof)
 
 
 @scenario("attack-asconf-noauth", figure="none", topology=WithAttacker, expect=Verdict.BROKE)
-def attack_asconf_noauth(lab: Lab) -> None:
+def attack_asconf_noauth(lab: Lab, family: Family = 4) -> None:
     """The same on the path with AUTH switched off at both ends: the session's data goes to the attacker."""
     lab.site.without_auth()
-    _redirect(lab, Attacker(lab, "on-path", concedes=("data", "requests", "denials")), "none")
+    _redirect(lab, _on_path(lab, family), "none", family)
 
 
 @scenario("attack-asconf-key", figure="none", topology=WithAttacker, expect=Verdict.BROKE)
-def attack_asconf_key(lab: Lab) -> None:
+def attack_asconf_key(lab: Lab, family: Family = 4) -> None:
     """With AUTH, by one who saw INIT and INIT-ACK and so has the key (RFC 4895, 6.1): the data goes to the attacker."""
-    _redirect(lab, Attacker(lab, "on-path", concedes=("data", "requests", "denials")), "key")
+    _redirect(lab, _on_path(lab, family), "key", family)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from experiments.playing.attacks import Attacker, by_kernel
-from experiments.playing.lab import Lab
+from experiments.playing.lab import Family, Lab
 from experiments.playing.request_acts import Request
 from experiments.scenario import REWRITING, Verdict, scenario
 from protocols.mobility import Announce, Verb
@@ -13,11 +13,11 @@ _NEEDS: Final = frozenset({"sctp"}) | REWRITING
 
 
 @scenario("attack-bombing", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED, needs=_NEEDS)
-def attack_bombing(lab: Lab) -> None:
+def attack_bombing(lab: Lab, family: Family = 4) -> None:
     """ADD V and SET PRIMARY V: both are granted, and nothing but HEARTBEATs reaches V."""
-    victim = Attacker(lab, "inside", victim=True).address
+    victim = Attacker(lab, "inside", family=family, victim=True).address
     session = lab.mobile.connect(
-        lab.correspondent, announce=Announce.REWRITING, set_primary=False, delete=False
+        lab.correspondent, family=family, announce=Announce.REWRITING, set_primary=False, delete=False
     )
     lab.at(1.0).start(session.stream(every=0.02))
     lab.at(4.0).ask(lab.mobile, Request(Verb.ADD, victim), Request(Verb.SET_PRIMARY, victim))
@@ -25,14 +25,14 @@ def attack_bombing(lab: Lab) -> None:
 
 
 @scenario("attack-bombing-last", figure="none", topology=WithAttacker, expect=Verdict.BROKE, needs=_NEEDS)
-def attack_bombing_last(lab: Lab) -> None:
+def attack_bombing_last(lab: Lab, family: Family = 4) -> None:
     """ADD V, then DELETE A with source V: data goes to V, the only address left, though V never answered (R11)."""
     ended = ("requests", "denials")  # of its own session: what a malicious mobile node gives for it
     known = by_kernel(dict.fromkeys(("6.1", "7.3"), ("data", *ended)), otherwise=ended)
-    attacker = Attacker(lab, "inside", victim=True, concedes=known)
+    attacker = Attacker(lab, "inside", family=family, victim=True, concedes=known)
     victim, home = attacker.address, lab.site.address_on(lab.home)
     session = lab.mobile.connect(
-        lab.correspondent, announce=Announce.REWRITING, set_primary=False, delete=False
+        lab.correspondent, family=family, announce=Announce.REWRITING, set_primary=False, delete=False
     )
     lab.at(1.0).start(session.stream(every=0.02))
     lab.at(4.0).ask(lab.mobile, Request(Verb.ADD, victim))
@@ -41,12 +41,12 @@ def attack_bombing_last(lab: Lab) -> None:
 
 
 @scenario("attack-bombing-sacks", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
-def attack_bombing_sacks(lab: Lab, sacks: bool = True) -> None:
+def attack_bombing_sacks(lab: Lab, sacks: bool = True, family: Family = 4) -> None:
     """A stream that an attacker asked for, turned to V, and kept going by SACKs in V's name; or, without ``sacks``, not."""
     known = by_kernel(dict.fromkeys(("6.1", "7.3"), ("data",)))
-    attacker = Attacker(lab, "off-path", victim=True, concedes=known)
+    attacker = Attacker(lab, "off-path", family=family, victim=True, concedes=known)
     victim, own = attacker.address, attacker.own_address
-    session = lab.mobile.connect(lab.correspondent, managed=False)
+    session = lab.mobile.connect(lab.correspondent, family=family, managed=False)
     lab.at(1.0).start(session.stream(every=0.1))
     attacker.at(2.0).camp(source=own, addresses=[own])
     attacker.at(3.0).subscribe(every=0.005, size=1000)

@@ -56,6 +56,7 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Play:
         {"position": "on-path"},
         {"position": "on-path", "signing": "junk"},
         {"position": "on-path", "signing": "junk", "spoof": "true"},
+        {"position": "off-path", "family": "6"},
     ],
 )
 def test_with_auth_a_forged_asconf_gets_nothing_not_even_an_answer(
@@ -69,9 +70,14 @@ def test_with_auth_a_forged_asconf_gets_nothing_not_even_an_answer(
     assert judgement.lost.up == judgement.lost.down == 0
 
 
-@pytest.mark.parametrize("name", ["attack-asconf-noauth", "attack-asconf-key"])
-def test_without_auth_or_with_the_key_an_attacker_on_the_path_gets_the_data(play: Play, name: str) -> None:
-    judgement = play(name)
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [("attack-asconf-noauth", "4"), ("attack-asconf-key", "4"), ("attack-asconf-key", "6")],
+)
+def test_without_auth_or_with_the_key_an_attacker_on_the_path_gets_the_data(
+    play: Play, name: str, family: str
+) -> None:
+    judgement = play(name, family=family)
     assert judgement.measures["attacker_requests"] == 3
     assert judgement.measures["attacker_data"] > 100
     assert "the attacker got: nothing" not in judgement.reasons
@@ -83,8 +89,9 @@ def test_only_heartbeats_reach_a_victim_that_is_added_and_preferred(play: Play) 
     assert judgement.measures["attacker_heartbeats"] > 0
 
 
-def test_data_reaches_a_victim_that_is_the_only_address_left(play: Play) -> None:
-    judgement = play("attack-bombing-last")
+@pytest.mark.parametrize("family", ["4", "6"])
+def test_data_reaches_a_victim_that_is_the_only_address_left(play: Play, family: str) -> None:
+    judgement = play("attack-bombing-last", family=family)
     assert judgement.measures["attacker_data"] > 0
 
 
@@ -95,9 +102,13 @@ def test_forged_sacks_keep_a_stream_to_a_victim_going(play: Play) -> None:
     assert 0 < unfed["attacker_data"] < 20
 
 
-@pytest.mark.parametrize("name", ["attack-camping", "attack-stealing"])
-def test_an_association_that_claims_the_mobile_nodes_address_has_its_packets(play: Play, name: str) -> None:
-    judgement = play(name)
+@pytest.mark.parametrize(
+    ("name", "family"), [("attack-camping", "4"), ("attack-stealing", "4"), ("attack-stealing", "6")]
+)
+def test_an_association_that_claims_the_mobile_nodes_address_has_its_packets(
+    play: Play, name: str, family: str
+) -> None:
+    judgement = play(name, family=family)
     assert judgement.expected == "broke"
     assert judgement.measures["attacker_denials"] > 100
     assert judgement.measures["attacker_data"] == 0
