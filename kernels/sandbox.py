@@ -15,7 +15,7 @@ from pathlib import Path
 from kernels.inside.base import NEVER_HIDDEN_BY
 
 # Where the guest finds roamlab's first process, the same on every machine: it stands in the kernel's command
-# line, which is mixed into the kernel's random pool.
+# line, which a kernel without the lab's patches mixes into its random pool.
 CODE = Path("/run/roamlab")
 JOB = CODE / "job"
 # What is tried is what is used: in a container a new /proc may be refused although everything else works.

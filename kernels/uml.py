@@ -21,6 +21,9 @@ from kernels.surroundings import REPOSITORY, SYSTEM_PATH, check_run_dir, in_memo
 
 # Nanoseconds since 1970 at which virtual time starts: 2030-01-01, later than any file of the machine.
 VIRTUAL_START_NS = 1_893_456_000_000_000_000
+# The machine's files, read-only, and no device. UML's own word for a root that nobody named is the disk 98:0: before 6.5 a
+# kernel without block devices takes the number for one, waits for nobody to mount it, and has no init.
+ROOT = ("root=none", "rootfstype=hostfs", "rootflags=/", "ro")
 
 _PACKAGE = Path(__file__).resolve().parent
 _INIT = Path("inside/init.py")
@@ -83,9 +86,10 @@ class UmlKernel:
     def command_line(self, job: Job, code: Path, told: Path) -> list[str]:
         """Give the kernel's command line: the same for the same seed and memory, on every machine.
 
-        It is mixed into the kernel's random pool, so that no path of a run may stand in it.
+        A kernel without the lab's patches mixes it into its random pool, so that no path of a run may stand in it. The lab
+        kernel, given a seed, mixes nothing in.
         """
-        line = [f"mem={job.memory_mib}M", "rootfstype=hostfs", "rootflags=/", "ro"]
+        line = [f"mem={job.memory_mib}M", *ROOT]
         line += ["con=null", "con0=fd:0,fd:1", "con1=fd:2", "umid=guest"]
         line += ["loglevel=3", "pty.legacy_count=0", f"initcall_blacklist={_NOT_STARTED}"]
         # Measuring the delay loop would cost up to 0.14 s, and would come out differently each time.
@@ -102,10 +106,11 @@ class UmlKernel:
         """Boot, run job.argv, power off; see kernels.job.Kernel."""
         self._refuse(job)
         run_dir = job.run_dir.resolve()
-        seen = (REPOSITORY, Path(sys.prefix).resolve(), self.binary.path)
-        keep = [path for path in seen if sandbox.hidden(path)]
+        # The guest needs to see the first two, which are directories; what the sandbox starts is a file.
+        inside = [path for path in (REPOSITORY, Path(sys.prefix).resolve()) if sandbox.hidden(path)]
+        keep = [*inside, *filter(sandbox.hidden, [self.binary.path])]
         bwrap = sandbox.bubblewrap()
-        with own_cpu() as cpu, in_memory(records(job, keep, self._modules(job))) as fd:
+        with own_cpu() as cpu, in_memory(records(job, inside, self._modules(job))) as fd:
             if bwrap is not None:
                 before = sandbox.confine(bwrap, keep, _PACKAGE, fd, run_dir, job.memory_mib)
                 code, told = sandbox.CODE / _PACKAGE.name, sandbox.JOB

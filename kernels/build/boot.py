@@ -14,6 +14,7 @@ from pathlib import Path
 
 from kernels.build.errors import BuildError
 from kernels.build.recipes import release
+from kernels.uml import ROOT
 
 # Any moment will do for a check; later than the files that the guest sees.
 START_NS = 1_893_456_000_000_000_000
@@ -68,7 +69,7 @@ def run(
         init = Path(scratch, "init")
         init.write_text(script)
         init.chmod(0o755)
-        command = [str(binary), f"mem={memory_mib}M", "rootfstype=hostfs", "rootflags=/", "ro", "quiet"]
+        command = [str(binary), f"mem={memory_mib}M", *ROOT, "quiet"]
         command += ["con=null", "con0=fd:0,fd:1", f"uml_dir={scratch}", "umid=boot", f"init={init}", *words]
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/", "TMPDIR": scratch, "LANG": "C"}
         # An end of file on standard input would hang up the guest's console, and its output with it.

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from kernels import sandbox
 from kernels.choose import select
 from kernels.job import Job, Kernel, KernelError, Outcome, Unsupported
 
@@ -73,6 +74,14 @@ def test_the_run_directory_has_the_same_path_inside(kernel: Kernel, tmp_path: Pa
     run_dir.mkdir()
     shell(kernel, run_dir, f"pwd > '{run_dir}/where'")
     assert (run_dir / "where").read_text() == f"{run_dir}\n"
+
+
+def test_a_binary_in_a_directory_that_the_guest_hides_runs(tmp_path: Path) -> None:
+    copy = Path(shutil.copy(shutil.which("linux.uml") or "", tmp_path / "linux"))
+    if not sandbox.hidden(copy):
+        pytest.skip(f"{tmp_path} is not hidden inside: run the tests with a basetemp below /tmp")
+    outcome, lines = shell(select(str(copy)), tmp_path, f"echo ran; test -e {copy}")
+    assert (outcome.reason, lines) == ("", ["ran"])
 
 
 def test_the_root_is_read_only(kernel: Kernel, tmp_path: Path) -> None:
@@ -142,7 +151,7 @@ def test_nothing_of_our_environment_gets_in(
 
 
 def test_the_kernel_command_line_names_no_path_of_the_run(kernel: Kernel, tmp_path: Path) -> None:
-    """It is mixed into the kernel's random pool: the same job must give the same line."""
+    """Debian's kernel mixes it into its random pool: the same job must give the same line."""
     _outcome, lines = shell(kernel, tmp_path, "cat /proc/cmdline")
     assert "mem=512M" in lines[0]
     assert str(tmp_path) not in lines[0]
