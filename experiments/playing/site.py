@@ -13,6 +13,7 @@ from experiments.errors import LabError
 from experiments.playing.agents import Agents
 from experiments.playing.clock import Clock
 from experiments.playing.lab import Lab
+from experiments.playing.settling import settle
 from experiments.run_directory import CAPTURE, EventLog, RunDirectory, disk_error
 from network.net import Mininet
 from nodes.agent import Agent
@@ -57,9 +58,10 @@ class Site:
     def __enter__(self) -> Self:
         self._step("network")
         try:
-            self._log = EventLog(self._run, self._clock.now_ns())
+            began_ns = self._clock.now_ns()
             self._net = Mininet(topo=self._topology, on_event=self._nic_event)
             self._net.start()
+            self._log = EventLog(self._run, began_ns + settle(self._clock))
             self._net.capture_to(self._run.path / CAPTURE)
         except OSError as error:
             raise disk_error(error, self._run.path) from None

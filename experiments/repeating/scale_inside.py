@@ -27,6 +27,7 @@ def main(path: Path, nodes: int) -> int:
     lean()
     from experiments.playing.agents import Agents
     from experiments.playing.clock import SystemClock, Timeline
+    from experiments.playing.settling import settle
     from experiments.run_directory import CAPTURE, EventLog, RunDirectory
     from network.net import Mininet
     from nodes.correspondent_node import CorrespondentNode
@@ -46,6 +47,7 @@ def main(path: Path, nodes: int) -> int:
     # Mininet counts through its address base for each host, though every one here has its address from the topology.
     with Mininet(topo=crowd, ipBase="192.0.0.0/16") as net:
         net.start()
+        settle(clock)
         step("capture")
         net.capture_to(path / CAPTURE)
         step("agents")
