@@ -67,9 +67,19 @@ class AddressWatch:
         """The descriptor to wait on."""
         return self._socket.fileno()
 
+    def close(self) -> None:
+        """Watch no longer."""
+        self._socket.close()
+
     def read(self) -> Iterator[AddressChange | LinkChange]:
-        """What one datagram of the kernel's says; IPv6 addresses under duplicate address detection are left out."""
-        data = self._socket.recv(1 << 17)
+        """What one datagram of the kernel's says, if there is one, without IPv6 addresses under duplicate address detection.
+
+        Does not wait: what made the socket readable may have been read by another action of the same turn.
+        """
+        try:
+            data = self._socket.recv(1 << 17, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
         offset = 0
         while offset + 16 <= len(data):
             length = int.from_bytes(data[offset : offset + 4], "little")

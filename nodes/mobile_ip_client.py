@@ -90,7 +90,7 @@ class MobileIpClient:
         self._shell.stop()
         for source in (self._port, self._watch):
             self._agent.forget(source)
-        self._port.close()
+            source.close()
 
     # -- what happens
 
