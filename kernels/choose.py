@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+from typing import Final
 
 from kernels.binary import debian, inspect
-from kernels.build.store import BuiltKernel, built
+from kernels.build.store import BuiltKernel, built, matches
 from kernels.job import Kernel, KernelMissing, NotPermitted
 from kernels.native import native
 from kernels.uml import UmlKernel
@@ -14,6 +16,7 @@ from kernels.uml import UmlKernel
 DEBIAN = "debian"
 NATIVE = "native"
 UML = "uml"
+_VERSION: Final = re.compile(r"(?P<version>\d+(\.\d+)*)(\+(?P<variant>[\w-]+))?")
 
 
 def select(choice: str | None) -> Kernel:
@@ -22,7 +25,7 @@ def select(choice: str | None) -> Kernel:
     `native`         this machine's own
     `uml`            the newest unmodified lab kernel that was built, otherwise Debian's
     `debian`         Debian's UML, whatever else there is
-    a name           of a lab kernel that was built: its version, with `+VARIANT` where it is one
+    a name           of a lab kernel that was built: its version, or a series (6.1: its newest), with `+VARIANT` for one
     a path           of any UML binary
     None             a lab kernel; without one this machine's own, if we are root and it has SCTP; else Debian's
 
@@ -40,12 +43,24 @@ def select(choice: str | None) -> Kernel:
     for kernel in built():
         if choice == kernel.name or Path(choice).absolute() == kernel.path:
             return _lab(kernel)
+    if named := _VERSION.fullmatch(choice):
+        return _lab(_of_series(named["version"], named["variant"] or ""))
     return UmlKernel(inspect(Path(choice)))
 
 
 def lab_kernels() -> list[BuiltKernel]:
     """List the lab kernels in the cache that are whole, newest first."""
     return [kernel for kernel in built() if kernel.intact]
+
+
+def _of_series(version: str, variant: str) -> BuiltKernel:
+    """Give the newest lab kernel of a series and variant; raises KernelMissing with the command that builds it."""
+    for kernel in built():
+        if kernel.metadata.variant == variant and matches(kernel.metadata.version, version):
+            return kernel
+    build = f"./lab kernel --version {version}" + (f" --variant {variant}" if variant else "")
+    here = ", ".join(dict.fromkeys(kernel.name for kernel in built())) or "none"
+    raise KernelMissing(f"there is no such lab kernel in the cache ({here}); build it with `{build}`")
 
 
 def _lab(kernel: BuiltKernel) -> UmlKernel:

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from kernels.build import BuiltKernel
+from kernels.build import BuiltKernel, boot
 from reports.terminal import Bars, console
 
 _MIB: Final = 1 << 20
@@ -23,7 +23,9 @@ def show_kernels(kernels: Sequence[BuiltKernel], variants: Iterable[str], direct
     if not kernels:
         out.print("no lab kernel was built yet; `./lab kernel` builds one")
     else:
-        table = Table("kernel", "variant", "source", box=None, padding=(0, 2, 0, 0), header_style="bold")
+        table = Table(
+            "kernel", "variant", "mode", "source", box=None, padding=(0, 2, 0, 0), header_style="bold"
+        )
         for heading in ("built in", "MiB", "sha256", ""):
             table.add_column(heading, justify="right" if heading else "left")
         for kernel in kernels:
@@ -33,6 +35,7 @@ def show_kernels(kernels: Sequence[BuiltKernel], variants: Iterable[str], direct
             table.add_row(
                 kernel.name,
                 known.variant or "none",
+                "seccomp" if boot.seccomp(known.version) else "ptrace",
                 known.source,
                 f"{known.build_s:.0f} s",
                 size,

@@ -175,6 +175,37 @@ def test_a_patch_made_for_a_series_goes_before_the_common_one() -> None:
     assert PATCHES / "seeded-random.patch" in recipe("6.12.117").patches
 
 
+@pytest.mark.parametrize("version", ["6.1.192", "6.12.117", "7.3.4"])
+def test_every_lab_kernel_is_asked_for_what_boots_it_and_for_nothing_that_hangs_it(version: str) -> None:
+    wanted = asked(recipe(version).config)
+    for name in (
+        "HOSTFS",
+        "BINFMT_ELF",
+        "BINFMT_SCRIPT",
+        "UML_TIME_TRAVEL_SUPPORT",
+        "DEVTMPFS",
+        "MAGIC_SYSRQ",
+    ):
+        assert wanted[f"CONFIG_{name}"] == "y", name
+    assert wanted["CONFIG_CRYPTO_JITTERENTROPY"] == "n"
+    assert not {"CONFIG_INET_ESP", "CONFIG_INET6_ESP"} & set(wanted)
+
+
+@pytest.mark.parametrize(
+    ("version", "seccomp"), [("6.1.192", False), ("6.12.117", False), ("6.16", True), ("7.3.4", True)]
+)
+def test_a_check_boots_a_kernel_without_a_device_and_in_the_mode_it_has(
+    version: str, seccomp: bool, tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    told.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    told.chmod(0o755)
+    words = boot.run(told, boot.virtual_time(version, 7), "").splitlines()
+    # The device that UML names where nobody does is more than kernels before 6.5 can bear (kernels/uml.py).
+    assert {"root=none", "rootfstype=hostfs", "time-travel=inf-cpu", "roamlab.seed=7"} <= set(words)
+    assert ("seccomp=on" in words) is seccomp
+
+
 def test_kernels_differ_by_source_variant_version_configuration_and_patches(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

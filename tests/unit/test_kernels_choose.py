@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -51,28 +52,71 @@ def test_a_uml_binary_that_does_not_run_is_refused(tmp_path: Path) -> None:
         select(str(broken))
 
 
+def keep(root: Path, version: str, variant: str = "", binary: bytes = b"whole") -> Path:
+    """Put something into the cache that looks like a lab kernel."""
+    name = f"{version}+{variant}" if variant else version
+    directory = root / "roamlab" / "kernels" / f"{name}-0123456789ab"
+    directory.mkdir(parents=True)
+    names = ["key", "recipe", "source", "source_sha256", "config_sha256", "compiler"]
+    metadata = dict.fromkeys(names, "") | {
+        "version": version,
+        "variant": variant,
+        "patches": [],
+        "build_s": 1.0,
+    }
+    metadata["binary_sha256"] = hashlib.sha256(b"whole").hexdigest()
+    (directory / "kernel.json").write_text(json.dumps(metadata))
+    (directory / "linux").write_bytes(binary)
+    return directory / "linux"
+
+
 def test_a_damaged_lab_kernel_is_no_default_and_refused_by_name(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    directory = tmp_path / "roamlab" / "kernels" / "7.3.4-0123456789ab"
-    directory.mkdir(parents=True)
-    names = [
-        "variant",
-        "key",
-        "recipe",
-        "source",
-        "source_sha256",
-        "config_sha256",
-        "compiler",
-        "binary_sha256",
-    ]
-    metadata = dict.fromkeys(names, "") | {"version": "7.3.4", "patches": [], "build_s": 1.0}
-    (directory / "kernel.json").write_text(json.dumps(metadata))
-    (directory / "linux").write_bytes(b"cut off")
+    keep(tmp_path, "7.3.4", binary=b"cut off")
     assert choose.lab_kernels() == []
     with pytest.raises(KernelMissing, match="damaged; build it again"):
         select("7.3.4")
+
+
+@pytest.mark.parametrize(
+    ("choice", "chosen"),
+    [
+        ("6.1", "6.1.192"),
+        ("6.1.176", "6.1.176"),
+        ("6", "6.12.117"),
+        ("6.1+asconf-lookup-delete", "6.1.192+asconf-lookup-delete"),
+    ],
+)
+def test_a_series_chooses_its_newest_lab_kernel(
+    choice: str, chosen: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    paths = {version: keep(tmp_path, version) for version in ("6.1.176", "6.1.192", "6.12.117")}
+    paths["6.1.192+asconf-lookup-delete"] = keep(tmp_path, "6.1.192", "asconf-lookup-delete")
+    asked: list[Path] = []
+
+    def looked_at(path: Path) -> Binary:
+        asked.append(path)
+        return made(chosen)
+
+    monkeypatch.setattr(choose, "inspect", looked_at)
+    select(choice)
+    assert asked == [paths[chosen]]
+
+
+def test_a_version_that_was_not_built_is_answered_with_the_command_that_builds_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    keep(tmp_path, "6.12.117")
+    with pytest.raises(KernelMissing, match=r"\(6\.12\.117\); build it with `\./lab kernel --version 6\.1`"):
+        select("6.1")
+    with pytest.raises(
+        KernelMissing, match=r"`\./lab kernel --version 6\.12 --variant asconf-lookup-delete`"
+    ):
+        select("6.12+asconf-lookup-delete")
 
 
 def made(version: str, modules: Path | None = None, **options: str) -> Binary:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
@@ -288,12 +289,21 @@ def test_a_kernel_is_shown_with_variant_size_and_time(
     for words in (
         built.name,
         "delete-last",
+        "seccomp",
         "linux-source 7.3.4-1",
         "301 s",
         built.metadata.binary_sha256[:12],
     ):
         assert words in said
     assert "damaged" not in said
+
+
+def test_an_older_kernel_is_shown_with_its_slower_mode(
+    built: BuiltKernel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    older = replace(built, metadata=replace(built.metadata, version="6.1.192", variant=""))
+    line = next(line for line in _shown(capsys, built, older).splitlines() if line.startswith("6.1.192"))
+    assert line.split()[1:3] == ["none", "ptrace"]
 
 
 def test_a_damaged_or_missing_kernel_is_said_to_be(
