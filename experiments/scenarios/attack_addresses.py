@@ -9,10 +9,10 @@ from experiments.scenario import Verdict, scenario
 from protocols.mobility import Verb
 from topologies import WithAttacker
 
-UNVERIFIED: Final = {"6.1": ("denials",), "7.3": ("denials",)}
+UNVERIFIED: Final = dict.fromkeys(("6.1", "6.12", "7.3"), ("denials",))
 """An address that an association merely claims has its packets already (docs/findings.md)."""
 
-REPLAYED: Final = dict.fromkeys(("6.1", "7.3"), ("associations",))
+REPLAYED: Final = dict.fromkeys(("6.1", "6.12", "7.3"), ("associations",))
 """A cookie is good for as many set-ups as fit into its lifetime (RFC 9260, 5.1.5 asks for no more)."""
 
 

@@ -28,7 +28,7 @@ def attack_bombing(lab: Lab, family: Family = 4) -> None:
 def attack_bombing_last(lab: Lab, family: Family = 4) -> None:
     """ADD V, then DELETE A with source V: data goes to V, the only address left, though V never answered (R11)."""
     ended = ("requests", "denials")  # of its own session: what a malicious mobile node gives for it
-    known = by_kernel(dict.fromkeys(("6.1", "7.3"), ("data", *ended)), otherwise=ended)
+    known = by_kernel(dict.fromkeys(("6.1", "6.12", "7.3"), ("data", *ended)), otherwise=ended)
     attacker = Attacker(lab, "inside", family=family, victim=True, concedes=known)
     victim, home = attacker.address, lab.site.address_on(lab.home)
     session = lab.mobile.connect(
