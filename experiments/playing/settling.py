@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import Final
 
 from experiments.playing.clock import Clock
 
 # SCTP_ADDRESS_TICK_DELAY, and a tick of the slowest kernels (HZ=100).
 _ADDRESS_QUEUE_NS: Final = 510_000_000
-_HEEDS_NOBODY: Final = (6, 13)
+_LISTENS_FIRST: Final = (6, 13)
 
 
 def settle(clock: Clock) -> int:
@@ -20,8 +19,8 @@ def settle(clock: Clock) -> int:
     first, in whatever sessions there are by then (docs/findings.md, 11). On a real machine they are long gone; in virtual
     time network and session are made within a millisecond.
     """
-    numbers = re.findall(r"\d+", os.uname().release)
-    if (int(numbers[0]), int(numbers[1])) >= _HEEDS_NOBODY:
+    major, minor = os.uname().release.split(".")[:2]
+    if (int(major), int(minor)) >= _LISTENS_FIRST:
         return 0
     began = clock.now_ns()
     clock.wait((), began + _ADDRESS_QUEUE_NS)
