@@ -16,7 +16,7 @@ def settle(clock: Clock) -> int:
     """Wait until the kernel's SCTP has forgotten the addresses that the network was made with; gives the ns that took.
 
     Before 6.13 it queues them though nobody listens, and half a second later has SCTP_AUTO_ASCONF announce them, 127.0.0.1
-    first, in whatever sessions there are by then (docs/findings.md, 11). On a real machine they are long gone; in virtual
+    first, in whatever sessions there are by then (docs/findings.md, 15). On a real machine they are long gone; in virtual
     time network and session are made within a millisecond.
     """
     major, minor = os.uname().release.split(".")[:2]

@@ -43,7 +43,7 @@ def attack_bombing_last(lab: Lab, family: Family = 4) -> None:
 @scenario("attack-bombing-sacks", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
 def attack_bombing_sacks(lab: Lab, sacks: bool = True, family: Family = 4) -> None:
     """A stream that an attacker asked for, turned to V, and kept going by SACKs in V's name; or, without ``sacks``, not."""
-    known = by_kernel(dict.fromkeys(("6.1", "7.3"), ("data",)))
+    known = by_kernel(dict.fromkeys(("6.1", "6.12", "7.3"), ("data",)))
     attacker = Attacker(lab, "off-path", family=family, victim=True, concedes=known)
     victim, own = attacker.address, attacker.own_address
     session = lab.mobile.connect(lab.correspondent, family=family, managed=False)

@@ -31,7 +31,14 @@ OLDER = ("6.1", "6.12")
 # The figures, the attacks that old code might answer otherwise, and the scenario that found a read that waits for ever.
 SURVIVED = ("control", "fig01", "fig05", "fig07", "fig08", "fig09", "fig10", "mip-move")
 BROKE = ("fig06", "fig09-fixed")
-ATTACKS = ("attack-stealing", "attack-camping", "attack-bombing-last", "attack-cookie-later", "attack-asconf")
+ATTACKS = (
+    "attack-asconf",
+    "attack-bombing-last",
+    "attack-bombing-sacks",
+    "attack-camping",
+    "attack-cookie-later",
+    "attack-stealing",
+)
 REFUSED = 0x00A4  # Request Refused - No Authorization
 DELETE = 1  # the correlation id of the ASCONF's second request
 
@@ -175,7 +182,7 @@ def test_a_co_located_care_of_address_is_registered_and_used(play: Play) -> None
     assert judgement.verdict == "survived", judgement.reasons
 
 
-# -- an address that the kernel should not announce (docs/findings.md, 11)
+# -- an address that the kernel should not announce (docs/findings.md, 15)
 
 
 def told(kernel: BuiltKernel, before_s: float) -> set[str]:
