@@ -159,9 +159,9 @@ def _signature(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 
 def nearest(name: str, known: Mapping[str, Any]) -> str:
-    """The end of a sentence about an unknown name: the nearest known one, or all."""
+    """What follows an unknown name in a sentence: the nearest known one, or all."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    return f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(known) or 'none'}"
+    return f" (did you mean {close[0]!r}?)" if close else f" (known: {', '.join(known) or 'none'})"
 
 
 def _read(name: str, text: str, parameter: inspect.Parameter) -> Any:

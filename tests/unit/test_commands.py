@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from invoke import Task
+
+import tasks
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def lab(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(Path(sys.executable).with_name("inv")), *words],
+        [sys.executable, "-m", "commands", *words],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -44,6 +48,13 @@ def one_sentence(result: subprocess.CompletedProcess[str]) -> str:
         (["run", "fig09", "--runs", "/proc/runs"], "--runs"),
         (["show", "/nonexistent"], "no run directory"),
         (["shell", "HomeAndVisted"], "did you mean 'HomeAndVisited'"),
+        (["rnu", "fig09"], "did you mean 'run'"),
+        (["--help", "rnu"], "did you mean 'run'"),
+        (["--dry", "run", "fig09"], "stands before a task"),
+        (["--list-depth", "two"], "needs a whole number"),
+        (["run"], "SCENARIO is missing; write ./lab run SCENARIO"),
+        (["run", "--sed", "2", "fig09"], "did you mean '--seed'"),
+        (["report", "--matrix", "matrix.html", "/nonexistent"], "no run directory"),
     ],
 )
 def test_bad_input_is_one_sentence_and_status_2(words: list[str], sentence: str) -> None:
@@ -51,6 +62,34 @@ def test_bad_input_is_one_sentence_and_status_2(words: list[str], sentence: str)
     assert sentence in one_sentence(result)
     assert result.returncode == 2
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize("words", [["run", "--help"], ["--help", "run"], ["run", "fig09", "-h"]])
+def test_help_of_a_task_is_printed_wherever_it_is_asked_for(words: list[str]) -> None:
+    result = lab(*words)
+    assert result.returncode == 0
+    assert result.stdout.startswith("Usage: ./lab run SCENARIO [--options]")
+    assert "what everything random follows from" in result.stdout
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["--list"]])
+def test_every_task_is_listed(words: list[str]) -> None:
+    result = lab(*words)
+    assert result.returncode == 0
+    assert {task.name for task in vars(tasks).values() if isinstance(task, Task)} == set(
+        re.findall(r"^  (\w+)", result.stdout, re.MULTILINE)
+    )
+
+
+def test_invoke_itself_finds_the_same_tasks() -> None:
+    listed = subprocess.run(
+        [Path(sys.executable).with_name("inv"), "--list"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert listed.stdout.partition("\n\n")[2] == lab("--list").stdout.partition("\n\n")[2]
 
 
 def test_bad_input_leaves_json_output_empty() -> None:

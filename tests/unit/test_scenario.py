@@ -37,7 +37,7 @@ def test_an_unknown_scenario_suggests_the_nearest(name: str, nearest: str) -> No
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"gpa": "2"}, "no parameter 'gpa'; did you mean 'gap'"),
+        ({"gpa": "2"}, r"no parameter 'gpa' \(did you mean 'gap'"),
         ({"gap": "two"}, "gap=two is not a number"),
         ({"gap": "-1"}, "out of range"),
         ({"family": "5"}, "one of 4, 6"),

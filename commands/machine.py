@@ -1,0 +1,80 @@
+"""Tasks of the machine and of those who work on roamlab: its abilities, its kernels, tests and linters."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from invoke import Context
+
+from commands.command import command
+
+_ROOT = Path(__file__).parent.parent
+
+
+@command()
+def doctor(_: Context) -> None:
+    """Say what this machine can do, and how to get what is missing."""
+    from kernels import doctor as examiner
+    from reports import terminal
+
+    examiner.render(examiner.examine(), terminal.console())
+
+
+def _build_kernel(version: str = "", variant: str = "", source: str = "") -> Path:
+    from kernels import build
+    from reports import kernels
+
+    with kernels.BuildProgress() as progress:
+        return build.build(version or build.DEFAULT, variant, Path(source) if source else None, progress.show)
+
+
+@command(
+    help={
+        "list": "show the kernels in the cache",
+        "variant": "a named patch on top that changes protocol behaviour",
+        "version": "as much of a version as matters: 7, 6.12, 6.1",
+        "source": "a kernel tarball instead of Debian's source package",
+        "remove": "take the kernels of a name out of the cache",
+    }
+)
+def kernel(
+    _: Context, list: bool = False, variant: str = "", version: str = "", source: str = "", remove: str = ""
+) -> None:
+    """Build the lab's own kernel, once; it is the default from then on."""
+    from kernels import build
+    from reports import kernels, terminal
+
+    if list:
+        kernels.show_kernels(build.list_built(), build.variants(), str(build.kernels_dir()))
+    elif remove:
+        for gone in build.remove(remove):
+            terminal.console().print(f"removed {gone.name}")
+    else:
+        made = _build_kernel(version, variant, source)
+        terminal.console().print(f"built: {made}", soft_wrap=True)
+
+
+@command(help={"only": "what to run: unit, netns, uml, browser or a path; all without"})
+def test(_: Context, only: str = "") -> int:
+    """Run the tests, with the reasons of those that were skipped; builds the lab kernel first if there is none."""
+    from kernels.job import KernelError
+
+    if only in ("", "uml"):
+        try:
+            _build_kernel()
+        except KernelError as error:
+            sys.stderr.write(f"lab: tests that need the lab kernel are skipped: {error}\n")
+    # Browsers last: the driver stays as a child of the process, and tests of guests count those.
+    parts = ("unit", "netns", "uml", "browser")
+    where = [f"tests/{part}" for part in parts if only in ("", part)] or [only]
+    return subprocess.run([sys.executable, "-m", "pytest", *where], cwd=_ROOT).returncode
+
+
+@command()
+def check(_: Context) -> int:
+    """Run the linters: ruff, mypy --strict, import-linter."""
+    bin_ = Path(sys.executable).parent
+    commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"])
+    return max(subprocess.run([bin_ / c[0], *c[1:]], cwd=_ROOT).returncode for c in commands)
