@@ -39,6 +39,18 @@ def run(
     Raises LabError only for what prevents a run directory.
     """
     directory = RunDirectory.create(runs, scenario.name)
+    with directory.held():
+        return _run(directory, scenario, parameters, seed, kernel, on_line)
+
+
+def _run(
+    directory: RunDirectory,
+    scenario: Scenario,
+    parameters: Mapping[str, Any],
+    seed: int,
+    kernel: Kernel,
+    on_line: OnLine,
+) -> Result:
     directory.write(
         run_directory.PLAN,
         Plan(scenario=scenario.name, parameters=dict(parameters), seed=seed),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -64,6 +65,29 @@ class RunDirectory:
                 f"{path} is no run directory (it has no {PLAN}); `./lab run` makes them under runs/"
             )
         return cls(directory.absolute())
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Tell others that somebody plays the run, for as long as the block lasts or until this process is gone."""
+        fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with suppress(OSError):  # where directories cannot be locked nobody can tell
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        finally:
+            os.close(fd)
+
+    def is_held(self) -> bool:
+        """Whether somebody plays the run, as far as one can tell."""
+        fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        else:
+            return False
+        finally:
+            os.close(fd)
 
     def write(self, name: str, content: Any) -> None:
         """Write a JSON file whole: beside its name first, then renamed."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from experiments.errors import LabError
 from experiments.run_directory import EVENTS, MANIFEST, RunDirectory
 
 _POLL_S: Final = 0.2
@@ -16,10 +17,15 @@ _HEAD: Final = ("t", "node", "kind")
 
 
 def follow(run: RunDirectory) -> Iterator[str]:
-    """A line an event as they are written, those of single messages counted; ends when the run has its manifest."""
+    """A line an event as they are written, those of single messages counted; ends when the run has its manifest.
+
+    Raises LabError when it has none and nobody plays it any more.
+    """
     offset, counted = 0, 0
     while True:
-        over = (run.path / MANIFEST).exists()  # looked for first: what was written before it is read below
+        # Looked for first, in this order: what was written before either of them is seen below.
+        played = run.is_held()
+        over = (run.path / MANIFEST).exists()
         lines, offset = _new(run, offset)
         for line in lines:
             event = msgspec.json.decode(line, type=dict[str, Any])
@@ -30,9 +36,13 @@ def follow(run: RunDirectory) -> Iterator[str]:
                 yield _count(counted)
                 counted = 0
             yield _words(event)
-        if over:
+        if over or not played:
             if counted:
                 yield _count(counted)
+            if not over:
+                raise LabError(
+                    f"{run.path} was ended before its verdict: it has no {MANIFEST} and nobody plays it"
+                )
             return
         time.sleep(_POLL_S)
 

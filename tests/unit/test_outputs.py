@@ -11,7 +11,7 @@ from xml.etree import ElementTree as Xml
 import msgspec
 import pytest
 
-from experiments.errors import BadInput
+from experiments.errors import BadInput, LabError
 from experiments.result import Judgement, Result
 from experiments.run_directory import EVENTS, MANIFEST, PLAN, VERDICT, RunDirectory
 from kernels.build.store import BuiltKernel, Metadata, hash_file
@@ -201,7 +201,8 @@ def following(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Following:
     def follows(*pieces: bytes) -> list[str]:
         lab = _Lab(tmp_path, *pieces)
         monkeypatch.setattr("reports.follow.time.sleep", lab.sleep)
-        return list(follow.follow(lab.run))
+        with lab.run.held():
+            return list(follow.follow(lab.run))
 
     return follows
 
@@ -252,6 +253,18 @@ def test_a_run_that_is_over_is_told_without_waiting(tmp_path: Path, monkeypatch:
     told = [event for event in run.events() if not event["kind"].startswith("data.")]
     assert len([line for line in lines if "messages sent or received" not in line]) == len(told)
     assert waits == []
+
+
+def test_a_run_that_nobody_plays_any_more_is_told_up_to_its_end(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    (tmp_path / EVENTS).write_bytes(_event(5, "nic.move") + _event(6, "data.sent"))
+    with run.held():
+        assert run.is_held()
+    told = follow.follow(run)
+    assert "nic.move" in next(told)
+    assert "1 message" in next(told)
+    with pytest.raises(LabError, match="was ended before its verdict"):
+        next(told)
 
 
 # Kernels
