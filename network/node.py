@@ -114,6 +114,9 @@ class Node(mininet.node.Node):
             enter(self.namespace.fd)
             _libc.prctl(_PR_SET_PDEATHSIG, int(on_death), 0, 0, 0)
             if terminal:
+                # Who was started in the background ignores these, and all its children would.
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
+                signal.signal(signal.SIGQUIT, signal.SIG_DFL)
                 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
         return prepare

@@ -2,12 +2,16 @@
 
 import io
 import os
+import signal
 from pathlib import Path
 
+import pytest
 from mininet.log import lg
 
 from network.cli import CLI
 from tests.netns.conftest import reaches, until
+
+pytestmark = pytest.mark.timeout(60)  # Mininet waits for a shell's output without end
 
 
 def test_shell_starts_on_first_use_in_the_hosts_namespace(net):
@@ -27,10 +31,32 @@ def test_popen_runs_in_the_hosts_namespace(net):
     assert (err, status) == ("", 0)
 
 
+def interrupt_once_asleep(node):
+    """Interrupt the node's `sleep` once it runs; a shell that is about to start it may lose the signal, and wait for ever."""
+    children = Path(f"/proc/{node.shell.pid}/task/{node.shell.pid}/children")
+    assert until(lambda: any(comm(pid) == "sleep" for pid in children.read_text().split()))
+    node.sendInt()
+    node.waitOutput()
+
+
+def comm(pid):
+    return Path(f"/proc/{pid}/comm").read_text().strip()
+
+
 def test_interrupt_ends_a_command(net):
     net["mn"].sendCmd("sleep 1000")
-    net["mn"].sendInt()
-    net["mn"].waitOutput()
+    interrupt_once_asleep(net["mn"])
+    assert not net["mn"].waiting
+
+
+def test_interrupt_ends_a_command_of_a_lab_that_ignores_it(net):
+    """As one does that was started in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        net["mn"].sendCmd("sleep 1000")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    interrupt_once_asleep(net["mn"])
     assert not net["mn"].waiting
 
 
@@ -38,10 +64,8 @@ def test_pid_of_a_command_is_told_when_asked_for(net):
     net["mn"].sendCmd("sleep 1000", printPid=True)
     while net["mn"].lastPid is None:
         net["mn"].monitor()
-    name = Path(f"/proc/{net['mn'].lastPid}/comm")
-    assert until(lambda: name.read_text() == "sleep\n")
-    net["mn"].sendInt()
-    net["mn"].waitOutput()
+    assert until(lambda: comm(net["mn"].lastPid) == "sleep")
+    interrupt_once_asleep(net["mn"])
 
 
 def test_command_line_runs_its_lines_and_names_what_it_refuses(net, monkeypatch):
