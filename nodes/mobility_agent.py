@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from ipaddress import IPv4Address
 from typing import Any
@@ -17,7 +18,7 @@ from protocols.mobileip.advertisement import AgentSolicitation
 from protocols.mobileip.identification import SECOND
 
 
-class MobilityAgent(Agent):
+class MobilityAgent(Agent, ABC):
     """A router that serves mobile nodes. Subclasses make the machine, and carry out what it asks for."""
 
     def __init__(self, name: str, control: Any) -> None:
@@ -42,17 +43,17 @@ class MobilityAgent(Agent):
 
     # -- what subclasses are
 
+    @abstractmethod
     def table(self) -> Sequence[dict[str, Any]]:
         """The table to print: one mapping a row."""
-        raise NotImplementedError
 
+    @abstractmethod
     def perform(self, action: Action) -> None:
         """Carry out an action. OSError for what the kernel refuses."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take(self, arrived: Arrived, now: int) -> None:
         """Tell the machine what arrived."""
-        raise NotImplementedError
 
     # -- what they use
 

@@ -9,10 +9,10 @@ from struct import Struct
 from typing import Final
 
 from protocols.errors import DecodeError
-from protocols.sctp.tlv import BYTES, U16S, Option, Options
+from protocols.sctp.tlv import BYTES, U16S, Options, Tlv
 
 
-class Cause(Option):
+class Cause(Tlv):
     """An error cause."""
 
     __slots__ = ()

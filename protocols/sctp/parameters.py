@@ -8,10 +8,10 @@ from typing import Final
 from protocols.errors import DecodeError
 from protocols.ip import Address, ipv4, ipv6
 from protocols.sctp.causes import CAUSES, Cause
-from protocols.sctp.tlv import BYTES, U8S, U16S, U32S, Option, Options
+from protocols.sctp.tlv import BYTES, U8S, U16S, U32S, Options, Tlv
 
 
-class Parameter(Option):
+class Parameter(Tlv):
     """A parameter of a chunk."""
 
     __slots__ = ()

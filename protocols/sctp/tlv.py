@@ -27,7 +27,10 @@ class Tail(Protocol):
 
 
 class Tlv:
-    """A message with a type, a length, leading fields of fixed size and perhaps a tail."""
+    """A message with a type, a length, leading fields of fixed size and perhaps a tail.
+
+    The type has 16 bits, as those of parameters and error causes; a chunk shares them with its flags.
+    """
 
     __slots__ = ()
     type: int
@@ -61,25 +64,15 @@ class Tlv:
 
     def unpadded(self) -> bytes:
         """Return the message as its length counts it, without padding."""
-        raise NotImplementedError
+        body = self._body()
+        return struct.pack("!HH", self.type, len(body) + 4) + body
 
     def encode(self) -> bytes:
         """Return the message, padded to four bytes; struct.error where a field is out of its range."""
         return pad(self.unpadded())
 
 
-class Option(Tlv):
-    """A message with a 16-bit type: a parameter or an error cause."""
-
-    __slots__ = ()
-
-    def unpadded(self) -> bytes:
-        """Return the message as its length counts it, without padding."""
-        body = self._body()
-        return struct.pack("!HH", self.type, len(body) + 4) + body
-
-
-O = TypeVar("O", bound=Option)  # noqa: E741
+O = TypeVar("O", bound=Tlv)  # noqa: E741
 
 
 class Options(Generic[O]):
