@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,7 +16,7 @@ from experiments.errors import BadInput, LabError
 from experiments.playing.agents import Agents
 from experiments.playing.clock import SystemClock
 from experiments.playing.mobile_ip import MobileIp, Terms, bindings, visitors
-from experiments.scenario import nearest, settings
+from experiments.scenario import nearest, settable, settings
 from network.cli import CLI
 from network.net import Mininet
 from nodes.launch import launch
@@ -133,7 +132,7 @@ class LabCli(CLI):
 
 
 def _terms(texts: dict[str, str]) -> Terms:
-    known = {field.name: field for field in fields(Terms)}
+    known = settable(Terms)
     for name in texts:
         if name not in known:
             raise BadInput(f"Mobile IP has no setting {name!r}{nearest(name, known)}")

@@ -8,7 +8,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from types import UnionType
 from typing import Any, Final, get_args, get_origin, get_type_hints
@@ -43,6 +43,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 class Scenario:
     """A scenario: ``play(lab, **parameters)`` acts on a lab built from ``topology(**its parameters)``.
 
+    A parameter of ``play`` that is a dataclass stands for its fields, each a parameter that can be set (``settable``).
     ``needs`` are the abilities of a kernel that it cannot do without.
     """
 
@@ -75,12 +76,15 @@ class Scenario:
         return {n: v for n, v in values.items() if v != self.parameters()[n].default}
 
     def split(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """(the topology's, the scenario's) part of ``values``."""
+        """What the topology, and what ``play``, is called with for ``values``."""
         own = self.own_parameters()
-        return (
-            {k: v for k, v in values.items() if k not in own},
-            {k: v for k, v in values.items() if k in own},
-        )
+        arguments = {name: values[name] for name in own if name in values}
+        for name, kind in get_type_hints(self.play).items():
+            if isinstance(kind, type) and is_dataclass(kind):
+                arguments[name] = kind(
+                    **{field: arguments.pop(field) for field in settable(kind) if field in arguments}
+                )
+        return {k: v for k, v in values.items() if k not in own}, arguments
 
     def needs_for(self, values: Mapping[str, Any]) -> frozenset[str]:
         """The abilities of a kernel that it cannot do without when it is played with these parameters."""
@@ -151,11 +155,29 @@ def settings(pairs: Sequence[str]) -> dict[str, str]:
     return read
 
 
+def settable(kind: type) -> dict[str, inspect.Parameter]:
+    """What can be set of a dataclass: its fields with a plain default."""
+    hints = get_type_hints(kind)
+    return {
+        f.name: inspect.Parameter(
+            f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name]
+        )
+        for f in fields(kind)
+        if f.default is not MISSING
+    }
+
+
 def _signature(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     target: Callable[..., Any] = getattr(function, "build", function)
     hints = get_type_hints(target)
-    parameters = [p for p in inspect.signature(target).parameters.values() if p.name != "self"]
-    return {p.name: p.replace(annotation=hints.get(p.name, str)) for p in parameters}
+    found: dict[str, inspect.Parameter] = {}
+    for parameter in inspect.signature(target).parameters.values():
+        kind = hints.get(parameter.name, str)
+        if isinstance(kind, type) and is_dataclass(kind):
+            found |= settable(kind)
+        elif parameter.name != "self":
+            found[parameter.name] = parameter.replace(annotation=kind)
+    return found
 
 
 def nearest(name: str, known: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """What Mobile IP makes of a move in the middle of a transfer."""
 
 from experiments.playing.lab import Lab, Transport
-from experiments.playing.mobile_ip import Algorithm, CareOf, ReplayProtection, Terms, Wrapping
+from experiments.playing.mobile_ip import Terms
 from experiments.scenario import Seconds, Verdict, scenario
 from topologies import HomeAndVisited
 
@@ -14,21 +14,11 @@ from topologies import HomeAndVisited
     needs=frozenset({"sctp", "ipip", "gre"}),
 )
 def mip_move(
-    lab: Lab,
-    transport: Transport = "tcp",
-    onward: bool = False,
-    gap: Seconds = 0.0,
-    care_of: CareOf = "foreign-agent",
-    lifetime: int = 18000,
-    granted: int = 10800,
-    algorithm: Algorithm = "md5",
-    replay: ReplayProtection = "timestamps",
-    encapsulation: Wrapping = "ipip",
-    reverse: bool = False,
+    lab: Lab, transport: Transport = "tcp", onward: bool = False, gap: Seconds = 0.0, *, terms: Terms
 ) -> None:
     """A session of any transport is carried by Mobile IP through a move, and through another one (onward)."""
     lab.without_asconf()
-    lab.mobile_ip(Terms(care_of, lifetime, granted, algorithm, replay, encapsulation, reverse))
+    lab.mobile_ip(terms)
     session = lab.mobile.connect(lab.correspondent, transport=transport, managed=False)
     lab.at(1.0).start(session.stream(every=0.02))
     lab.at(5.0).move(lab.mobile.nic("wlan0"), to=lab.visited, gap=gap)

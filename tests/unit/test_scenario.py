@@ -3,6 +3,7 @@
 import pytest
 
 from experiments.errors import BadInput
+from experiments.playing.mobile_ip import Terms
 from experiments.scenario import find, scenarios, settings
 
 
@@ -52,3 +53,13 @@ def test_a_malformed_parameter_is_one_sentence(given: dict[str, str], words: str
 def test_a_setting_that_is_no_pair_is_bad_input(pair: str) -> None:
     with pytest.raises(BadInput, match="KEY=VALUE"):
         settings([pair])
+
+
+def test_a_dataclass_among_the_parameters_stands_for_its_fields() -> None:
+    scenario = find("mip-move")
+    assert {"transport", "lifetime", "skew"} <= scenario.own_parameters().keys()
+    assert not {"terms", "changes"} & scenario.own_parameters().keys()
+    values = scenario.complete({"transport": "udp", "lifetime": "60", "reverse": "true"})
+    topology, own = scenario.split(values)
+    assert own == {"transport": "udp", "onward": False, "gap": 0.0, "terms": Terms(lifetime=60, reverse=True)}
+    assert topology.keys() == scenario.topology_parameters().keys()
