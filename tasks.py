@@ -1,13 +1,5 @@
-"""roamlab's tasks, for invoke to find. `./lab --list` shows them, `./lab TASK --help` explains one."""
+"""Where invoke finds roamlab's tasks. `./lab --list` shows them, `./lab TASK --help` explains one."""
 
-from __future__ import annotations
+from commands.collection import TASKS as namespace  # noqa: N811 - invoke's name
 
-from commands.look import decode, diff, report, show
-from commands.machine import check, doctor, kernel, test
-from commands.play import demo, list_, run, shell
-from commands.repeat import bench, prove, replay, sweep
-
-__all__ = [
-    "bench", "check", "decode", "demo", "diff", "doctor", "kernel", "list_",
-    "prove", "replay", "report", "run", "shell", "show", "sweep", "test",
-]  # fmt: skip
+__all__ = ["namespace"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 from invoke import Context
@@ -40,12 +38,8 @@ def decode(_: Context, capture: str, filter: str = "") -> None:
     """Show a capture's SCTP packets: common header, chunks and parameters by name and field."""
     from experiments import decoding
 
-    try:
-        for line in decoding.decode(Path(capture), filter):
-            print(line)
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever read has seen enough; nothing is left to be flushed at the end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for line in decoding.decode(Path(capture), filter):
+        print(line)
 
 
 @command(help={"one": "a run directory", "other": "another"})

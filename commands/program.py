@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from invoke import Collection, Exit, Program
+from invoke import Exit, Program
 from invoke.exceptions import ParseError
 from invoke.parser import Argument, Parser
 
-import tasks
+from commands.collection import TASKS
 from commands.words import prepare, unknown_task, usage
-from experiments.errors import BadInput
+from experiments.errors import BadInput, LabError
 
 _PROJECT: Final = Path(__file__).parent.parent / "pyproject.toml"
 _OF_COMMANDS: Final = frozenset(
@@ -24,7 +27,26 @@ _OF_COMMANDS: Final = frozenset(
 
 def main(words: Sequence[str]) -> None:
     """Run the task that the words name; ends the process with its exit status."""
-    Lab(namespace=Collection.from_module(tasks)).run(["./lab", *words])
+    try:
+        try:
+            Lab(namespace=TASKS).run(["./lab", *words])
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever read has seen enough
+        _forget_output()
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _forget_output()
+        sys.stderr.write(
+            f"lab: {os.strerror(error.errno).lower()} where the output goes; free some or write it elsewhere\n"
+        )
+        sys.exit(LabError.status)
+
+
+def _forget_output() -> None:
+    """Leave nothing to be flushed when the process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Words(Parser):

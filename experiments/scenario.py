@@ -20,6 +20,7 @@ from experiments.errors import BadInput
 Seconds = float
 REWRITING: Final = frozenset({"nft_families", "nfqueue"})
 """What it takes to rewrite outgoing packets."""
+_READABLE: Final = 20  # names in a sentence
 
 
 class Verdict(Enum):
@@ -181,9 +182,11 @@ def _signature(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 
 def nearest(name: str, known: Mapping[str, Any]) -> str:
-    """What follows an unknown name in a sentence: the nearest known one, or all."""
+    """What follows an unknown name in a sentence: the nearest known one, or all unless they are too many to read."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    return f" (did you mean {close[0]!r}?)" if close else f" (known: {', '.join(known) or 'none'})"
+    if close:
+        return f" (did you mean {close[0]!r}?)"
+    return f" (known: {', '.join(known) or 'none'})" if len(known) <= _READABLE else ""
 
 
 def _read(name: str, text: str, parameter: inspect.Parameter) -> Any:

@@ -9,9 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from invoke import Task
 
-import tasks
+from commands.collection import TASKS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -76,9 +75,7 @@ def test_help_of_a_task_is_printed_wherever_it_is_asked_for(words: list[str]) ->
 def test_every_task_is_listed(words: list[str]) -> None:
     result = lab(*words)
     assert result.returncode == 0
-    assert {task.name for task in vars(tasks).values() if isinstance(task, Task)} == set(
-        re.findall(r"^  (\w+)", result.stdout, re.MULTILINE)
-    )
+    assert set(TASKS.task_names) == set(re.findall(r"^  (\w+)", result.stdout, re.MULTILINE))
 
 
 def test_invoke_itself_finds_the_same_tasks() -> None:
@@ -90,6 +87,28 @@ def test_invoke_itself_finds_the_same_tasks() -> None:
         check=True,
     )
     assert listed.stdout.partition("\n\n")[2] == lab("--list").stdout.partition("\n\n")[2]
+
+
+@pytest.mark.parametrize("words", ["list", "--list", "decode tests/captures/linux-asconf.pcapng"])
+def test_output_that_finds_no_space_is_one_sentence(words: str) -> None:
+    full = subprocess.run(
+        f"{sys.executable} -m commands {words} >/dev/full",
+        shell=True,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert one_sentence(full).startswith("lab: no space left on device")
+    assert full.returncode == 3
+
+
+def test_a_reader_that_has_seen_enough_ends_a_task_in_silence() -> None:
+    ended = subprocess.run(
+        f"{sys.executable} -m commands decode tests/captures/linux-asconf.pcapng | head -1",
+        shell=True, cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert ended.stderr == ""
+    assert ended.stdout.startswith("packet")
 
 
 def test_bad_input_leaves_json_output_empty() -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from invoke import Collection
 from invoke.exceptions import ParseError
 from invoke.parser import ParserContext
 
-import tasks
+from commands.collection import TASKS
 from commands.words import prepare
 
 
 @pytest.fixture(scope="module")
 def known() -> dict[str, ParserContext]:
-    return {context.name: context for context in Collection.from_module(tasks).to_contexts()}
+    return {context.name: context for context in TASKS.to_contexts()}
 
 
 @pytest.mark.parametrize(
