@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from experiments.playing.request_acts import Anywhere
 
 if TYPE_CHECKING:  # a run without Mobile IP has no use for it, and imports are a quarter of a short run
     from experiments.playing.mobile_ip import Agent
-
-
-@dataclass(frozen=True, slots=True)
-class _Host:
-    """A host as the target of a stimulus: no NIC of it in particular."""
-
-    node: str
-    name: str = ""
 
 
 class MobileIpActs:
@@ -29,7 +22,7 @@ class MobileIpActs:
         lab = self.lab
 
         def die() -> None:
-            lab.stimulus("crash", self.time_s, _Host(agent.name))
+            lab.stimulus("crash", self.time_s, Anywhere(agent.name))
             lab.agents.kill(agent.name)
 
         lab.timeline.at(self.time_s, die)
@@ -42,7 +35,7 @@ class MobileIpActs:
         lab, site = self.lab, self.lab.site
 
         def die() -> None:
-            lab.stimulus("fail", self.time_s, _Host(agent.name), back_s=back)
+            lab.stimulus("fail", self.time_s, Anywhere(agent.name), back_s=back)
             lab.agents.kill(agent.name)
             site.cut(agent.name)
 

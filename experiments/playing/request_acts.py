@@ -42,7 +42,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class _Anywhere:
+class Anywhere:
     """A node without a NIC in particular, as a stimulus has it."""
 
     node: str
@@ -68,7 +68,7 @@ class RequestActs:
         plain = [request.plain(number) for number, request in enumerate(wanted)]
 
         def act() -> None:
-            lab.stimulus("ask", self.time_s, _Anywhere(mobile.name), requests=plain)
+            lab.stimulus("ask", self.time_s, Anywhere(mobile.name), requests=plain)
             lab.agents.command(mobile.name, "ask", requests=plain)
 
         lab.timeline.at(self.time_s, act)

@@ -18,8 +18,8 @@ nodes); randomness is a `random.Random`. A shell is a loop around five verbs:
     handle_timer(now)                                it is time; calling early or late is harmless
     next_action(), next_event()                      drain both after every call, until None
 
-A mobile node is also told of `link_up`, `link_down`, `care_of_acquired` and `care_of_lost`; a foreign agent of
-`unreachable`. `link` arguments are link-layer (MAC) addresses, as a packet socket gives them.
+A mobile node is also told of `link_up`, `link_down` and `care_of_acquired`; a foreign agent of `unreachable`. `link`
+arguments are link-layer (MAC) addresses, as a packet socket gives them.
 
 Actions (actions.py) are the whole vocabulary; each is safe to repeat. On Linux:
 

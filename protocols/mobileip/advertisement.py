@@ -16,7 +16,6 @@ from protocols.mobileip.extensions import Extension, split_extensions
 ALL_HOSTS = IPv4Address("224.0.0.1")
 ALL_ROUTERS = IPv4Address("224.0.0.2")
 CODE_ROUTES_COMMON_TRAFFIC = 0
-CODE_MOBILE_NODES_ONLY = 16
 
 PADDING = 0
 MOBILITY_AGENT = 16

@@ -116,11 +116,6 @@ class MobileNode(Outbox):
         self._co_located[interface] = Candidate(attachment, now, None)
         self._move(now)
 
-    def care_of_lost(self, interface: str, now: int) -> None:
-        """That address is no longer ours."""
-        self._co_located.pop(interface, None)
-        self._move(now)
-
     def receive_icmp(
         self, data: bytes, source: IPv4Address, now: int, *, interface: str, link: bytes = b""
     ) -> None:

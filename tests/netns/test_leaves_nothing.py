@@ -8,6 +8,7 @@ from pathlib import Path
 
 from protocols.pcapng import read
 from tests.netns.conftest import until
+from tests.processes import alive, gone
 
 BUILDER = """
 import os, socket, sys, time
@@ -35,14 +36,6 @@ def namespaces_in_use():
     return found
 
 
-def alive(pid):
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
-
-
 def test_killed_builder_leaves_no_process_and_no_namespace_and_a_whole_capture(tmp_path):
     file = tmp_path / "c.pcapng"
     links = Path("/proc/net/dev").read_text().count(":")
@@ -53,7 +46,7 @@ def test_killed_builder_leaves_no_process_and_no_namespace_and_a_whole_capture(t
     assert all(alive(pid) for pid in pids)
     os.kill(builder.pid, signal.SIGKILL)
     builder.communicate()
-    assert until(lambda: not any(alive(pid) for pid in pids), 5), [pid for pid in pids if alive(pid)]
+    assert gone(pids), [pid for pid in pids if alive(pid)]
     assert until(lambda: not spaces & namespaces_in_use(), 5)
     assert Path("/proc/net/dev").read_text().count(":") == links
     trace = read(file)

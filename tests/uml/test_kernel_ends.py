@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from kernels.choose import select
 from kernels.job import Job, Kernel, Outcome
 from kernels.spin import SpinWatch, guest_process
 from kernels.supervise import Launch, supervise
+from tests.processes import descendants, gone
 
 pytestmark = pytest.mark.skipif(shutil.which("linux.uml") is None, reason="needs Debian's user-mode-linux")
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -64,30 +64,6 @@ def waiting(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[subproce
     yield process
     process.kill()
     process.communicate()
-
-
-def descendants(pid: int) -> set[int]:
-    found: set[int] = set()
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in map(int, (task / "children").read_text().split()):
-            found |= {child} | descendants(child)
-    return found
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
-def gone(pids: set[int], within_s: float = 5.0) -> bool:
-    deadline = time.monotonic() + within_s
-    while any(alive(pid) for pid in pids):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def own_files(tmp_path: Path) -> Path:

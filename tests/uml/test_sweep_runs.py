@@ -18,6 +18,7 @@ from experiments.repeating.sweep import Grid, Row, Sweep
 from experiments.repeating.workers import processes
 from experiments.scenario import find
 from kernels.choose import lab_kernels, select
+from tests.processes import descendants, gone
 
 pytestmark = pytest.mark.skipif(
     not any(not kernel.metadata.variant for kernel in lab_kernels()),
@@ -49,35 +50,13 @@ def wait_for_a_cell(out: Path) -> None:
     assert cells(out)
 
 
-def descendants(pid: int) -> set[int]:
-    found: set[int] = set()
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, task.read_text().split()):
-            found |= {child} | descendants(child)
-    return found
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
-def all_gone(pids: set[int], within_s: float = 10.0) -> bool:
-    deadline = time.monotonic() + within_s
-    while any(map(alive, pids)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return not any(map(alive, pids))
-
-
 def test_a_killed_sweep_leaves_whole_cells_and_no_process_and_goes_on_where_it_ended(tmp_path: Path) -> None:
     first = start(tmp_path, "--jobs", "2")
     wait_for_a_cell(tmp_path)
     children = descendants(first.pid)
     os.kill(first.pid, signal.SIGKILL)
     first.communicate()
-    assert all_gone(children)
+    assert gone(children)
     kept = {path: path.read_bytes() for path in cells(tmp_path)}
     assert all(json.loads(content)["verdict"] == "survived" for content in kept.values())
     assert not (tmp_path / "results.parquet").exists()
@@ -107,7 +86,7 @@ def test_ctrl_c_ends_a_sweep_and_keeps_what_was_finished(tmp_path: Path) -> None
     _, errors = sweep.communicate(timeout=60)
     assert sweep.returncode == 130, errors
     assert "interrupted" in errors
-    assert all_gone(children)
+    assert gone(children)
     assert cells(tmp_path)
 
 

@@ -6,10 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from experiments.repeating.load import busy
+from tests.processes import alive, gone
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 KEEPS_BUSY = (
@@ -17,24 +17,10 @@ KEEPS_BUSY = (
 )
 
 
-def running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
-def gone(pids: list[int], within_s: float = 10.0) -> bool:
-    deadline = time.monotonic() + within_s
-    while any(map(running, pids)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return not any(map(running, pids))
-
-
 def test_loops_run_within_the_block_and_not_after_it() -> None:
     with busy(2) as pids:
-        assert all(map(running, pids))
-    assert not any(map(running, pids))
+        assert all(map(alive, pids))
+    assert not any(map(alive, pids))
 
 
 def test_loops_end_when_what_started_them_is_killed() -> None:
