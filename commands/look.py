@@ -11,7 +11,7 @@ from commands.command import command
 
 @command(
     help={
-        "run": "a run directory, or a file in it",
+        "run": "a run directory, or one of several: the latest",
         "follow": "say what happens while the run goes on, first",
     }
 )
@@ -30,7 +30,7 @@ def show(_: Context, run: str, follow: bool = False) -> None:
 
 @command(
     help={
-        "capture": "a pcapng or pcap file, ours or not",
+        "capture": "a pcapng or pcap file, ours or not, or a run directory",
         "filter": "words that must all fit a packet: asconf set-primary address=192.0.2.10 !heartbeat node=mn",
     }
 )

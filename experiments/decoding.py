@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from experiments.errors import BadInput
+from experiments.run_directory import CAPTURE, RunDirectory
 from protocols import trace
 from protocols.errors import DecodeError
 from protocols.pcapng import Direction
@@ -65,8 +66,10 @@ class Filter:
 
 
 def decode(capture: Path, expression: str = "") -> Iterator[str]:
-    """The lines for a capture's SCTP packets. Raises BadInput for a file that is none, or a filter that is none."""
+    """The lines for the SCTP packets of a capture or a run's. Raises BadInput for what is neither, or a filter that is none."""
     chosen = Filter.parse(expression)
+    if capture.is_dir():
+        capture = RunDirectory.open(capture).path / CAPTURE
     try:
         captured = trace.load(capture)
     except OSError as error:

@@ -58,8 +58,14 @@ class RunDirectory:
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:
-        """An existing run; a file in it may be named too. Raises BadInput when it is none."""
+        """An existing run, by its directory, a file in it, or a directory of runs, of which the latest is meant.
+
+        Raises BadInput when there is none.
+        """
         directory = path if path.is_dir() else path.parent
+        if path.is_dir() and not (path / PLAN).is_file():
+            plans = sorted(path.glob(f"*/{PLAN}"), key=lambda plan: plan.stat().st_mtime_ns)
+            directory = plans[-1].parent if plans else path
         if not (directory / PLAN).is_file():
             raise BadInput(
                 f"{path} is no run directory (it has no {PLAN}); `./lab run` makes them under runs/"

@@ -123,3 +123,22 @@ def test_a_batch_is_appended_even_when_it_is_left_by_an_error(run: RunDirectory)
         die()
     log.close()
     assert [event["kind"] for event in run.events()] == ["run.start", "agent.died"]
+
+
+def test_of_a_directory_of_runs_the_latest_is_opened(tmp_path: Path) -> None:
+    for number, time_ns in (("1", 3), ("2", 9), ("10", 5)):
+        made = RunDirectory(tmp_path / "fig09" / number)
+        made.path.mkdir(parents=True)
+        made.write(PLAN, {})
+        os.utime(made.path / PLAN, ns=(time_ns, time_ns))
+    assert RunDirectory.open(tmp_path / "fig09").path == tmp_path / "fig09" / "2"
+    assert RunDirectory.open(tmp_path / "fig09" / "1" / PLAN).path == tmp_path / "fig09" / "1"
+    with pytest.raises(BadInput, match="no run directory"):
+        RunDirectory.open(tmp_path)
+
+
+def test_a_run_is_held_while_somebody_plays_it(run: RunDirectory) -> None:
+    assert not run.is_held()
+    with run.held():
+        assert run.is_held()
+    assert not run.is_held()
