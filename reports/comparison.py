@@ -8,7 +8,7 @@ from rich.text import Text
 
 from experiments.repeating.compare import ChainLine, Comparison, Difference
 from experiments.repeating.prove import Proof, Replay
-from reports.terminal import console
+from reports.terminal import console, say
 
 _SHORT = 12  # of a hash
 
@@ -19,7 +19,7 @@ def show_proof(proof: Proof) -> None:
     under = f" beside {proof.loops} busy loops" if proof.loops else ""
     if proof.comparison is None or proof.other is None:
         out.print(f"{proof.scenario}: {proof.times} of {proof.times} runs identical to the last bit{under}")
-        out.print(Text(f"one of them: {proof.first.path}", "dim"))
+        out.print(Text(f"one of them: {proof.first.path}", "dim"), soft_wrap=True)
         return
     out.print(f"{proof.scenario}: run {proof.times} differs from the first{under}", style="red")
     show_comparison(proof.comparison, str(proof.first.path), str(proof.other.path))
@@ -36,13 +36,13 @@ def show_replay(replay: Replay, old: str) -> None:
         show_comparison(replay.comparison, old, replay.result.run_dir)
     elif replay.conditions:
         _table(out, "not the same as then", [Difference(*parts) for parts in replay.conditions])
-    out.print(Text(f"run directory: {replay.result.run_dir}", "dim"))
+    out.print(Text(f"run directory: {replay.result.run_dir}", "dim"), soft_wrap=True)
 
 
 def show_comparison(comparison: Comparison, a: str, b: str) -> None:
     """Where two runs part: conditions, first differing event, measurements, causal chains."""
     out = console()
-    out.print(Text(f"a  {a}\nb  {b}", "dim"))
+    out.print(Text(f"a  {a}\nb  {b}", "dim"), soft_wrap=True)
     if comparison.identical:
         out.print("identical to the last bit: events, capture and verdict")
     _table(out, "runs", [_shortened(difference) for difference in comparison.conditions])
@@ -62,8 +62,8 @@ def show_comparison(comparison: Comparison, a: str, b: str) -> None:
 
 def _pair(out: Console, heading: str, difference: Difference) -> None:
     out.print(f"\n{heading}", style="bold")
-    out.print(f"  a  {difference.a}", markup=False)
-    out.print(f"  b  {difference.b}", markup=False)
+    say(out, f"  a  {difference.a}", 5)
+    say(out, f"  b  {difference.b}", 5)
 
 
 def _table(out: Console, heading: str, differences: list[Difference]) -> None:
@@ -88,4 +88,4 @@ def _chain_line(out: Console, line: ChainLine) -> None:
         0 if all(sides) else 1 if sides[0] else 2
     ]
     text = f"{mark} {sides[0]:>11} {sides[1]:>11}  {line.node:<5} {line.step:<20} {line.text}"
-    out.print(Text(text, style, no_wrap=True, overflow="ellipsis"))
+    say(out, text, 28, style)

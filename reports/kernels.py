@@ -23,9 +23,10 @@ def show_kernels(kernels: Sequence[BuiltKernel], variants: Iterable[str], direct
     if not kernels:
         out.print("no lab kernel was built yet; `./lab kernel` builds one")
     else:
-        table = Table(
-            "kernel", "variant", "mode", "source", box=None, padding=(0, 2, 0, 0), header_style="bold"
-        )
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+        table.add_column("kernel", no_wrap=True)
+        table.add_column("mode")
+        table.add_column("source")
         for heading in ("built in", "MiB", "sha256", ""):
             table.add_column(heading, justify="right" if heading else "left")
         for kernel in kernels:
@@ -34,7 +35,6 @@ def show_kernels(kernels: Sequence[BuiltKernel], variants: Iterable[str], direct
             size = f"{kernel.path.stat().st_size / _MIB:.0f}" if kernel.path.is_file() else "-"
             table.add_row(
                 kernel.name,
-                known.variant or "none",
                 "seccomp" if boot.seccomp(known.version) else "ptrace",
                 known.source,
                 f"{known.build_s:.0f} s",
@@ -43,7 +43,7 @@ def show_kernels(kernels: Sequence[BuiltKernel], variants: Iterable[str], direct
                 state,
             )
         out.print(table)
-    out.print(Text(f"variants: {', '.join(variants) or 'none'}   cache: {directory}", "dim"))
+    out.print(Text(f"variants: {', '.join(variants) or 'none'}   cache: {directory}", "dim"), soft_wrap=True)
 
 
 class BuildProgress(Bars):

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.repeating.sweep import Row, medians
-from reports.terminal import console, verdict_text
+from reports.terminal import WIDE, console, verdict_text
 
 _SHOWN: Final = 12  # combinations in the live table
 _QUIET_S: Final = 2.0
@@ -62,8 +62,8 @@ class SweepProgress:
         if group not in self._recent:
             self._recent.append(group)
         if self._live:
-            rows = [row for shown in sorted(self._recent, key=str) for row in self._groups[shown]]
-            self._live.update(Group(median_table(rows, self._swept), self._bar))
+            rows = [row for shown in sorted(self._recent) for row in self._groups[shown]]
+            self._live.update(Group(median_table(rows, self._swept, self._console.width), self._bar))
         elif time.monotonic() - self._said > _QUIET_S:
             self._said = time.monotonic()
             self._console.print(f"{self._name}: {self._done} of {self._total} cells", markup=False)
@@ -72,18 +72,19 @@ class SweepProgress:
 def show_sweep(rows: Sequence[Row], swept: Sequence[str], path: str) -> None:
     """The table of medians, and where the rows are."""
     out = console()
-    out.print(median_table(rows, swept))
-    out.print(Text(f"{len(rows)} rows: {path}", "dim"))
+    out.print(median_table(rows, swept, out.width))
+    out.print(Text(f"{len(rows)} rows: {path}", "dim"), soft_wrap=True)
 
 
-def median_table(rows: Sequence[Row], swept: Sequence[str]) -> Table:
-    """A line for each combination of the swept parameters; outages and bounds are medians over the seeds."""
-    made = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+def median_table(rows: Sequence[Row], swept: Sequence[str], width: int = WIDE) -> Table:
+    """A line for each combination of the swept parameters; outages and bounds are medians over the seeds, as up/down."""
+    wide = width >= WIDE
+    made = Table(box=None, padding=(0, 2 if wide else 1, 0, 0), header_style="bold")
     for name in swept:
         made.add_column(name, justify="right")
-    made.add_column("verdict")
-    for heading in ("runs", "as expected", "outage s, up/down", "lower bound s", "lost"):
-        made.add_column(heading, justify="right")
+    made.add_column("verdict", no_wrap=True)
+    for heading in ("runs", "as expected", "outage s", "lost", *(["bound s"] if wide else [])):
+        made.add_column(heading, justify="right", no_wrap=heading != "as expected")
     by_group = _verdicts(rows, swept)
     for line in medians(rows, swept):
         made.add_row(
@@ -92,8 +93,8 @@ def median_table(rows: Sequence[Row], swept: Sequence[str]) -> Table:
             str(line["runs"]),
             str(line["as_expected"]),
             _both(line, "outage_{}_s", 3),
-            _both(line, "lower_bound_{}_s", 3),
             _both(line, "lost_{}", 0),
+            *([_both(line, "lower_bound_{}_s", 3)] if wide else []),
         )
     return made
 
@@ -111,4 +112,4 @@ def _verdicts(rows: Sequence[Row], swept: Sequence[str]) -> dict[tuple[Any, ...]
 
 def _both(line: Mapping[str, Any], name: str, digits: int) -> str:
     values = (line[name.format(direction)] for direction in ("up", "down"))
-    return " / ".join("-" if value is None else f"{value:.{digits}f}" for value in values)
+    return "/".join("-" if value is None else f"{value:.{digits}f}" for value in values)

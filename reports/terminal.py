@@ -6,12 +6,15 @@ NO_COLOR is honoured (rich does both).
 
 from __future__ import annotations
 
+import os
+import re
+import textwrap
 import time
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import IO, Final, Self, TextIO, cast
 
 from rich.console import Console
 from rich.progress import (
@@ -28,7 +31,7 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.errors import LabError
-from experiments.result import Both, Count, Result
+from experiments.result import Both, Count, Judgement, Result
 from experiments.run_directory import CONSOLE, MANIFEST, VERDICT, RunDirectory
 from experiments.scenario import Scenario
 from reports.page import REPORT
@@ -38,14 +41,38 @@ _STYLES: Final = {"survived": "green", "broke": "red", "unsupported": "yellow", 
 _TAIL: Final = 8
 _PAGES: Final = 3  # more are counted, not listed
 _QUIET_S: Final = 2.0  # progress is for what takes longer than this
+WIDE: Final = 80  # the columns that tables of figures need
+_FIVE_COLUMNS: Final = 110  # the same for the table of scenarios
+_COLUMNS: Final = ("expected", "verdict", "outage s", "lost", "dup.", "bound s", "ratio")
+_WORDS: Final = ("expected", "verdict")
+_KEPT: Final = ("verdict", "outage s", "lost")
 
 
 def console(*, stderr: bool = False) -> Console:
     """The console for results, or the one for progress. Off a terminal lines are as long as they need to be."""
     made = Console(stderr=stderr, highlight=False)
     if not made.is_terminal:
-        made = Console(stderr=stderr, highlight=False, width=200)
+        made = Console(file=cast("IO[str]", _Trimmed(cast("TextIO", made.file))), highlight=False, width=200)
     return made
+
+
+class _Trimmed:
+    """A stream without the spaces with which tables fill up their lines."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.encoding = stream.encoding
+        self.flush, self.isatty, self.fileno = stream.flush, stream.isatty, stream.fileno
+
+    def write(self, text: str) -> int:
+        return self._stream.write(re.sub(" +(?=\n)", "", text))
+
+
+def say(out: Console, line: str, indent: int, style: str = "") -> None:
+    """Print a line; what of it is too long for a terminal stands below, behind ``indent`` spaces."""
+    if out.is_terminal:
+        line = textwrap.fill(line, out.width, subsequent_indent=" " * indent, break_on_hyphens=False)
+    out.print(line, style=style, markup=False, soft_wrap=True)
 
 
 class Bars:
@@ -127,23 +154,29 @@ class Tally(Bars):
 
 
 def show_scenarios(scenarios: Mapping[str, Scenario]) -> None:
-    """A table of all scenarios."""
+    """A table of all scenarios; on a narrow terminal, a paragraph for each."""
+    out = console()
     table = Table(
         "scenario", "figure", "expected", "what happens", "parameters", box=None, padding=(0, 2, 0, 0)
     )
     for scenario in scenarios.values():
         settings = " ".join(f"{p.name}={p.default}" for p in scenario.own_parameters().values())
-        table.add_row(
-            scenario.name,
-            scenario.figure,
-            verdict_text(scenario.expect.value),
-            scenario.summary,
-            Text(settings, "dim"),
-        )
-    out = console()
-    out.print(table)
+        expected = verdict_text(scenario.expect.value)
+        if out.width < _FIVE_COLUMNS:
+            out.print(Text.assemble((scenario.name, "bold"), f" ({_figure(scenario.figure)}): ", expected))
+            say(out, f"    {scenario.summary}", 4)
+            if settings:
+                say(out, f"    {settings}", 4, "dim")
+        else:
+            table.add_row(scenario.name, scenario.figure, expected, scenario.summary, Text(settings, "dim"))
+    if table.row_count:
+        out.print(table)
     topology = {name: "" for s in scenarios.values() for name in s.topology_parameters()}
-    out.print(Text("every scenario also takes its topology's: " + " ".join(topology), "dim"))
+    say(out, "every scenario also takes its topology's: " + " ".join(topology), 4, "dim")
+
+
+def _figure(figure: str) -> str:
+    return "no figure" if figure == "none" else figure
 
 
 def show_result(result: Result) -> None:
@@ -152,22 +185,22 @@ def show_result(result: Result) -> None:
     out.print(
         Text.assemble(
             (judgement.scenario, "bold"),
-            f" ({judgement.figure}): ",
+            f" ({_figure(judgement.figure)}): ",
             verdict_text(judgement.verdict),
             "" if judgement.verdict == judgement.expected else f", expected {judgement.expected}",
         )
     )
     for reason in judgement.reasons:
-        out.print(f"  {reason}", markup=False)
+        say(out, f"  {reason}", 2)
     if result.status == LabError.status:
         show_console_tail(RunDirectory(Path(result.run_dir)))
     if judgement.chain:
         out.print()
         for link in judgement.chain:
-            out.print(f"  {link.t:10.6f} s  {link.node:<6} {link.step:<22} {link.text}", markup=False)
+            say(out, f"  {link.t:10.6f} s  {link.node:<6} {link.step:<22} {link.text}", 23)
         out.print()
-    out.print(table([result]))
-    out.print(Text(f"run directory: {result.run_dir}", "dim"))
+    out.print(table([result], out.width))
+    out.print(Text(f"run directory: {result.run_dir}", "dim"), soft_wrap=True)
 
 
 def show_pages(pages: Sequence[Path]) -> None:
@@ -175,7 +208,9 @@ def show_pages(pages: Sequence[Path]) -> None:
     reports = [page for page in pages if page.name == REPORT]
     lines = [f"report: {page}" for page in reports]
     if len(reports) > _PAGES:
-        lines = [f"{len(reports)} reports, {REPORT} in each run directory, from {reports[0].parent}"]
+        lines = [
+            f"{len(reports)} reports: {REPORT} in each run directory below {os.path.commonpath(reports)}"
+        ]
     for directory, found in groupby(
         (page for page in pages if page.name != REPORT), lambda page: page.parent
     ):
@@ -203,37 +238,45 @@ def show_console_tail(run: RunDirectory) -> None:
 def show_table(results: Sequence[Result]) -> None:
     """The table that a demonstration ends with."""
     out = console()
-    out.print(table(results))
+    out.print(table(results, out.width))
     for result in results:
         if result.judgement.verdict != result.judgement.expected:
             out.print(
                 f"\n{result.judgement.scenario}{_settings(result.parameters)}: {result.run_dir}", markup=False
             )
             for reason in result.judgement.reasons:
-                out.print(f"  {reason}", markup=False)
+                say(out, f"  {reason}", 2)
 
 
-def table(results: Sequence[Result]) -> Table:
-    """Scenario, expected, verdict and figures, a line a run; every pair of figures is up/down. Fits 80 columns."""
+def table(results: Sequence[Result], width: int = WIDE) -> Table:
+    """Scenario, expected, verdict and figures, a line a run; every pair of figures is up/down.
+
+    Fits ``WIDE`` columns; where there are fewer, what was expected and how well it could have been is left out.
+    """
     made = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
-    for heading in ("scenario", "expected", "verdict"):
-        made.add_column(heading)
-    for heading in ("outage s", "lost", "dup.", "bound s", "ratio"):
-        made.add_column(heading, justify="right", no_wrap=True)
+    made.add_column("scenario")
+    kept = [column for column in _COLUMNS if width >= WIDE or column in _KEPT]
+    for heading in kept:
+        made.add_column(heading, justify="left" if heading in _WORDS else "right", no_wrap=True)
     for result in results:
         judgement = result.judgement
-        as_expected = judgement.verdict == judgement.expected
-        made.add_row(
-            judgement.scenario + _settings(result.parameters),
-            judgement.expected,
-            verdict_text(judgement.verdict) if as_expected else Text(f"{judgement.verdict} (!)", "bold red"),
-            _seconds(judgement.outage_s),
-            _count(judgement.lost),
-            _count(judgement.duplicated),
-            _seconds(judgement.lower_bound_s),
-            _ratio(judgement.outage_s, judgement.lower_bound_s),
-        )
+        cells = dict(zip(_COLUMNS, _cells(judgement), strict=True))
+        made.add_row(judgement.scenario + _settings(result.parameters), *(cells[heading] for heading in kept))
     return made
+
+
+def _cells(judgement: Judgement) -> tuple[str | Text, ...]:
+    """What stands in ``_COLUMNS``."""
+    as_expected = judgement.verdict == judgement.expected
+    return (
+        judgement.expected,
+        verdict_text(judgement.verdict) if as_expected else Text(f"{judgement.verdict} (!)", "bold red"),
+        _seconds(judgement.outage_s),
+        _count(judgement.lost),
+        _count(judgement.duplicated),
+        _seconds(judgement.lower_bound_s),
+        _ratio(judgement.outage_s, judgement.lower_bound_s),
+    )
 
 
 def show_run(run: RunDirectory) -> None:
@@ -243,12 +286,18 @@ def show_run(run: RunDirectory) -> None:
         out.print(line)
     out.print()
     if not (run.path / VERDICT).exists():
-        out.print("there is no verdict: the run is still going on, or it was killed", style="yellow")
+        held = run.is_held()
+        why = (
+            "there is no verdict yet: the run goes on"
+            if held
+            else "there is no verdict: the run was ended before it"
+        )
+        out.print(why, style="yellow")
         return
     verdict, manifest = run.read(VERDICT), run.read(MANIFEST)
     out.print(Text.assemble((verdict["scenario"], "bold"), ": ", verdict_text(verdict["verdict"])))
     for reason in verdict["reasons"]:
-        out.print(f"  {reason}", markup=False)
+        say(out, f"  {reason}", 2)
     out.print(Text(f"again: {manifest['replay']}", "dim"), soft_wrap=True)
 
 
