@@ -23,6 +23,7 @@ from protocols.sctp.describe import describe
 from protocols.trace import SctpPacket, Sighting
 
 _NOTHING: Final = "(nothing more)"
+_TIMED: Final = ("data.", "path.state")  # beginnings of the kinds that follow from times
 # Numbers drawn from the random source: in two seeds or kernels they differ without meaning anything.
 _DRAWN: Final = re.compile(r"\b(serial|correlation)=\d+|\btags [0-9a-f]{8} and [0-9a-f]{8}")
 
@@ -124,8 +125,8 @@ def _first_event(a: RunDirectory, b: RunDirectory) -> Difference:
 def _first_happening(a: RunDirectory, b: RunDirectory) -> Difference | None:
     """The first event that differs in more than times; per node, since times decide how nodes' events interleave.
 
-    Messages are left out: which of them are under way when something happens follows from times too, and the measurements
-    count them.
+    Messages and samples of paths are left out: which of them there are when something happens follows from times too, and the
+    measurements count the messages.
     """
     streams = _by_node(a), _by_node(b)
     found: list[tuple[int, Difference]] = []
@@ -141,7 +142,7 @@ def _first_happening(a: RunDirectory, b: RunDirectory) -> Difference | None:
 def _by_node(run: RunDirectory) -> dict[str, list[dict[str, Any]]]:
     streams: dict[str, list[dict[str, Any]]] = {}
     for event in run.events():
-        if not event["kind"].startswith("data."):
+        if not event["kind"].startswith(_TIMED):
             streams.setdefault(event["node"], []).append(event)
     return streams
 

@@ -83,10 +83,11 @@ def test_what_happened_at_another_time_is_no_other_happening(runs: Runs) -> None
     assert compared.happened is None
 
 
-def test_what_happened_is_compared_node_by_node_and_without_messages(runs: Runs) -> None:
+def test_what_happened_is_compared_node_by_node_and_without_messages_and_samples(runs: Runs) -> None:
     message = {"t": 1, "node": "mn", "kind": "data.sent", "seq": 1}
     other_node = {"t": 2, "node": "cn", "kind": "listening"}
-    a = runs.make([START, message, other_node, REFUSED])
+    sample = {"t": 1, "node": "mn", "kind": "path.state", "cwnd": 4380}
+    a = runs.make([START, message, sample, other_node, REFUSED])
     b = runs.make([START, ACCEPTED, other_node])
     compared = compare(a, b)
     assert compared.happened is not None
