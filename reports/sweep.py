@@ -27,6 +27,7 @@ RESULTS: Final = "results.parquet"
 _WORLD: Final = ("kernel", "variant")
 _LEFT, _TOP, _WIDTH, _HEIGHT = 70.0, 20.0, 640.0, 240.0
 _SERIES: Final = 4  # lines of a chart that can be told apart without colour
+_NAME: Final = 15  # from one line's name to the next
 
 Row = Mapping[str, Any]
 
@@ -222,6 +223,7 @@ def _chart(rows: Sequence[Row], parameter: str, other: str, direction: str) -> M
         for x in sorted(set(places))
     ]
     parts.append(svg.text(_LEFT + _WIDTH / 2, _TOP + _HEIGHT + 38, parameter, text_anchor="middle"))
+    names: list[tuple[float, float, str]] = []
     for number, value in enumerate(lines[:_SERIES]):
         series = of[value]
         found = [at(x, y) for x, y in _medians(series, parameter, outages)]
@@ -230,7 +232,11 @@ def _chart(rows: Sequence[Row], parameter: str, other: str, direction: str) -> M
         low = [at(x, min(y, highest)) for x, y in _medians(series, parameter, bounds)]
         parts += [svg.line(*a, *b, class_="bound") for a, b in pairwise(low)]
         if found and other:
-            parts.append(svg.text(found[-1][0] + 9, found[-1][1] + 4, f"{other}={value}", class_="name"))
+            names.append((found[-1][1] + 4, found[-1][0] + 9, f"{other}={value}"))
+    free = 0.0
+    for y, x, name in sorted(names):  # lines that end close together are named below each other
+        free = max(y, free) + _NAME
+        parts.append(svg.text(x, free - _NAME, name, class_="name"))
     if len(lines) > _SERIES:
         left_out = f"{len(lines) - _SERIES} more values of {other} are in the map only"
         parts.append(svg.text(_LEFT, _TOP + _HEIGHT + 38, left_out))

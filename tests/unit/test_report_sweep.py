@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,14 @@ def test_the_page_has_maps_and_curves(tmp_path: Path) -> None:
     text = sweep.write(directory, directory / "sweep.html").read_text()
     assert "2 of 3 survived" in text
     assert text.count('class="curves"') == 4
+
+
+def test_curves_that_end_close_together_are_named_below_each_other() -> None:
+    close = [{**row, "outage_up_s": row["gap"] + 1 + row["core_delay_ms"] / 1e5} for row in rows()]
+    picture = sweep.curves(close)[0].picture
+    heights = [float(y) for y in re.findall(r'<text [^>]*y="([0-9.]+)"[^>]*class="name"', picture)]
+    assert len(heights) == 2
+    assert abs(heights[0] - heights[1]) >= 12  # the height of the letters
 
 
 def test_a_sweep_of_one_setting_has_a_map_of_one_cell(tmp_path: Path) -> None:
