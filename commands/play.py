@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as jsonlib
-import sys
 from pathlib import Path
 
 from invoke import Context
@@ -53,11 +52,14 @@ def run(
             runs=Path(runs),
             on_line=lambda line: progress.line(chosen.name, line),
         )
-    pages = Outputs(report, junit, ktap, summary).write([result])
     if json:
-        sys.stdout.write(jsonlib.dumps(result.as_dict()) + "\n")
+        print(jsonlib.dumps(result.as_dict()), flush=True)
     elif not ktap:
         terminal.show_result(result)
+    pages = Outputs(report, junit, ktap, summary).write(
+        [result]
+    )  # a long run's page takes a second: the verdict first
+    if not json and not ktap:
         terminal.show_pages(pages)
     return result.status
 
@@ -84,10 +86,11 @@ def demo(
         results = demonstration.play(
             machine, seed=seed, runs=Path(runs), on_line=progress.line, on_result=progress.done
         )
+    if not ktap:
+        terminal.show_table(results)
     pages = Outputs(report, junit, ktap, summary).write(results)
     if ktap:
         return max(result.status for result in results)
-    terminal.show_table(results)
     terminal.show_pages(pages)
     if not machine.virtual_time:
         terminal.note(

@@ -6,6 +6,7 @@ Wall times are measured from outside a guest: its own clock is virtual, or as sl
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -29,6 +30,7 @@ from network.bench import build_time
 
 HOSTS: Final = (10, 100)
 _BUILD_NEEDS: Final = frozenset({"bridge", "netns", "packet", "veth"})
+_LAB: Final = Path(__file__).parents[2] / "lab"
 _LONG: Final = {"length": "60"}
 _CELLS_A_CORE: Final = 4
 OnStep = Callable[[str], None]
@@ -58,7 +60,8 @@ def measure(kernel: Kernel, on_step: OnStep) -> list[Figure]:
                 figures += _build("uml", _build_in_guest(kernel, hosts, runs))
         on_step("fig09, step by step")
         figures += run_by_step("fig09", {}, kernel, runs)
-        figures += run_by_step("fig09", _LONG, kernel, runs, total_target=2.5)
+        figures += run_by_step("fig09", _LONG, kernel, runs)
+        figures += whole_command("fig09", _LONG, kernel, runs)
         on_step("cells of a sweep")
         figures += _cells(kernel, runs)
         on_step("the demonstration")
@@ -142,15 +145,8 @@ class Watch:
             self.peak_mib = max(self.peak_mib, _resident_mib(guest))
 
 
-def run_by_step(
-    scenario: str,
-    settings: Mapping[str, str],
-    kernel: Kernel,
-    runs: Path,
-    *,
-    total_target: float | None = None,
-) -> list[Figure]:
-    """One run of a scenario: wall time by step, CPU time, memory, and how fast virtual time went."""
+def run_by_step(scenario: str, settings: Mapping[str, str], kernel: Kernel, runs: Path) -> list[Figure]:
+    """One run of a scenario, with our Python warm: wall time by step, CPU time, memory, and how fast virtual time went."""
     chosen = find(scenario)
     watch = Watch(time.perf_counter(), [("boot", 0.0)])
     result = orchestrator.run(
@@ -163,12 +159,31 @@ def run_by_step(
     capture = (Path(result.run_dir) / CAPTURE).stat().st_size
     return [
         *(Figure(part, name, seconds, "s") for name, seconds in watch.steps(total)),
-        Figure(part, "command to verdict", total, "s", total_target),
+        Figure(part, "all steps", total, "s"),
         Figure(part, "boot to first packet", dict(watch.marks)["scenario"], "s", 1.0),
         Figure(part, "CPU of the guest", watch.cpu_s, "s"),
         Figure(part, "memory of the guest", watch.peak_mib, "MiB", 150.0),
         Figure(part, "capture", capture / 2**20, "MiB"),
         Figure(part, "virtual seconds a second", result.judgement.virtual_s / total, "x"),
+    ]
+
+
+def whole_command(scenario: str, settings: Mapping[str, str], kernel: Kernel, runs: Path) -> list[Figure]:
+    """The same as somebody at a terminal has it: from the command to the verdict, and to the end with its page written."""
+    words = [f"--set={name}={value}" for name, value in settings.items()]
+    began = time.perf_counter()
+    command = [str(_LAB), "run", scenario, *words, f"--kernel={kernel_name(kernel)}", f"--runs={runs}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # progress goes to standard error, so the first line is the verdict
+        verdict_s = time.perf_counter() - began
+        process.stdout.read()
+    if process.returncode not in (0, 1):
+        raise LabError(f"`./lab run {scenario}` ended with status {process.returncode}")
+    part = f"./lab run {' '.join([scenario, *words])}"
+    return [
+        Figure(part, "command to verdict", verdict_s, "s", 2.5),
+        Figure(part, "command to end, page written", time.perf_counter() - began, "s"),
     ]
 
 
