@@ -95,8 +95,7 @@ def _lines(captured: trace.Trace, chosen: Filter) -> Iterator[str]:
 
 def _packet(packet: SctpPacket, epoch: int, keys: Keys) -> Iterator[str]:
     where = f"{packet.node}.{packet.nic}".rstrip(".") + _WAYS.get(packet.direction, "")
-    seconds = f"{(packet.time_ns - epoch) / 1e9:.9f} s"
-    yield f"packet {packet.index}  {seconds}  {where}  {packet.source} > {packet.destination}"
+    yield f"packet {packet.index}  {_seconds(packet.time_ns - epoch)} s  {where}  {packet.source} > {packet.destination}"
     for outer in packet.outer:
         yield f"  tunnelled: {outer.source} > {outer.destination}, protocol {outer.protocol}"
     stored, right = stored_checksum(packet.raw), checksum(packet.raw)
@@ -106,12 +105,18 @@ def _packet(packet: SctpPacket, epoch: int, keys: Keys) -> Iterator[str]:
     yield f"    verification tag: 0x{packet.tag:08x}"
     yield f"    checksum: 0x{stored:08x} ({'right' if stored == right else f'wrong, 0x{right:08x} expected'})"
     for chunk in packet.chunks:
-        for number, line in enumerate(outline(chunk)):
-            yield f"  {line}" + (f" (0x{chunk.type:02x})" if number == 0 else "")
+        for line in outline(chunk, headers=True):
+            yield f"  {line}"
         if isinstance(chunk, Auth):
             yield f"    checked: {_checked(packet, keys)}"
     if packet.error:
         yield f"  not decoded: {packet.error}"
+
+
+def _seconds(time_ns: int) -> str:
+    """A time to the nanosecond, however long it is: a float has no room for both."""
+    whole, fraction = divmod(abs(time_ns), 10**9)
+    return f"{'-' if time_ns < 0 else ''}{whole}.{fraction:09d}"
 
 
 def _checked(packet: SctpPacket, keys: Keys) -> str:

@@ -13,6 +13,8 @@ from protocols.sctp.tlv import Tlv
 
 _LONGEST = 32  # bytes of opaque data that a line shows
 _HEXADECIMAL: Final = frozenset({"tag", "type", "chunk_types", "flags", "missing"})
+_CONTAINERS: Final = (p.UnrecognizedParameter, p.ErrorCauseIndication)
+"""What copies may hold and be held by: opened no further, as a hostile packet could nest thousands."""
 
 
 @singledispatch
@@ -21,17 +23,45 @@ def describe(item: Tlv) -> str:
     return " ".join((item.name, *(f"{name}={_short(value)}" for name, value in _shown(item))))
 
 
-def outline(item: Tlv, depth: int = 0) -> Iterator[str]:
-    """Yield the item's name, then each field by its name, nested ones deeper: two blanks a level."""
+def outline(item: Tlv, depth: int = 0, *, headers: bool = False) -> Iterator[str]:
+    """Yield the item's name, then each field by its name, nested ones deeper: two blanks a level.
+
+    With `headers` the name is followed by what the item's own header says (RFC 9260, 3.2 and 3.2.1): type, a chunk's flags,
+    and length in bytes.
+    """
     indent = "  " * depth
-    yield f"{indent}{item.name}"
+    yield f"{indent}{item.name}{_header(item) if headers else ''}"
     for name, value in _shown(item):
-        if _nested(value):
+        if headers and name == "flags":
+            continue
+        inside = _inside(name, value)
+        if inside:
             yield f"{indent}  {name}:"
-            for inner in value:
-                yield from outline(inner, depth + 2)
+            for inner in inside:
+                yield from outline(inner, depth + 2, headers=headers)
         else:
             yield f"{indent}  {name}: {_long(name, value)}"
+
+
+def _header(item: Tlv) -> str:
+    """The item's header in words; the length is that of what was decoded, made again."""
+    length = len(item.unpadded())
+    if isinstance(item, k.Chunk):
+        return f" (0x{item.type:02x}), flags 0x{item.flags:02x}, length {length}"
+    return f" (0x{item.type:04x}), length {length}"
+
+
+def _inside(name: str, value: object) -> tuple[Tlv, ...]:
+    """What is nested in a field: items, or the parameters that a cause copied where they are whole."""
+    if _nested(value):
+        return value
+    if name != "copied" or not isinstance(value, bytes):
+        return ()
+    try:
+        items = p.PARAMETERS.decode(value)
+    except DecodeError:
+        return ()
+    return () if any(isinstance(item, _CONTAINERS) for item in items) else items
 
 
 def _shown(item: Tlv) -> Iterator[tuple[str, object]]:
@@ -78,13 +108,12 @@ def _all(items: tuple[Tlv, ...]) -> str:
 
 
 def _copied(data: bytes) -> str:
-    """What a cause or parameter copied. Containers are named only: a hostile packet could nest thousands."""
+    """What a cause or parameter copied; containers are named only."""
     try:
         items = p.PARAMETERS.decode(data)
     except DecodeError:
         return f"{len(data)}B"
-    containers = (p.UnrecognizedParameter, p.ErrorCauseIndication)
-    return ", ".join(item.name if isinstance(item, containers) else describe(item) for item in items)
+    return ", ".join(item.name if isinstance(item, _CONTAINERS) else describe(item) for item in items)
 
 
 def _initiation(item: k.Init | k.InitAck) -> str:

@@ -8,8 +8,31 @@ import pytest
 
 from tests.uml.mobile_ip_runs import Player
 
+COMPARED = pytest.StashKey[str]()
+"""What test_every_capture.py has compared."""
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what looks at all runs behind the tests that make them."""
+    here = Path(__file__).parent
+    looks_back = [item for item in items if item.path.name == "test_every_capture.py"]
+    others = [item for item in items if item not in looks_back]
+    end = max((n for n, item in enumerate(others, 1) if item.path.is_relative_to(here)), default=0)
+    items[:] = [*others[:end], *looks_back, *others[end:]]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was compared: captures of tests that were not chosen were not."""
+    if COMPARED in config.stash:
+        terminalreporter.write_line(f"tshark reads as we do: {config.stash[COMPARED]}")
+
+
+@pytest.fixture(scope="session")
+def more_captures() -> list[Path]:
+    """Captures outside run directories, for the comparison with tshark."""
+    return []
 
 
 @pytest.fixture(scope="session")

@@ -26,13 +26,16 @@ def names(figures: list[Figure]) -> set[str]:
 
 
 @needs_kernel
-def test_every_node_of_a_crowd_keeps_its_association_while_all_move_at_once(tmp_path: Path) -> None:
+def test_every_node_of_a_crowd_keeps_its_association_while_all_move_at_once(
+    tmp_path: Path, more_captures: list[Path]
+) -> None:
     figures, total, memory = scale.run(select("uml"), 7, tmp_path)
     assert {"network", "associations", "move", "judge", "command to verdict"} <= names(figures)
     assert total > 0
     assert memory > 0
     crowd = scale.judge(tmp_path / "capture.pcapng", 7)
     assert (crowd.survived, crowd.moved) == (7, 7)
+    more_captures.append(tmp_path / "capture.pcapng")
 
 
 @needs_kernel

@@ -1,8 +1,6 @@
 """`./lab decode`, on a capture of a real kernel's packets."""
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,9 @@ from experiments.decoding import decode
 from experiments.errors import BadInput
 from protocols import trace
 from protocols.sctp.parameters import PARAMETERS
+from tests import second_opinion
+from tests.second_opinion import compare_here
+from tests.tshark import needs_tshark
 
 REAL = Path(__file__).parent.parent / "captures" / "linux-asconf.pcapng"
 
@@ -20,66 +21,39 @@ def packets(expression: str = "") -> list[str]:
     return "\n".join(decode(REAL, expression)).split("\n\n")[:-1]
 
 
-def numbers(text: str, pattern: str) -> list[int]:
-    return [int(found, 0) for found in re.findall(pattern, text, re.MULTILINE)]
+@needs_tshark
+def test_it_shows_what_tshark_reads() -> None:
+    comparison = compare_here([REAL])
+    assert comparison.differences == []
+    assert comparison.packets == 33
+    assert {"INIT", "AUTH", "ASCONF", "ADD IP", "DATA", "SACK"} <= comparison.kinds.keys()
 
 
-@pytest.fixture(scope="module")
-def tshark() -> list[dict[str, list[str]]]:
-    """What tshark reads in each SCTP packet, by field."""
-    if shutil.which("tshark") is None:
-        pytest.skip("needs tshark")
-    names = ["srcport", "dstport", "verification_tag", "checksum", "chunk_type", "data_tsn_raw"]
-    names += [
-        "asconf_seq_nr_number",
-        "asconf_ack_seq_nr_number",
-        "parameter_ipv4_address",
-        "parameter_ipv6_address",
-        "correlation_id",
-    ]
-    fields = [part for name in names for part in ("-e", f"sctp.{name}")]
-    options = ["-T", "fields", "-E", "occurrence=a", "-E", "aggregator=,"]
-    done = subprocess.run(
-        ["tshark", "-r", REAL, "-Y", "sctp", *options, *fields], capture_output=True, text=True, check=True
+@needs_tshark
+@pytest.mark.parametrize(
+    ("shown", "instead", "field"),
+    [
+        (r"    tsn: (\d+)", "    tsn: 1", "sctp.data_tsn_raw"),
+        (r"length 16$", "length 24", "sctp.chunk_length"),
+        (r"    serial: (\d+)", "    other: 1", "ASCONF: other"),
+        (r"        address: (\S+)", "        address: 192.0.2.99", "sctp.parameter_ipv4_address"),
+        (r" > 192", " > 193", "ip.dst"),
+        (r"flags 0x03", "flags 0x02", "sctp.chunk_flags"),
+    ],
+)
+def test_what_is_shown_otherwise_than_tshark_reads_it_is_found(
+    monkeypatch: pytest.MonkeyPatch, shown: str, instead: str, field: str
+) -> None:
+    monkeypatch.setattr(
+        second_opinion, "decode", lambda path: [re.sub(shown, instead, line) for line in decode(path)]
     )
-    rows = [line.split("\t") for line in done.stdout.splitlines()]
-    return [{n: v.split(",") if v else [] for n, v in zip(names, row, strict=True)} for row in rows]
-
-
-FIELDS = {
-    "srcport": r"^    source port: (\d+)",
-    "dstport": r"^    destination port: (\d+)",
-    "verification_tag": r"^    verification tag: (\w+)",
-    "checksum": r"^    checksum: (\w+) \(right\)",
-    "chunk_type": r"^  \S.* \((0x..)\)$",
-    "data_tsn_raw": r"^  DATA .*\n(?:    .*\n)*?    tsn: (\d+)",
-    "asconf_seq_nr_number": r"^    serial: (\d+)",
-    "correlation_id": r"^ +correlation_id: (\d+)",
-}
-
-
-@pytest.mark.parametrize("field", FIELDS)
-def test_it_shows_what_tshark_shows(tshark: list[dict[str, list[str]]], field: str) -> None:
-    shown = packets()
-    assert len(shown) == len(tshark)
-    for ours, theirs in zip(shown, tshark, strict=True):
-        both = theirs[field] + (theirs["asconf_ack_seq_nr_number"] if field == "asconf_seq_nr_number" else [])
-        assert numbers(ours, FIELDS[field]) == [int(value, 0) for value in both]
-
-
-def test_addresses_are_those_that_tshark_shows(tshark: list[dict[str, list[str]]]) -> None:
-    seen = 0
-    for ours, theirs in zip(packets(), tshark, strict=True):
-        expected = sorted(theirs["parameter_ipv4_address"] + theirs["parameter_ipv6_address"])
-        assert sorted(re.findall(r"^ +address: (\S+)", ours, re.MULTILINE)) == expected
-        seen += len(expected)
-    assert seen
+    assert any(f": {field}: " in difference for difference in compare_here([REAL]).differences)
 
 
 def test_a_name_selects_what_holds_it() -> None:
     shown = packets("asconf")
     assert shown
-    assert all("\n  ASCONF (0xc1)" in text for text in shown)
+    assert all("\n  ASCONF (0xc1), flags 0x00, length " in text for text in shown)
     assert len(shown) < len(packets())
 
 

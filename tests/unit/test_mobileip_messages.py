@@ -2,11 +2,9 @@
 
 import hashlib
 import struct
-import subprocess
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address
-from shutil import which
 
 import pytest
 from hypothesis import given
@@ -38,6 +36,8 @@ from protocols.mobileip.registration import (
     RequestFlags,
     decode_registration,
 )
+from tests.second_opinion import compare_here, written
+from tests.tshark import needs_tshark
 
 HOME, AGENT, CARE_OF = (IPv4Address(a) for a in ("192.0.2.10", "192.0.2.1", "198.51.100.1"))
 KEY = SecurityAssociation(256, bytes(range(16)))
@@ -214,51 +214,25 @@ def test_we_read_the_reply_as_scapy_wrote_it():
     assert RegistrationReply.decode(written) == REPLY
 
 
-def tshark(tmp_path, packets, *fields):
-    """Return what tshark reads in `packets` (IP datagrams), a row of `fields` each."""
-    if which("tshark") is None:
-        pytest.skip("tshark is not installed: no independent dissector")
-    capture = tmp_path / "packets.pcap"
-    header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)
-    capture.write_bytes(
-        header + b"".join(struct.pack("<IIII", 1, 0, len(p), len(p)) + p for p in map(bytes, packets))
-    )
-    args = ["tshark", "-r", str(capture), "-T", "fields", "-E", "occurrence=a"]
-    for field in fields:
-        args += ["-e", field]
-    out = subprocess.run(args, check=True, capture_output=True, text=True).stdout
-    return [line.split("\t") for line in out.splitlines()]
-
-
-def test_tshark_reads_registrations_as_we_wrote_them(tmp_path):
+@needs_tshark
+def test_tshark_reads_what_we_wrote_as_we_do(tmp_path):
     request = sign(sign(REQUEST, MOBILE_HOME, KEY), MOBILE_FOREIGN, SHA)
     reply = sign(REPLY, MOBILE_HOME, KEY)
-    packets = [
-        IP(src=str(HOME), dst=str(AGENT)) / UDP(sport=434, dport=434) / m.encode() for m in (request, reply)
-    ]
-    fixed = ("type", *"sbdmgt", "code", "life", "homeaddr", "haaddr", "coa")
-    fields = [f"mip.{n}" for n in (*fixed, "ext.type", "auth.spi", "auth.auth")]
-    rows = tshark(tmp_path, packets, *fields, "_ws.malformed")
-    authenticators = [",".join(e.authenticator.hex() for e in m.extensions) for m in (request, reply)]
-    spis = ["0x00000100,0x00000101", "0x00000100"]
-    home = ["192.0.2.10", "192.0.2.1"]
-    assert rows == [
-        ["1", *"100011", "", "18000", *home, "198.51.100.1", "32,33", spis[0], authenticators[0], ""],
-        ["3", *[""] * 6, "133", "10800", *home, "", "32", spis[1], authenticators[1], ""],
-    ]
-
-
-def test_tshark_reads_advertisements_as_we_wrote_them(tmp_path):
     mobility = MobilityAgent(7, 0xFFFF, AgentFlags.F | AgentFlags.R | AgentFlags.T, (CARE_OF,))
     advertisement = AgentAdvertisement(3, (Router(CARE_OF),), mobility, (24,))
-    packets = [
+    plain = AgentAdvertisement(1800, (Router(CARE_OF, -5), Router(AGENT, 7)))
+    datagrams = [
+        IP(src=str(HOME), dst=str(AGENT)) / UDP(sport=434, dport=434) / m.encode() for m in (request, reply)
+    ]
+    datagrams += [
         IP(src=str(CARE_OF), dst="224.0.0.1", ttl=1, proto=1) / m.encode()
-        for m in (advertisement, AgentSolicitation())
+        for m in (advertisement, plain, AgentSolicitation())
     ]
-    extension = ("type", "length", "seq", "life", *"rbhfmg", "rt", "coa", "prefixlength")
-    fields = ["icmp.type", "icmp.checksum.status", *(f"icmp.mip.{n}" for n in extension)]
-    rows = tshark(tmp_path, packets, *fields, "_ws.malformed")
-    assert rows == [
-        ["9", "1", "16,19,0", "10,1", "7", "65535", *"1001001", "198.51.100.1", "24", ""],
-        ["10", "1", *[""] * 14],
-    ]
+    comparison = compare_here([written(tmp_path / "c.pcapng", [*map(bytes, datagrams)], linktype=101)])
+    assert comparison.differences == []
+    assert comparison.kinds == {
+        "RegistrationRequest": 1,
+        "RegistrationReply": 1,
+        "AgentAdvertisement": 2,
+        "AgentSolicitation": 1,
+    }

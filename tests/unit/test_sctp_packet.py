@@ -108,5 +108,32 @@ def test_an_outline_names_every_field_of_nested_messages():
     ]
 
 
+def test_an_outline_with_headers_says_types_flags_and_lengths_and_opens_copies():
+    refused = c.RefusedNoAuthorization(p.DeleteIp(1, A).encode())
+    chunk = k.AsconfAck(7, (p.ErrorCauseIndication(1, (refused,)), p.UnrecognizedParameter(b"cut")), flags=2)
+    assert list(outline(chunk, headers=True)) == [
+        "ASCONF-ACK (0x80), flags 0x02, length 43",
+        "  serial: 7",
+        "  parameters:",
+        "    Error Cause Indication (0xc003), length 28",
+        "      correlation_id: 1",
+        "      causes:",
+        "        Request Refused - No Authorization (0x00a4), length 20",
+        "          copied:",
+        "            DELETE IP (0xc002), length 16",
+        "              correlation_id: 1",
+        "              address: 192.0.2.1",
+        "    Unrecognized Parameter (0x0008), length 7",
+        "      copied: 637574",
+    ]
+
+
+def test_what_hostile_copies_nest_is_opened_once():
+    nested = b""
+    for _ in range(3000):
+        nested = p.UnrecognizedParameter(nested).unpadded()
+    assert len(list(outline(k.InitAck(1, 2, 3, 4, 5, (p.UnrecognizedParameter(nested),))))) == 9
+
+
 def test_an_outline_shows_long_data_by_its_beginning():
     assert list(outline(k.CookieEcho(bytes(40)))) == ["COOKIE-ECHO", f"  cookie: {'00' * 32}... (40 bytes)"]
