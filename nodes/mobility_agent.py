@@ -63,7 +63,7 @@ class MobilityAgent(Agent, ABC):
 
     @staticmethod
     def first_advertisement() -> int:
-        """When to begin (ns): within a second, at random, so that agents don't advertise in step (RFC 1256, 6.2.4)."""
+        """When to begin (ns): within a second, at random, so that agents don't advertise in step (RFC 1256, 4.3)."""
         return now_ns() + fresh_random().randrange(SECOND)
 
     def _read(self) -> None:

@@ -121,7 +121,7 @@ def _lanes(story: Story, found: Iterable[Journey]) -> tuple[Lane, ...]:
 
 
 def _primaries(story: Story, found: Iterable[Journey]) -> tuple[Span, ...]:
-    """Each end's primary path (RFC 9260, 2.3) as far as a capture tells: new data goes to it, data sent again need not."""
+    """Each end's primary path (RFC 9260, 1.3) as far as a capture tells: new data goes to it, data sent again need not."""
     spans: dict[str, list[Span]] = {}
     for journey in found:
         packet = journey.packet

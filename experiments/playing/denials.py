@@ -1,4 +1,4 @@
-"""How each denial of RFC 5944, 3.4 and RFC 3024, 3.3 is brought about: which party is set up how."""
+"""How each denial of RFC 5944, 3.4 and RFC 3024, 3.4 is brought about: which party is set up how."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a home agent asks of a Registration Request before it touches a binding (RFC 5944, 3.8.2.1; RFC 3024, 3.4)."""
+"""What a home agent asks of a Registration Request before it touches a binding (RFC 5944, 3.8.2; RFC 3024, 4.3.1)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -60,14 +60,25 @@ class Case:
     source: Endpoint
 
 
+def discarded(config: HomeAgentConfig, request: RegistrationRequest) -> str | None:
+    """Say why a request gets no answer at all (RFC 5944, 3.8.2.1 a), or return None."""
+    if request.home_address not in config.mobile_nodes:
+        return "no security association with the mobile node"
+    if not any(extension.type == MOBILE_HOME for extension in request.extensions):
+        return "no Mobile-Home authenticator"
+    return None
+
+
 def _mobile_node_fails(case: Case) -> bool:
-    association = case.config.mobile_nodes.get(case.request.home_address)
-    return association is None or not verify(case.request, MOBILE_HOME, association)
+    return not verify(case.request, MOBILE_HOME, case.config.mobile_nodes[case.request.home_address])
 
 
 def _foreign_agent_fails(case: Case) -> bool:
-    association = case.config.foreign_agents.get(case.source.address)
-    return association is not None and not verify(case.request, FOREIGN_HOME, association)
+    # A deregistration has no such authenticator, nor what a foreign agent relays of others' addresses (3.5.4).
+    request, source = case.request, case.source.address
+    association = case.config.foreign_agents.get(source)
+    expected = association is not None and not request.deregisters and request.care_of_address == source
+    return expected and association is not None and not verify(request, FOREIGN_HOME, association)
 
 
 def _other_home_agent(case: Case) -> bool:

@@ -14,7 +14,7 @@ from protocols.mobileip.extensions import Authentication
 from protocols.mobileip.registration import RegistrationMessage, RegistrationReply, RegistrationRequest
 
 FIRST_FREE_SPI = 256
-"""SPIs 0 to 255 are reserved (RFC 5944, 5.1)."""
+"""SPIs 0 to 255 are reserved (RFC 5944, 1.6)."""
 
 _M = TypeVar("_M", RegistrationRequest, RegistrationReply)
 

@@ -1,10 +1,10 @@
-"""Code values of the Registration Reply (RFC 5944, 3.4; 74-76, 79 and 137-139: RFC 3024, 3.3 and 3.4)."""
+"""Code values of the Registration Reply (RFC 5944, 3.4; 74-76, 79 and 137-139: RFC 3024, 3.4)."""
 
 from enum import IntEnum
 
 
 class ReplyCode(IntEnum):
-    """Why a Registration Reply accepts or denies: 0 and 1 accept, 64-127 the foreign agent, 128-255 the home agent."""
+    """Why a Registration Reply accepts or denies: 0 and 1 accept, 64-127 and 194 the foreign agent, others the home agent."""
 
     ACCEPTED = 0
     ACCEPTED_NO_SIMULTANEOUS = 1
@@ -43,6 +43,8 @@ class ReplyCode(IntEnum):
     HA_REVERSE_TUNNEL_MANDATORY = 138
     HA_ENCAPSULATION_UNAVAILABLE = 139
 
+    FA_INVALID_HOME_AGENT = 194
+
 
 REPLY_CODE_NAMES: dict[int, str] = {
     0: "registration accepted",
@@ -79,12 +81,13 @@ REPLY_CODE_NAMES: dict[int, str] = {
     137: "requested reverse tunnel unavailable",
     138: "reverse tunnel is mandatory and 'T' bit not set",
     139: "requested encapsulation unavailable",
+    194: "invalid home agent address",
 }
 
 
 def describe(code: int) -> str:
     """Return who says what in `code`, as in "133 home agent: registration Identification mismatch"."""
-    who = "accepted" if code < 64 else "foreign agent" if code < 128 else "home agent"
+    who = "accepted" if code < 64 else "home agent" if from_home_agent(code) else "foreign agent"
     return f"{code} {who}: {REPLY_CODE_NAMES.get(code, 'unassigned')}"
 
 
@@ -95,4 +98,4 @@ def accepts(code: int) -> bool:
 
 def from_home_agent(code: int) -> bool:
     """Tell whether the home agent is the one who says `code`, so that it must have authenticated it."""
-    return accepts(code) or code >= 128
+    return accepts(code) or (code >= 128 and code != ReplyCode.FA_INVALID_HOME_AGENT)

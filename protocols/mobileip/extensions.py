@@ -1,4 +1,4 @@
-"""Extensions: the type-length-value tails of Mobile IP's messages (RFC 5944, 1.8 to 1.10).
+"""Extensions: the type-length-value tails of Mobile IP's messages (RFC 5944, 1.8 and 1.9).
 
 An extension whose type isn't known is skippable when the type is 128 or above, and is kept as it came, so that it
 is relayed unchanged and stays covered by authenticators. Below 128 the whole message has to be discarded.
@@ -14,7 +14,7 @@ MOBILE_HOME = 32
 MOBILE_FOREIGN = 33
 FOREIGN_HOME = 34
 ENCAPSULATING_DELIVERY = 130
-"""Encapsulating Delivery Style: the mobile node wants to encapsulate towards the foreign agent (RFC 3024, 3.5)."""
+"""Encapsulating Delivery Style: the mobile node wants to encapsulate towards the foreign agent (RFC 3024, 3.3)."""
 
 AUTHENTICATION_TYPES = frozenset({MOBILE_HOME, MOBILE_FOREIGN, FOREIGN_HOME})
 FIRST_SKIPPABLE = 128
@@ -25,7 +25,7 @@ _SPI = struct.Struct("!I")
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """An extension in the short format; `data` is at most 255 bytes."""
+    """An extension in the Type-Length-Value format (RFC 5944, 1.9); `data` is at most 255 bytes."""
 
     type: int
     data: bytes = b""
@@ -56,7 +56,7 @@ AnyExtension = Extension | Authentication
 
 
 def split_extensions(data: bytes, known: Container[int], padding: int | None = None) -> list[Extension]:
-    """Cut `data` into extensions in the short format; one of type `padding` is a single byte, and left out.
+    """Cut `data` into extensions (RFC 5944, 1.9); one of type `padding` is a single byte, and left out.
 
     Raises DecodeError when one runs past the end, and for a type below 128 that isn't in `known`.
     """

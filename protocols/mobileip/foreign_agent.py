@@ -80,7 +80,7 @@ def _mobile_node_fails(case: Case) -> bool:
 
 
 def _too_distant(case: Case) -> bool:
-    # A T bit from behind a router would let others' datagrams into the tunnel (RFC 3024, 5.2).
+    # A T bit from behind a router would let others' datagrams into the tunnel (RFC 3024, 4.2.1 and 6.1).
     return RequestFlags.T in case.request.flags and case.arrival.ttl != MAX_TTL
 
 
@@ -95,7 +95,17 @@ def _delivery_style(case: Case) -> bool:
 
 def _invalid_care_of_address(case: Case) -> bool:
     co_located = RequestFlags.D in case.request.flags
-    return not co_located and case.request.care_of_address not in case.config.advertising.care_of_addresses
+    return not (co_located or case.request.deregisters or _offered(case.config, case.request))
+
+
+def _offered(config: ForeignAgentConfig, request: RegistrationRequest) -> bool:
+    return request.care_of_address in config.advertising.care_of_addresses
+
+
+def _own_address(case: Case) -> bool:
+    # Relayed, it would come back here.
+    own = {case.config.address, case.config.advertising.interface.ip}
+    return case.request.home_agent in own
 
 
 def _lifetime_too_long(case: Case) -> bool:
@@ -117,9 +127,10 @@ DENIALS: tuple[tuple[ReplyCode, Callable[[Case], bool]], ...] = (
     (ReplyCode.FA_ENCAPSULATION_UNAVAILABLE, _encapsulation_unavailable),
     (ReplyCode.FA_INVALID_CARE_OF_ADDRESS, _invalid_care_of_address),
     (ReplyCode.FA_LIFETIME_TOO_LONG, _lifetime_too_long),
+    (ReplyCode.FA_INVALID_HOME_AGENT, _own_address),
     (ReplyCode.FA_RESOURCES, _out_of_resources),
 )
-"""What is asked of a request before it is relayed, in this order (RFC 5944, 3.7.2.1; RFC 3024, 3.3)."""
+"""What is asked of a request before it is relayed, in this order (RFC 5944, 3.7.2; RFC 3024, 4.2.1)."""
 
 
 class ForeignAgent(Outbox):
@@ -203,7 +214,9 @@ class ForeignAgent(Outbox):
         if code := next((code for code, objects in DENIALS if objects(case)), None):
             self._deny(request, arrival, code)
             return
-        if association := self.config.home_agents.get(request.home_agent):
+        association = self.config.home_agents.get(request.home_agent)
+        # Not on a deregistration, nor for a care-of address that isn't from here (RFC 5944, 3.5.4).
+        if association and not request.deregisters and _offered(self.config, request):
             relayed = sign(relayed, FOREIGN_HOME, association)
         self._pending[home] = Pending(request, arrival, now + PENDING_TIMEOUT)
         self._do(
@@ -218,7 +231,7 @@ class ForeignAgent(Outbox):
             return
         del self._pending[reply.home_address]
         association = self.config.home_agents.get(pending.request.home_agent)
-        if association and not verify(reply, FOREIGN_HOME, association):
+        if association and not pending.request.deregisters and not verify(reply, FOREIGN_HOME, association):
             self._deny(pending.request, pending.arrival, ReplyCode.FA_HOME_AGENT_AUTHENTICATION)
             return
         relayed = cut_after(reply, MOBILE_HOME)

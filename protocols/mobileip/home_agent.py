@@ -10,7 +10,14 @@ from random import Random
 
 from protocols.errors import DecodeError
 from protocols.mobileip.actions import Encapsulation, Endpoint, EventKind, Outbox, SendIcmp, SendUdp
-from protocols.mobileip.admission import ADMISSION, AUTHENTICITY, Case, HomeAgentConfig, first_objection
+from protocols.mobileip.admission import (
+    ADMISSION,
+    AUTHENTICITY,
+    Case,
+    HomeAgentConfig,
+    discarded,
+    first_objection,
+)
 from protocols.mobileip.advertisement import AgentSolicitation
 from protocols.mobileip.advertiser import Advertiser
 from protocols.mobileip.authentication import sign
@@ -72,6 +79,9 @@ class HomeAgent(Outbox):
             self._do(SendIcmp(message.encode(), self.config.advertising.destination))
 
     def _answer(self, request: RegistrationRequest, arrival: Arrival, now: int) -> None:
+        if why := discarded(self.config, request):
+            self._tell(EventKind.DISCARDED, source=arrival.source.address, why=why)
+            return
         identification = request.identification
         case = Case(self.config, self._table, request, arrival.source)
         code = first_objection(AUTHENTICITY, case)
@@ -121,9 +131,9 @@ class HomeAgent(Outbox):
         return ReplyCode.ACCEPTED, lifetime
 
     def _reply(self, request: RegistrationRequest, arrival: Arrival, reply: RegistrationReply) -> None:
-        if association := self.config.mobile_nodes.get(request.home_address):
-            reply = sign(reply, MOBILE_HOME, association)
-        if association := self.config.foreign_agents.get(arrival.source.address):
+        reply = sign(reply, MOBILE_HOME, self.config.mobile_nodes[request.home_address])
+        association = self.config.foreign_agents.get(arrival.source.address)
+        if association and not request.deregisters:  # never on a deregistration's messages (RFC 5944, 3.5.4)
             reply = sign(reply, FOREIGN_HOME, association)
         self._tell(
             EventKind.REPLIED if accepts(reply.code) else EventKind.DENIED,

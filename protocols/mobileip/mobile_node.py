@@ -213,7 +213,7 @@ class MobileNode(Outbox):
         return heard or own
 
     def _registered_through(self, candidate: Candidate) -> Candidate:
-        """Register through the foreign agent where its R bit asks for that (RFC 5944, 3.6.1)."""
+        """Register through the foreign agent where its R bit asks for that (RFC 5944, 2.4.1)."""
         agent = self._agents.registrar(candidate.attachment.interface)
         if agent is None:
             return candidate

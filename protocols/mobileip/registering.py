@@ -8,7 +8,7 @@ from random import Random
 
 from protocols.mobileip.actions import DEFAULT_TTL, MAX_TTL
 from protocols.mobileip.authentication import SecurityAssociation, sign
-from protocols.mobileip.codes import ReplyCode
+from protocols.mobileip.codes import ReplyCode, from_home_agent
 from protocols.mobileip.extensions import MOBILE_FOREIGN, MOBILE_HOME
 from protocols.mobileip.identification import SECOND, NonceSource, Replay, TimestampSource
 from protocols.mobileip.movement import Attachment, Movement, Place
@@ -126,7 +126,7 @@ class Registrar:
         if reply.code == ReplyCode.HA_IDENTIFICATION_MISMATCH:
             self._source.mismatch(sent.request.identification, reply.identification)
             return Reaction.AGAIN
-        if reply.code >= 128:
+        if from_home_agent(reply.code):
             self._source.accepted(reply.identification)
         before = (self.home_agent, self.flags, self._most)
         if reply.code == ReplyCode.HA_UNKNOWN_HOME_AGENT:
@@ -143,6 +143,6 @@ class Registrar:
         agent = attachment.agent
         if agent and (association := self._config.foreign_agents.get(agent)):
             request = sign(request, MOBILE_FOREIGN, association)
-        # A foreign agent takes a T bit from its own link only, and knows it by the TTL (RFC 3024, 3.1).
+        # A foreign agent takes a T bit from its own link only, and knows it by the TTL (RFC 3024, 3.2 and 4.1.1).
         ttl = MAX_TTL if RequestFlags.T in request.flags else DEFAULT_TTL
         return Sent(request, attachment, now, request.encode(), ttl)

@@ -98,7 +98,7 @@ class RegistrationRequest:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationReply:
-    """Registration Reply (RFC 5944, 3.4). `lifetime` in seconds is the granted one; meaningless on denial, save 69."""
+    """Registration Reply (RFC 5944, 3.4). `lifetime` in seconds is the granted one; none on denial, save 69 (3.6.2.3)."""
 
     TYPE: ClassVar[int] = 3
     FIXED: ClassVar[struct.Struct] = struct.Struct("!BBH4s4sQ")

@@ -1,4 +1,4 @@
-"""Error causes (RFC 9260, 3.3.10; RFC 5061, 4.3; RFC 4895, 4.2), as ERROR, ABORT and ASCONF-ACK chunks carry them.
+"""Error causes (RFC 9260, 3.3.10; RFC 5061, 4.3; RFC 4895, 4.1), as ERROR, ABORT and ASCONF-ACK chunks carry them.
 
 What a cause copies from the offending packet (a chunk, parameters) is kept as the bytes that came: a sender may have
 cut it, and it was offending to begin with.
@@ -213,7 +213,7 @@ class RefusedNoAuthorization(Cause):
 
 @dataclass(frozen=True, slots=True)
 class UnsupportedHmacIdentifier(Cause):
-    """RFC 4895, 4.2: the identifier that is not supported."""
+    """RFC 4895, 4.1: the identifier that is not supported."""
 
     hmac_id: int
     type = 0x0105

@@ -1,4 +1,4 @@
-"""Chunks: RFC 9260, 3.3; AUTH RFC 4895, 4.1; ASCONF and ASCONF-ACK RFC 5061, 4.1; FORWARD-TSN RFC 3758, 3.2;
+"""Chunks: RFC 9260, 3.3; AUTH RFC 4895, 5.1; ASCONF and ASCONF-ACK RFC 5061, 4.1; FORWARD-TSN RFC 3758, 3.2;
 I-DATA and I-FORWARD-TSN RFC 8260, 2; RE-CONFIG RFC 6525, 3.1; PAD RFC 4820, 3.
 """
 
@@ -231,7 +231,7 @@ class CookieAck(Chunk):
 
 @dataclass(frozen=True, slots=True)
 class Ecne(Chunk):
-    """RFC 9260, appendix A (of RFC 4960): the lowest TSN that came with congestion experienced."""
+    """RFC 4960, appendix A (RFC 9260 has none of it): the lowest TSN that came with congestion experienced."""
 
     lowest_tsn: int
     type = 12
@@ -259,7 +259,7 @@ class ShutdownComplete(_Reflecting):
 
 @dataclass(frozen=True, slots=True)
 class Auth(Chunk):
-    """RFC 4895, 4.1; `hmac` covers this chunk with the HMAC zeroed, and all that follow it in the packet."""
+    """RFC 4895, 5.1; `hmac` covers this chunk with the HMAC zeroed, and all that follow it in the packet."""
 
     key_id: int
     hmac_id: int

@@ -150,14 +150,14 @@ def test_an_old_cookie_brings_an_ended_association_back(play: Play) -> None:
 
 
 @pytest.mark.parametrize("deregister", ["true", "false"])
-@pytest.mark.parametrize(("how", "code"), [("wrong-key", 131), ("unauthenticated", 131), ("replayed", 133)])
+@pytest.mark.parametrize(("how", "code"), [("wrong-key", 131), ("unauthenticated", None), ("replayed", 133)])
 def test_the_home_agent_denies_an_attackers_registration_and_keeps_its_binding(
-    play: Play, how: str, code: int, deregister: str
+    play: Play, how: str, code: int | None, deregister: str
 ) -> None:
     judgement = play("attack-registration", how=how, deregister=deregister)
     assert "the attacker got: nothing" in judgement.reasons
     assert judgement.measures["attacker_packets"] == 1
-    assert judgement.measures["attacker_reply_code"] == code
+    assert judgement.measures.get("attacker_reply_code") == code  # unauthenticated ones get no answer at all
 
 
 def test_nonces_tell_a_replay_too(play: Play) -> None:

@@ -55,7 +55,7 @@ def test_m11_the_mobile_node_answers_directly_over_the_foreign_agent(mobile_ip: 
 def test_m11_a_reverse_tunnel_takes_both_directions_over_the_home_agent(mobile_ip: Player) -> None:
     run = mobile_ip("fig01", reverse="true", encapsulation="gre")
     assert RequestFlags.T | RequestFlags.G in run.requests("mn", Way.OUT)[0][1].flags
-    assert run.requests("mn", Way.OUT)[0][0].datagram.hop_limit == 255  # RFC 3024, 3.1
+    assert run.requests("mn", Way.OUT)[0][0].datagram.hop_limit == 255  # RFC 3024, 3.2
     back = run.tunnelled("ha", Way.IN)
     assert {(p.source, p.destination) for p in back} == {(runs.HOME, runs.CORRESPONDENT)}
     assert {(p.outer[0].source, p.outer[0].destination) for p in back} == {

@@ -11,12 +11,18 @@ from protocols.mobileip.actions import (
     EventKind,
     SendUdp,
 )
-from protocols.mobileip.authentication import sign
-from protocols.mobileip.extensions import ENCAPSULATING_DELIVERY, MOBILE_HOME, Extension
+from protocols.mobileip.authentication import sign, verify
+from protocols.mobileip.codes import describe
+from protocols.mobileip.extensions import ENCAPSULATING_DELIVERY, FOREIGN_HOME, MOBILE_HOME, Extension
 from protocols.mobileip.foreign_agent import ForeignAgent
 from protocols.mobileip.identification import SECOND, Replay
 from protocols.mobileip.policy import Reverse
-from protocols.mobileip.registration import RegistrationReply, RegistrationRequest, RequestFlags
+from protocols.mobileip.registration import (
+    RegistrationReply,
+    RegistrationRequest,
+    RequestFlags,
+    decode_registration,
+)
 from protocols.mobileip.roaming import State
 from tests.unit.test_mobileip_trio import (
     AGENT,
@@ -164,6 +170,42 @@ def test_77_a_care_of_address_that_is_not_the_agents():
     world.agents[FA2].receive(request.data, request.source, request.destination, world.now)
     replies = [a for a in iter(world.agents[FA2].next_action, None) if isinstance(a, SendUdp)]
     assert [RegistrationReply.decode(a.data).code for a in replies] == [77]
+
+
+def relayed(request):
+    """What a foreign agent that has an association with the home agent makes of a request."""
+    agent = ForeignAgent(replace(fa_config(FA1), home_agents={AGENT: FOREIGN}), START)
+    agent.receive(request.encode(), Endpoint(HOME, 434), Endpoint(FA1, 434), START, link=MN_LINK)
+    sent = agent.next_action()
+    return decode_registration(sent.data), sent.destination.address
+
+
+@pytest.mark.parametrize(
+    ("flags", "lifetime", "care_of", "signed"),
+    [
+        (RequestFlags(0), 60, FA1, True),
+        (RequestFlags(0), 0, FA1, False),
+        (RequestFlags(0), 0, FA2, False),
+        (RequestFlags.D, 60, IPv4Address("198.51.100.10"), False),
+    ],
+    ids=["registration", "deregistration", "deregistration of another agent's", "co-located"],
+)
+def test_only_registrations_of_its_own_care_of_address_get_the_foreign_agents_authenticator(
+    flags, lifetime, care_of, signed
+):
+    request = sign(RegistrationRequest(flags, lifetime, HOME, AGENT, care_of, 1), MOBILE_HOME, KEY)
+    message, to = relayed(request)
+    assert to == AGENT
+    assert message.extensions[: len(request.extensions)] == request.extensions
+    assert verify(message, FOREIGN_HOME, FOREIGN) == signed
+    assert len(message.extensions) == 1 + signed
+
+
+def test_194_a_home_agent_address_that_is_the_foreign_agents_own():
+    request = sign(RegistrationRequest(RequestFlags(0), 60, HOME, FA1, FA1, 1), MOBILE_HOME, KEY)
+    message, to = relayed(request)
+    assert (message.code, to) == (194, HOME)
+    assert describe(194) == "194 foreign agent: invalid home agent address"
 
 
 MALFORMED = {

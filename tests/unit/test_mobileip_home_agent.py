@@ -193,8 +193,6 @@ def test_a_binding_ends_exactly_when_its_lifetime_does():
 
 DENIALS = {
     "131 wrong key": (131, {}, sign(replace(request(), extensions=()), MOBILE_HOME, FOREIGN_KEY)),
-    "131 no authenticator": (131, {}, replace(request(), extensions=())),
-    "131 unknown mobile node": (131, {}, request(home_address=IPv4Address("192.0.2.99"))),
     "132 foreign agent unauthenticated": (132, {"foreign_agents": {FA1: FOREIGN_KEY}}, request()),
     "133 too old": (133, {}, request(now=START - 8 * SECOND)),
     "133 too new": (133, {}, request(now=START + 8 * SECOND)),
@@ -218,6 +216,28 @@ def test_a_denied_request_gets_its_code_and_changes_nothing(code, changes, messa
     reply, actions = ask(machine, message)
     assert (reply.code, reply.lifetime) == (code, 0)
     assert (machine.bindings(), actions) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "message",
+    [replace(request(), extensions=()), request(home_address=IPv4Address("192.0.2.99"))],
+    ids=["no authenticator", "unknown mobile node"],
+)
+def test_a_request_that_nothing_vouches_for_gets_no_answer(message):
+    machine = agent()
+    machine.receive(message.encode(), Endpoint(FA1, 434), HERE, START)
+    assert (machine.bindings(), drain(machine)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "message",
+    [request(FA1, 0), request(HOME, 0), request(IPv4Address("198.51.100.10"))],
+    ids=["deregistration of one", "deregistration of all", "a care-of address that isn't the agent's"],
+)
+def test_the_foreign_agents_authenticator_is_not_asked_for_where_it_may_not_be(message):
+    reply, _ = ask(agent(foreign_agents={FA1: FOREIGN_KEY}), message)
+    assert reply.code == 0
+    assert verify(reply, FOREIGN_HOME, FOREIGN_KEY) == (message.lifetime > 0)
 
 
 def test_136_names_the_home_agents_address():
