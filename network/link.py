@@ -261,7 +261,11 @@ class Link(mininet.link.Link):
             rtnetlink.set_link(far.index, up=True, master=segment.bridge),
         )
         if self.wire:
-            queue(rtnetlink.set_link(self._inner1, up=True), rtnetlink.set_link(self._inner2, up=True))
+            # The NIC's carrier comes last: what a host sends the moment it has one must find the way open.
+            near, far_end = self._inner1, self._inner2
+            if self.near is self.intf2:
+                near, far_end = far_end, near
+            queue(rtnetlink.set_link(far_end, up=True), rtnetlink.set_link(near, up=True))
         self.lab.carrier_changes()
 
     def _need_wire(self, what: str) -> None:

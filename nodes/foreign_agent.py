@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any, Final
 
 import msgspec
@@ -38,7 +38,7 @@ class ForeignAgentNode(MobilityAgent):
         chosen = msgspec.convert(settings, ForeignAgentSettings)
         config = chosen.config()
         self.machine = ForeignAgent(config, self.first_advertisement())
-        self.serve(self.machine, chosen.interface, config.address)
+        self.serve(self.machine, chosen.interface, IPv4Interface(chosen.address))
 
     def table(self) -> Sequence[dict[str, Any]]:
         """The visitor list."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any, Final
 
 import msgspec
@@ -41,7 +41,7 @@ class HomeAgentNode(MobilityAgent):
         self._link: tuple[IPv4Address, bytes] = (config.address, b"")
         self.machine = HomeAgent(config, fresh_random(), self.first_advertisement())
         answer_proxied_at_once(chosen.interface)
-        self.serve(self.machine, chosen.interface, config.address)
+        self.serve(self.machine, chosen.interface, IPv4Interface(chosen.address))
 
     def table(self) -> Sequence[dict[str, Any]]:
         """The mobility binding table."""

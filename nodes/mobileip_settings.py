@@ -76,7 +76,9 @@ class HomeAgentSettings(msgspec.Struct, frozen=True, kw_only=True):
 class ForeignAgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A foreign agent on the link of ``interface``; its address there is its care-of address.
 
-    ``required``: mobile nodes with a co-located care-of address have to register through it too (the R bit).
+    ``required``: mobile nodes with a co-located care-of address have to register through it too (the R bit). ``longest``: the
+    longest lifetime it registers, where that isn't ``max_lifetime``, which it advertises. ``sequence``: its first
+    advertisement's number, other than 0 as if it had been advertising for long.
     """
 
     interface: str
@@ -86,6 +88,8 @@ class ForeignAgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_lifetime: int = INFINITE_LIFETIME
     capacity: int = 256
     max_pending: int = 16
+    longest: int | None = None
+    sequence: int = 0
     required: bool = False
     reverse: Reverse = Reverse.AVAILABLE
     encapsulations: tuple[Encapsulation, ...] = tuple(Encapsulation)
@@ -99,7 +103,7 @@ class ForeignAgentSettings(msgspec.Struct, frozen=True, kw_only=True):
             flags |= AgentFlags.R
         return ForeignAgentConfig(
             own.ip,
-            Advertising(own, flags, self.max_lifetime, (own.ip,)),
+            Advertising(own, flags, self.max_lifetime, (own.ip,), sequence=self.sequence),
             _associations(self.mobile_nodes),
             _associations(self.home_agents),
             capacity=self.capacity,
@@ -107,6 +111,7 @@ class ForeignAgentSettings(msgspec.Struct, frozen=True, kw_only=True):
             reverse=self.reverse,
             encapsulations=frozenset(self.encapsulations),
             barred=frozenset(map(IPv4Address, self.barred)),
+            max_lifetime=self.longest,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
 from nodes.agent import Agent, now_ns
@@ -24,12 +24,14 @@ class MobilityAgent(Agent, ABC):
     def __init__(self, name: str, control: Any) -> None:
         super().__init__(name, control)
         self._address = IPv4Address(0)
+        self._broadcast = IPv4Address(0xFFFFFFFF)
         self._interface = ""
         self._table: Sequence[dict[str, Any]] = ()  # as last told
 
-    def serve(self, machine: Machine, interface: str, address: IPv4Address) -> None:
+    def serve(self, machine: Machine, interface: str, own: IPv4Interface) -> None:
         """Start to serve the link of ``interface``, after clearing away what a crashed agent left in the kernel."""
-        self._interface, self._address = interface, address
+        self._interface, self._address = interface, own.ip
+        self._broadcast = own.network.broadcast_address
         self._routing = Routing()
         self._tunnels = Tunnels(self._routing)
         self._tunnels.clear([name for _, name in socket.if_nameindex()])
@@ -38,7 +40,7 @@ class MobilityAgent(Agent, ABC):
         self._port = MobileIpPort()
         self._shell = Shell(self, machine, self.perform, settled=self._tell)
         self.on_readable(self._port, self._read)
-        self.emit("mip.serving", interface=interface, address=str(address))
+        self.emit("mip.serving", interface=interface, address=str(own.ip))
         self._shell.settle()
 
     # -- what subclasses are
@@ -78,7 +80,7 @@ class MobilityAgent(Agent, ABC):
             return arrived.interface == self._interface and arrived.type == AgentSolicitation.TYPE
         if isinstance(arrived, Registration):
             to = arrived.destination.address
-            return to == self._address or to.is_multicast or int(to) == 0xFFFFFFFF
+            return to in (self._address, self._broadcast) or to.is_multicast or int(to) == 0xFFFFFFFF
         return True
 
     def _tell(self) -> None:

@@ -12,6 +12,7 @@ from topologies.addresses import HOME, MOBILE, VISITED
 _HOME_ADDRESS: Final = str(HOME.host4(MOBILE).ip)
 _HOME_AGENT: Final = str(HOME.gateway4)
 _FOREIGN_AGENT: Final = str(VISITED.gateway4)
+_HOME_BROADCAST: Final = str(HOME.ipv4.broadcast_address)
 _WRONG_KEY: Final = "00" * 16
 
 
@@ -38,6 +39,7 @@ HOPELESS: Final[Mapping[int, Terms]] = {
 """Denials that no other request can mend, by their codes."""
 
 MENDABLE: Final[Mapping[int, Terms]] = {
+    ReplyCode.FA_LIFETIME_TOO_LONG: Terms(changes={"foreign agent": {"longest": 60}}),
     ReplyCode.FA_ENCAPSULATION_UNAVAILABLE: Terms(
         encapsulation="gre", changes={"foreign agent": {"encapsulations": ["ipip"]}}
     ),
@@ -46,6 +48,15 @@ MENDABLE: Final[Mapping[int, Terms]] = {
     ),
     ReplyCode.FA_REVERSE_TUNNEL_MANDATORY: Terms(changes={"foreign agent": {"reverse": "mandatory"}}),
     ReplyCode.HA_IDENTIFICATION_MISMATCH: Terms(skew=30.0),
+    # The mobile node does not know its home agent, and asks whoever is on the home network (RFC 5944, 3.6.1.2). The foreign
+    # agent has no association with an address of that kind.
+    ReplyCode.HA_UNKNOWN_HOME_AGENT: Terms(
+        changes={
+            "mobile node": {"home_agent": _HOME_BROADCAST},
+            "foreign agent": {"home_agents": {}},
+            "home agent": {"foreign_agents": {}},
+        }
+    ),
     ReplyCode.HA_REVERSE_TUNNEL_UNAVAILABLE: Terms(
         reverse=True, changes={"home agent": {"reverse": "unavailable"}}
     ),

@@ -30,7 +30,7 @@ def mip_denied(
 
 @scenario("mip-mended", figure="FIG. 1", topology=HomeAndVisited, expect=Verdict.SURVIVED, needs=_NEEDS)
 def mip_mended(
-    lab: Lab, code: Literal[72, 74, 75, 133, 137, 138, 139] = 133, transport: Transport = "udp"
+    lab: Lab, code: Literal[69, 72, 74, 75, 133, 136, 137, 138, 139] = 133, transport: Transport = "udp"
 ) -> None:
     """The registration is denied with a code that says what to ask instead, and the corrected one is accepted."""
     _move_away(lab, MENDABLE[code], transport)

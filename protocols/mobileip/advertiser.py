@@ -26,7 +26,8 @@ class Advertising:
     """How an agent advertises.
 
     `interface` is its address on the link with the prefix length, `interval` in ns (at least a second), `lifetime` in
-    seconds (at least three intervals), `registration_lifetime` in seconds (0xffff: infinite).
+    seconds (at least three intervals), `registration_lifetime` in seconds (0xffff: infinite). `sequence` is the first
+    sequence number: 0 after a start, another for an agent that has been advertising for long.
     """
 
     interface: IPv4Interface
@@ -36,6 +37,7 @@ class Advertising:
     interval: int = SECOND
     lifetime: int = 3
     destination: IPv4Address = ALL_HOSTS
+    sequence: int = 0
 
     def __post_init__(self) -> None:
         """Hold RFC 5944, 2.1.1 and 2.3."""
@@ -45,6 +47,8 @@ class Advertising:
             raise ValueError("the lifetime is shorter than three intervals")
         if AgentFlags.F in self.flags and not self.care_of_addresses:
             raise ValueError("a foreign agent without a care-of address")
+        if not 0 <= self.sequence <= LAST_SEQUENCE:
+            raise ValueError(f"{self.sequence} is no sequence number")
 
 
 def following(sequence: int) -> int:
@@ -57,7 +61,7 @@ class Advertiser:
 
     def __init__(self, advertising: Advertising, now: int) -> None:
         self._advertising = advertising
-        self._sequence = 0
+        self._sequence = advertising.sequence
         self._last: int | None = None
         self._due = now
 

@@ -46,6 +46,7 @@ class ForeignAgentConfig:
     `address` is the one that it sends from towards home agents; `advertising` holds its address on the visited link,
     its care-of addresses and the longest lifetime it accepts. `mobile_nodes` maps home addresses, `home_agents` home
     agents' addresses to security associations. `capacity` bounds the visitors, `max_pending` the unanswered requests.
+    `max_lifetime` in seconds is the longest it registers, None for what it advertises.
     """
 
     address: IPv4Address
@@ -57,6 +58,13 @@ class ForeignAgentConfig:
     reverse: Reverse = Reverse.AVAILABLE
     encapsulations: frozenset[Encapsulation] = frozenset(Encapsulation)
     barred: frozenset[IPv4Address] = frozenset()
+    max_lifetime: int | None = None
+
+    @property
+    def longest(self) -> int:
+        """The longest lifetime that it registers, in seconds."""
+        advertised = self.advertising.registration_lifetime
+        return advertised if self.max_lifetime is None else self.max_lifetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +117,7 @@ def _own_address(case: Case) -> bool:
 
 
 def _lifetime_too_long(case: Case) -> bool:
-    return case.request.lifetime > case.config.advertising.registration_lifetime
+    return case.request.lifetime > case.config.longest
 
 
 def _out_of_resources(case: Case) -> bool:
@@ -267,7 +275,7 @@ class ForeignAgent(Outbox):
 
     def _deny(self, request: RegistrationRequest, arrival: Arrival, code: ReplyCode) -> None:
         too_long = code is ReplyCode.FA_LIFETIME_TOO_LONG
-        lifetime = self.config.advertising.registration_lifetime if too_long else request.lifetime
+        lifetime = self.config.longest if too_long else request.lifetime
         reply = RegistrationReply(
             code, lifetime, request.home_address, request.home_agent, request.identification
         )

@@ -147,9 +147,18 @@ class Agents:
         """Return the attachments that the agents offer: the home network, and foreign agents' care-of addresses."""
         return [c for a in self._heard.values() if (c := self._candidate(a))]
 
+    def _is_home_agent(self, agent: Agent) -> bool:
+        """Tell whether an agent is the node's home agent; of one that it has yet to find it knows the network only.
+
+        It is then looked for under the network's broadcast address (RFC 5944, 3.6.1.2).
+        """
+        wanted, network = self._home_agent(), agent.network
+        found = network is not None and wanted == network.broadcast_address
+        return AgentFlags.H in agent.mobility.flags and (agent.address == wanted or found)
+
     def _candidate(self, agent: Agent) -> Candidate | None:
         flags = agent.mobility.flags
-        if agent.address == self._home_agent() and AgentFlags.H in flags:
+        if self._is_home_agent(agent):
             at_home = Attachment(
                 Place.HOME,
                 agent.interface,

@@ -14,7 +14,9 @@ from experiments.decoding import Filter, decode
 from experiments.run_directory import RunDirectory
 from experiments.scenario import find
 from kernels.choose import select
-from tests.uml.mobile_ip_runs import Played, Player, needs_lab_kernel
+from protocols.pcapng import Direction as Way
+from protocols.sctp.chunks import Data
+from tests.uml.mobile_ip_runs import HOME, Played, Player, needs_lab_kernel
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "figures.md"
 
@@ -104,6 +106,21 @@ def test_a_rewritten_packet_is_signed_as_the_kernel_would(mobile_ip: Player) -> 
     shown = "\n".join(decode(run.capture, "asconf"))
     assert shown.count("checked: right") >= 4
     assert "checked: wrong" not in shown
+
+
+def test_fig_10_s_session_goes_on_over_the_home_address_when_the_direct_path_is_dead(
+    mobile_ip: Player,
+) -> None:
+    run = mobile_ip("fig10")
+    blocked = run.stimulus(-1)
+    down = [p for p in run.trace.sctp if (p.node, p.direction) == ("mn", Way.IN)]
+    data = [p for p in down if any(isinstance(chunk, Data) for chunk in p.chunks)]
+    before = [p for p in data if run.at(p.time_ns) < blocked]
+    after = [p for p in data if run.at(p.time_ns) > blocked + 0.1]
+    assert [(str(p.destination), len(p.outer)) for p in before[-20:]] == [("198.51.100.10", 0)] * 20
+    assert {(str(p.destination), len(p.outer)) for p in after} == {(str(HOME), 1)}
+    assert run.at(after[-1].time_ns) > run.of("run.end")[0]["t"] / 1e9 - 3
+    assert run.judgement.lost.down == 0
 
 
 @pytest.mark.parametrize("way", ["socket", "rewriting"])

@@ -71,6 +71,32 @@ def test_m2_the_sequence_begins_at_0_again_after_a_restart_and_makes_the_node_re
     assert len(run.of("mip.registered", "fa")) == 2
 
 
+def test_m2_the_sequence_number_after_0xffff_is_256_and_makes_nobody_register_anew(mobile_ip: Player) -> None:
+    run = mobile_ip("fa-rollover")
+    heard = [message.mobility.sequence for _, message in run.advertised("mn", Way.IN)]
+    assert [*range(0xFFFC, 0x10000), *range(256, 260)] == heard[heard.index(0xFFFC) :][:8]
+    assert run.of("mip.agent.rebooted", "mn") == []
+    assert len(run.of("mip.registered", "fa")) == len(run.of("mip.request", "mn")) == 1
+
+
+def test_m2_the_first_solicitation_on_a_new_link_reaches_its_agent(mobile_ip: Player) -> None:
+    """A host's first packet finds the way open: the NIC's carrier comes behind that of the segment's end."""
+    run = mobile_ip("mip-move", transport="udp", onward="true")
+    for move, agent in enumerate(("fa", "fa2")):
+        moved = run.stimulus(move)
+        sent, arrived = (
+            next(
+                run.at(p.time_ns)
+                for p in run.trace.icmp
+                if (p.icmp.type, p.node, p.direction) == (AgentSolicitation.TYPE, node, way)
+                and run.at(p.time_ns) > moved
+            )
+            for node, way in (("mn", Way.OUT), (agent, Way.IN))
+        )
+        assert 0 < sent - moved < LATE_S
+        assert arrived - sent == pytest.approx(0.005, abs=LATE_S)
+
+
 # -- M3: movement detection --------------------------------------------------------------------------------
 
 

@@ -67,13 +67,8 @@ def test_a_lifetime_too_long_for_the_foreign_agent_is_shortened():
 
 
 def test_69_shortens_the_lifetime_when_the_advertisement_had_promised_more():
-    world = World()
+    world = World(fa=replace(fa_config(FA1), max_lifetime=30))
     world.move(FA1)
-    world.run(2)
-    agent = world.agents[FA1]
-    agent.config = replace(
-        agent.config, advertising=replace(agent.config.advertising, registration_lifetime=30)
-    )
     world.run(60)
     assert (world.codes(), world.node.registration.lifetime) == ([69], 30)
 

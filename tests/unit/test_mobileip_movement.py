@@ -93,3 +93,10 @@ def test_the_r_bit_makes_a_co_located_node_register_through_the_agent():
     assert world.bound_to() == [world.care_of]
     assert [v.co_located for v in world.agents[FA1].visitors()] == [True]
     assert world.did(world.agents[FA1], AddVisitor) == []
+
+
+def test_a_home_agent_that_has_yet_to_be_found_is_known_by_the_home_network():
+    world = World(mn=replace(MN_CONFIG, home_agent=IPv4Address("192.0.2.255")))
+    world.move(AGENT)
+    world.run(2)
+    assert (world.node.state, world.requests()) == (State.AT_HOME, [])
