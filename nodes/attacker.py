@@ -15,6 +15,7 @@ from typing import Any, Final
 from nodes.agent import Agent, now_ns
 from nodes.raw_ip import RawIp
 from nodes.rewriter import parameter
+from protocols import ip
 from protocols.errors import DecodeError
 from protocols.forging import Overheard, Signing
 from protocols.ip import SCTP, UDP, Address, Datagram
@@ -27,6 +28,8 @@ from protocols.rewriting import OWN_IDS
 from protocols.sctp.endpoint import SctpEndpoint, State
 from protocols.transport import Udp
 
+_IPIP, _HOPS = 4, 64
+_DISCARD: Final = 9  # the port of the discard service
 _UDP_HEADER: Final = struct.Struct("!HHHH")
 _RETRY_NS: Final = 10_000_000
 _SPI: Final = 256  # that of every mobile node here, and easy to guess
@@ -133,6 +136,15 @@ class AttackerNode(Agent):
             request = sign(request, MOBILE_HOME, SecurityAssociation(_SPI, os.urandom(16)))
         self._register(act, IPv4Address(source), IPv4Address(home_agent), request.encode())
 
+    def do_tunnel(self, act: int, outer: str, home_agent: str, inner: str, destination: str) -> None:
+        """Send the home agent a datagram from ``inner`` as a reverse tunnel from ``outer`` would bring it."""
+        data = os.urandom(32)
+        self.emit(
+            "attack.sent", act=act, source=inner, data=data.hex(), forged=True, udp=True, tunnelled=True
+        )
+        carried = Datagram(IPv4Address(inner), IPv4Address(destination), UDP, _HOPS, _udp(_DISCARD, data))
+        self._ip.put(IPv4Address(outer), IPv4Address(home_agent), _IPIP, ip.encode(carried))
+
     def do_again(self, act: int, deregistration: bool) -> None:
         """Send the last overheard registration (or deregistration) once more, from the address that it came from."""
         if (overheard := self._requests.get(deregistration)) is None:
@@ -196,7 +208,9 @@ class AttackerNode(Agent):
 
     def _register(self, act: int, source: Address, destination: Address, data: bytes) -> None:
         self.emit("attack.sent", act=act, source=str(source), data=data.hex(), forged=True, udp=True)
-        header = _UDP_HEADER.pack(
-            PORT, PORT, _UDP_HEADER.size + len(data), 0
-        )  # IPv4 lets a checksum be left out
-        self._ip.put(source, destination, UDP, header + data)
+        self._ip.put(source, destination, UDP, _udp(PORT, data))
+
+
+def _udp(port: int, data: bytes) -> bytes:
+    """From the port to the same; IPv4 lets a checksum be left out."""
+    return _UDP_HEADER.pack(port, port, _UDP_HEADER.size + len(data), 0) + data

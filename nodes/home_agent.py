@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -26,7 +26,8 @@ from protocols.mobileip.actions import (
 )
 from protocols.mobileip.home_agent import HomeAgent
 
-_BARRIER: Final = TABLE - 1  # priority of the rules that drop what comes back through a tunnel unasked
+# Priorities of the rules that drop what comes back through a tunnel, and of those that let what was agreed on pass by them.
+_PASS, _BARRIER = TABLE - 2, TABLE - 1
 
 
 class HomeAgentNode(MobilityAgent):
@@ -97,12 +98,15 @@ class HomeAgentNode(MobilityAgent):
     def _add(self, tunnel: AddTunnel) -> None:
         home, care_of = tunnel.home_address, tunnel.care_of_address
         device = self._tunnels.use((home, care_of), Tunnel(self._address, care_of, tunnel.encapsulation))
-        self._routing.rule(source=home, into=device, table=None, priority=_BARRIER, on=not tunnel.reverse)
+        # RFC 3024, 4.3.2: only a binding's own home address may come through its tunnel, and only where that was asked for.
+        self._routing.rule(into=device, table=None, priority=_BARRIER)
+        self._routing.rule(source=home, into=device, skip_to=TABLE, priority=_PASS, on=tunnel.reverse)
         self._routing.route(IPv4Network(home), device)
 
     def _remove(self, home: IPv4Address, care_of: IPv4Address) -> None:
         if (device := self._tunnels.device((home, care_of))) is None:
             return
-        self._routing.rule(source=home, into=device, table=None, priority=_BARRIER, on=False)
+        self._routing.rule(source=home, into=device, skip_to=TABLE, priority=_PASS, on=False)
         self._routing.delete_route(IPv4Network(home))
-        self._tunnels.release((home, care_of))
+        if self._tunnels.release((home, care_of)):
+            self._routing.rule(into=device, table=None, priority=_BARRIER, on=False)

@@ -37,7 +37,7 @@ _IFF_UP: Final = 0x1
 _ONLINK: Final = 0x4
 _PERMANENT: Final = 0x80
 _NTF_PROXY: Final = 0x8
-_TO_TABLE, _BLACKHOLE = 1, 6
+_TO_TABLE, _GOTO, _BLACKHOLE = 1, 2, 6
 _UNICAST, _STATIC, _SCOPE_UNIVERSE, _SCOPE_LINK = 1, 4, 0, 253
 _TTL: Final = 64
 _GONE: Final = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL})
@@ -135,15 +135,21 @@ class Routing:
         source: IPv4Address | None = None,
         into: str = "",
         table: int | None = TABLE,
+        skip_to: int = 0,
         priority: int = TABLE,
         on: bool = True,
     ) -> None:
-        """Route by ``table`` what comes from ``source`` or in through the device ``into``; without a table, drop it."""
+        """Route by ``table`` what comes from ``source`` or in through the device ``into``; without a table, drop it.
+
+        With ``skip_to`` neither: the rules before that priority do not apply to it.
+        """
         message = fibmsg()
         message["family"] = socket.AF_INET
-        message["action"] = _BLACKHOLE if table is None else _TO_TABLE
+        message["action"] = _GOTO if skip_to else _BLACKHOLE if table is None else _TO_TABLE
         attributes: Attributes = [("FRA_PRIORITY", priority)]
-        if table is not None:
+        if skip_to:
+            attributes.append(("FRA_GOTO", skip_to))
+        elif table is not None:
             attributes.append(("FRA_TABLE", table))
         if source is not None:
             message["src_len"] = 32

@@ -52,11 +52,13 @@ class Tunnels:
         tunnel = self._users.get(user)
         return None if tunnel is None else _name(self._numbers[tunnel])
 
-    def release(self, user: Hashable) -> None:
-        """Let go of a user's tunnel; the last user's is taken down."""
+    def release(self, user: Hashable) -> bool:
+        """Let go of a user's tunnel; the last user's is taken down. Return whether it was."""
         tunnel = self._users.pop(user, None)
-        if tunnel is not None and tunnel not in self._users.values():
-            self._routing.delete_device(_name(self._numbers.pop(tunnel)))
+        if tunnel is None or tunnel in self._users.values():
+            return False
+        self._routing.delete_device(_name(self._numbers.pop(tunnel)))
+        return True
 
     def clear(self, names: list[str]) -> None:
         """Take down the tunnels that an agent before this one left among the devices ``names``."""

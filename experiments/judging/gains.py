@@ -23,6 +23,7 @@ _TOLD: Final = {
     "associations": "{} associations of the mobile node's replaced or made up",
     "bindings": "{} changes of the mobility binding",
     "denials": "{} messages of the session kept from their receiver",
+    "injections": "{} datagrams sent on that came through a tunnel",
 }
 KINDS: Final = tuple(_TOLD)
 """What can be got."""
@@ -42,6 +43,7 @@ def gains(evidence: Evidence) -> dict[str, int]:
             e["node"] == stake["target"] and e["t"] >= since for e in evidence.of_kind("mip.table")
         ),
         "denials": sum(t >= since and key not in evidence.delivered for key, t in evidence.sent.items()),
+        "injections": _injected(evidence, stake),
     }
 
 
@@ -138,6 +140,19 @@ def _associations(evidence: Evidence, stake: dict[str, Any], since: int) -> int:
         e["associations"] for e in evidence.of_kind("sctp.state") if e["node"] == stake["target"]
     ]
     return restarted + (max(0, counts[-1] - counts[0]) if counts else 0)
+
+
+def _injected(evidence: Evidence, stake: dict[str, Any]) -> int:
+    """Datagrams that the attacker sent in a tunnel, and that the target sent on without it."""
+    sent = {bytes.fromhex(e["data"]) for e in evidence.of_kind("attack.sent") if e.get("tunnelled")}
+    return len(
+        sent
+        & {
+            p.udp.payload
+            for p in evidence.trace.udp
+            if (p.node, p.direction) == (stake["target"], Way.OUT) and not p.outer
+        }
+    )
 
 
 def _since(evidence: Evidence) -> int:

@@ -28,7 +28,7 @@ def arrived(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
     }
     passed |= {
         (p.node, p.direction, str(p.source), p.udp.payload)
-        for p in evidence.trace.mobile_ip
+        for p in evidence.trace.udp
         if p.time_ns >= stimulus["t"]
     }
     return bool(sent) and all(

@@ -188,6 +188,17 @@ class AttackAt:
             authenticated=authenticated,
         )
 
+    def tunnel(self, *, outer: str, inner: str, destination: str) -> None:
+        """Send the home agent a datagram as a reverse tunnel would bring it (RFC 3024, 6.1)."""
+        self._do(
+            f"datagram from {inner} in a tunnel from {outer}",
+            "tunnel",
+            outer=outer,
+            home_agent=str(self.lab.home.subnet.gateway4),
+            inner=inner,
+            destination=destination,
+        )
+
     def replay_registration(self, *, deregistration: bool) -> None:
         """Send the last overheard Registration Request that registers, or deregisters, once more."""
         what = "deregistration" if deregistration else "registration"

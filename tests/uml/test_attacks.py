@@ -160,6 +160,16 @@ def test_the_home_agent_denies_an_attackers_registration_and_keeps_its_binding(
     assert judgement.measures.get("attacker_reply_code") == code  # unauthenticated ones get no answer at all
 
 
+@pytest.mark.parametrize("inner", ["stranger", "mobile"])
+@pytest.mark.parametrize("reverse", ["true", "false"])
+def test_only_what_a_reverse_tunnel_was_agreed_for_comes_through_it(
+    play: Play, inner: str, reverse: str
+) -> None:
+    judgement = play("attack-tunnel", inner=inner, reverse=reverse)
+    assert judgement.measures["attacker_packets"] == 1
+    assert judgement.measures["attacker_injections"] == (inner == "mobile" and reverse == "true")
+
+
 def test_nonces_tell_a_replay_too(play: Play) -> None:
     judgement = play("attack-registration", how="replayed", replay="nonces")
     assert judgement.measures["attacker_reply_code"] == 133
