@@ -64,6 +64,14 @@ _DATA: Final = (
     Block("Data comes down on the new path", "first DATA down"),
 )
 FIGURES: Final[dict[str, tuple[Block, ...]]] = {
+    "FIG. 5": (
+        Block("The mobile node sends INIT with its addresses", "INIT sent"),
+        Block(
+            "The correspondent node answers with its own and a cookie: INIT-ACK", "INIT-ACK sent", "cookie"
+        ),
+        Block("The mobile node sends the cookie back: COOKIE-ECHO", "COOKIE-ECHO sent"),
+        Block("The association is set up: COOKIE-ACK", "COOKIE-ACK arrives"),
+    ),
     "FIG. 6": (
         Block("The mobile node ends its association", "stimulus", "reconnect"),
         Block("It gets a new NIC, with an address of another subnet", "address.up"),
@@ -78,6 +86,16 @@ FIGURES: Final[dict[str, tuple[Block, ...]]] = {
         _DELETE,
         *_DATA,
     ),
+    "FIG. 8": (
+        Block("A second base station is heard: a second NIC attaches", "stimulus", "attach"),
+        Block("It gets an address of its subnet", "address.up"),
+        *_ADD,
+        Block("The second signal is better", "radio.prefer"),
+        _PRIMARY,
+        *_DATA,
+        Block("The first signal has faded", "radio.remove"),
+        _DELETE,
+    ),
     "FIG. 9": (
         Block("The only NIC moves to another subnet", "stimulus", "move"),
         Block("Its old address is gone", "address.down"),
@@ -86,6 +104,21 @@ FIGURES: Final[dict[str, tuple[Block, ...]]] = {
         _PRIMARY,
         _DELETE,
         *_DATA,
+    ),
+    "FIG. 10": (
+        Block("The mobile node, away, has registered its care-of address", "Reply arrives", "accepted"),
+        Block("The correspondent node sends INIT to the home address", "INIT sent"),
+        Block("The home agent's tunnel brings it", "INIT arrives", "tunnel"),
+        Block(
+            "The mobile node answers: INIT-ACK with SET PRIMARY of its care-of address",
+            "INIT-ACK sent",
+            "SET PRIMARY",
+        ),
+        Block("The cookie comes through the tunnel: COOKIE-ECHO", "COOKIE-ECHO arrives", "tunnel"),
+        Block("The association is set up: COOKIE-ACK", "COOKIE-ACK arrives"),
+        Block("Data comes directly to the care-of address", "first DATA on the path"),
+        Block("The direct path dies", "stimulus", "block"),
+        Block("The home address is used: data comes through the tunnel", "DATA another way", "tunnel"),
     ),
 }
 

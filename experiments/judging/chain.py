@@ -11,7 +11,10 @@ from experiments.result import Link
 from protocols.mobileip.codes import describe as describe_code
 from protocols.mobileip.registration import RegistrationRequest
 from protocols.pcapng import Direction as Way
+from protocols.sctp.chunks import Chunk, CookieAck, CookieEcho, Init, InitAck
 from protocols.sctp.describe import describe
+from protocols.sctp.parameters import SetPrimary, StateCookie
+from protocols.trace import SctpPacket
 
 
 def _stimulus(event: dict[str, Any]) -> str:
@@ -54,8 +57,17 @@ _EVENTS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
 }
 
 
-def chain(evidence: Evidence, epoch_ns: int, mobile: str, correspondent: str) -> list[Link]:
-    """All steps from the first stimulus on, by time; without a stimulus there are none."""
+SET_UP: Final = "FIG. 5"
+"""The figure of the set-up, which stands before all that is done to the association."""
+
+
+def chain(
+    evidence: Evidence, epoch_ns: int, mobile: str, correspondent: str, *, whole_set_up: bool = False
+) -> list[Link]:
+    """All steps from the first stimulus on, by time; without a stimulus there are none.
+
+    With ``whole_set_up`` the association's set-up is among them wherever it was.
+    """
     stimuli = evidence.of_kind("stimulus")
     if not stimuli:
         return []
@@ -64,7 +76,14 @@ def chain(evidence: Evidence, epoch_ns: int, mobile: str, correspondent: str) ->
         *_from_events(evidence, start),
         *_from_requests(evidence, start, mobile, correspondent),
         *_from_registrations(evidence, start),
+        *_set_up(evidence, 0 if whole_set_up else start, mobile, correspondent),
         *_first_data(evidence, stimuli[0]),
+        *(
+            step
+            for stimulus in stimuli
+            if stimulus["action"] == "block"
+            for step in _around(evidence, stimulus)
+        ),
     ]
     links.sort(key=lambda item: item[0])
     if len(stimuli) > _TOLD:
@@ -113,6 +132,51 @@ def _from_registrations(evidence: Evidence, start: int) -> Iterator[Step]:
             what = "Reply"
             text = f"{describe_code(message.code)}, {message.lifetime} s"
         yield packet.time_ns, f"{what} {way}", packet.node, f"{text} from {packet.source}", packet.index
+
+
+_HANDSHAKE: Final = (Init, InitAck, CookieEcho, CookieAck)
+
+
+def _set_up(evidence: Evidence, start: int, mobile: str, correspondent: str) -> Iterator[Step]:
+    """The four messages that set an association of the mobile node's up, at both ends; repeated ones once."""
+    ours = {packet.message for packet in evidence.trace.sctp if packet.node == mobile}
+    told: set[tuple[object, str, Way]] = set()
+    for packet in evidence.trace.sctp:
+        if packet.time_ns < start or packet.node not in (mobile, correspondent) or packet.message not in ours:
+            continue
+        chunk = next((c for c in packet.chunks if isinstance(c, _HANDSHAKE)), None)
+        seen = (packet.message, packet.node, packet.direction)
+        if chunk is not None and seen not in told:
+            told.add(seen)
+            way = "sent" if packet.direction is Way.OUT else "arrives"
+            yield packet.time_ns, f"{chunk.name} {way}", packet.node, _handshake(packet, chunk), packet.index
+
+
+def _handshake(packet: SctpPacket, chunk: Chunk) -> str:
+    said = [f"from {packet.source} to {packet.destination}"]
+    said += [f"through the tunnel to {outer.destination}" for outer in packet.outer]
+    if isinstance(chunk, Init | InitAck):
+        said += [f"addresses {', '.join(map(str, chunk.addresses))}"] if chunk.addresses else []
+        said += ["a cookie" for p in chunk.parameters if isinstance(p, StateCookie)]
+        said += [f"SET PRIMARY {p.address}" for p in chunk.parameters if isinstance(p, SetPrimary)]
+    return ", ".join(said)
+
+
+def _around(evidence: Evidence, stimulus: dict[str, Any]) -> Iterator[Step]:
+    """Of a path that dies: the first data that came down it, and the first that came another way afterwards."""
+    arrivals = sorted(evidence.arrived.values(), key=lambda a: a.time_ns)
+    down = [a for a in arrivals if a.message.direction.word == "down"]
+    on_it = (a for a in down if str(a.packet.destination) == stimulus["old"] and a.time_ns < stimulus["t"])
+    after = (a for a in down if str(a.packet.destination) != stimulus["old"] and a.time_ns > stimulus["t"])
+    for step, arrival in (
+        ("first DATA on the path", next(on_it, None)),
+        ("DATA another way", next(after, None)),
+    ):
+        if arrival is not None:
+            packet = arrival.packet
+            tunnels = "".join(f", through the tunnel to {outer.destination}" for outer in packet.outer)
+            text = f"message {arrival.message.sequence} from {packet.source} to {packet.destination}{tunnels}"
+            yield arrival.time_ns, step, packet.node, text, packet.index
 
 
 def _first_data(evidence: Evidence, stimulus: dict[str, Any]) -> Iterator[Step]:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from experiments import run_directory
 from experiments.judging.answers import wrong_answers
 from experiments.judging.bounds import earliest
-from experiments.judging.chain import chain
+from experiments.judging.chain import SET_UP, chain
 from experiments.judging.cookies import wrong_set_ups
 from experiments.judging.evidence import Evidence, gather
 from experiments.judging.gains import attack_measures, denied, gained, wrong_gains
@@ -70,7 +70,13 @@ def judge(run: RunDirectory) -> Judgement:
         waits_s=waits,
         measures={**measures(evidence), **growth_measures(evidence), **attack_measures(evidence)},
         virtual_s=round(events[-1]["t"] / 1e9, 9),
-        chain=chain(evidence, events[0]["epoch_ns"], session["mobile"], session["correspondent"]),
+        chain=chain(
+            evidence,
+            events[0]["epoch_ns"],
+            session["mobile"],
+            session["correspondent"],
+            whole_set_up=scenario.figure == SET_UP,
+        ),
     )
 
 
