@@ -62,11 +62,11 @@ def udp(node: Node, address: str, port: int = 7) -> socket.socket:
     return sock
 
 
-def reaches(source: Node, own: str, target: Node, other: str) -> bool:
+def reaches(source: Node, own: str, target: Node, other: str, *, patience_s: float = 5.0) -> bool:
     """Whether a datagram from address `own` of one node arrives at address `other` of another, and one back."""
     with udp(source, own, 0) as here, udp(target, other) as there:
-        here.settimeout(0.5)
-        there.settimeout(0.5)
+        here.settimeout(patience_s)
+        there.settimeout(patience_s)
         try:
             here.sendto(b"there", (other, 7))
             _, sender = there.recvfrom(100)

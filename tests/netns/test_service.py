@@ -83,7 +83,7 @@ def test_unplugged_nic_stays_and_loses_its_carrier(net):
     net.unplug(nic)
     assert until(lambda: not nic.has_carrier())
     assert nic.isUp()
-    assert not reaches(net["mn"], HOME4, net["cn"], CN4)
+    assert not reaches(net["mn"], HOME4, net["cn"], CN4, patience_s=0.5)
 
 
 def test_nic_plugged_in_again_has_its_carrier_and_session_back(net):
