@@ -92,21 +92,24 @@ def test_ctrl_c_ends_a_sweep_and_keeps_what_was_finished(tmp_path: Path) -> None
 
 def test_a_cluster_gives_the_same_rows_as_processes(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed", reason="needs requirements-sweep.txt")
+    dask = pytest.importorskip("dask", reason="needs requirements-sweep.txt")
     scenario = find("control")
     grid, kernel = Grid.parse(scenario, SETTINGS, 1), select("uml")
 
     def row(each: Row) -> tuple[object, ...]:
         return (each.parameters, each.seed, each.verdict, each.outage_up_s, each.virtual_s)
 
-    with distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address=None,
-        worker_dashboard_address=None,
-        local_directory=str(tmp_path / "dask"),
-    ) as workers:
+    with (
+        dask.config.set({"temporary-directory": str(tmp_path)}),  # the scheduler's too
+        distributed.LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+            worker_dashboard_address=None,
+        ) as workers,
+    ):
         there = Sweep(tmp_path / "there")
         with there.held(), cluster(workers.scheduler_address) as pool:
             on_cluster = there.run(grid, kernel, pool, lambda _row, _before: None)
