@@ -35,7 +35,7 @@ def show(_: Context, run: str, follow: bool = False) -> None:
     }
 )
 def decode(_: Context, capture: str, filter: str = "") -> None:
-    """Show a capture's SCTP packets: common header, chunks and parameters by name and field."""
+    """Show a capture's SCTP packets by name and field, or Mobile IP's and ARP where the filter names them."""
     from experiments import decoding
 
     for line in decoding.decode(Path(capture), filter):

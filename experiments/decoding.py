@@ -1,72 +1,31 @@
 """FIG. 2 to 4 from any capture: each SCTP packet's common header, chunks and parameters, by name and field.
 
-A filter is words that must all fit a packet. A word is a name (``asconf``, ``set-primary``: a chunk, parameter or cause), a
-field with its value (``address=192.0.2.10``, ``serial=7``, ``src=``, ``dst=``, ``node=``, ``way=out``, ``tag=``), or one of
-these with ``!`` before it, which must not fit.
+What to show is said in the words of `experiments.filtering`; Mobile IP's messages and ARP are shown where these ask for them.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from ipaddress import ip_address
+from dataclasses import fields, is_dataclass
+from enum import IntFlag
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from experiments.errors import BadInput
+from experiments.filtering import WAYS, Filter, facts, message
 from experiments.run_directory import CAPTURE, RunDirectory
 from protocols import trace
 from protocols.errors import DecodeError
-from protocols.pcapng import Direction
 from protocols.rewriting import Keys, NoKey
 from protocols.sctp import auth
-from protocols.sctp.causes import CAUSES
-from protocols.sctp.chunks import KINDS, Auth, Chunk
+from protocols.sctp.chunks import Auth
 from protocols.sctp.describe import outline
 from protocols.sctp.packet import checksum, stored_checksum
-from protocols.sctp.parameters import PARAMETERS
-from protocols.sctp.tlv import Tlv
-from protocols.trace import SctpPacket
-
-_WAYS: Final = {Direction.IN: " in", Direction.OUT: " out"}
-_PACKET_FIELDS: Final = frozenset(
-    {"src", "dst", "sport", "dport", "tag", "node", "nic", "packet", "way", "tunnel"}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which packets to show; see this module's head."""
-
-    words: tuple[str, ...] = ()
-
-    @classmethod
-    def parse(cls, text: str) -> Filter:
-        """Read a filter. Raises BadInput for a name or field that no packet can have."""
-        words = tuple(text.lower().split())
-        for word in words:
-            key, equals, value = word.lstrip("!").partition("=")
-            known = _FIELDS if equals else _NAMES
-            if not key or (equals and not value) or key not in known:
-                raise BadInput(
-                    f"--filter {word}: not a name such as asconf or set-primary, nor a field such as serial=7"
-                )
-        return cls(words)
-
-    def fits(self, packet: SctpPacket) -> bool:
-        """Whether all words fit."""
-        names, values = _facts(packet)
-        for word in self.words:
-            key, equals, value = word.lstrip("!").partition("=")
-            fits = (key, _number(value)) in values if equals else key in names
-            if fits == word.startswith("!"):
-                return False
-        return True
+from protocols.trace import ArpPacket, IpDatagram, SctpPacket, Sighting
 
 
 def decode(capture: Path, expression: str = "") -> Iterator[str]:
-    """The lines for the SCTP packets of a capture or a run's. Raises BadInput for what is neither, or a filter that is none."""
+    """The lines for the packets of a capture, or a run's, that fit. Raises BadInput for what is neither, or no filter."""
     chosen = Filter.parse(expression)
     if capture.is_dir():
         capture = RunDirectory.open(capture).path / CAPTURE
@@ -82,22 +41,62 @@ def decode(capture: Path, expression: str = "") -> Iterator[str]:
 def _lines(captured: trace.Trace, chosen: Filter) -> Iterator[str]:
     keys, shown = Keys(), 0
     epoch = captured.sightings[0].time_ns if captured.sightings else 0
-    for packet in captured.sctp:
-        keys.learn(packet.raw)
-        if chosen.fits(packet):
+    spoken_of = chosen.candidates(captured)
+    for packet in spoken_of:
+        if isinstance(packet, SctpPacket):
+            keys.learn(packet.raw)
+        if chosen.fits(facts(packet)):
             shown += 1
             yield from _packet(packet, epoch, keys)
             yield ""
-    yield f"{shown} of {len(captured.sctp)} SCTP packets, of {len(captured.sightings)} packets in the capture"
+    kind = "other" if chosen.elsewhere else "SCTP"
+    yield f"{shown} of {len(spoken_of)} {kind} packets, of {len(captured.sightings)} packets in the capture"
     if captured.truncated:
         yield "the capture ends inside a packet, which is left out"
 
 
-def _packet(packet: SctpPacket, epoch: int, keys: Keys) -> Iterator[str]:
-    where = f"{packet.node}.{packet.nic}".rstrip(".") + _WAYS.get(packet.direction, "")
-    yield f"packet {packet.index}  {_seconds(packet.time_ns - epoch)} s  {where}  {packet.source} > {packet.destination}"
-    for outer in packet.outer:
-        yield f"  tunnelled: {outer.source} > {outer.destination}, protocol {outer.protocol}"
+def _packet(packet: Sighting, epoch: int, keys: Keys) -> Iterator[str]:
+    where = f"{packet.node}.{packet.nic}".rstrip(".") + WAYS.get(packet.direction, "")
+    ends = f"  {packet.source} > {packet.destination}" if isinstance(packet, IpDatagram) else ""
+    yield f"packet {packet.index}  {_seconds(packet.time_ns - epoch)} s  {where}{ends}"
+    if isinstance(packet, IpDatagram):
+        for outer in packet.outer:
+            yield f"  tunnelled: {outer.source} > {outer.destination}, protocol {outer.protocol}"
+    yield from _sctp(packet, keys) if isinstance(packet, SctpPacket) else _other(packet)
+
+
+def _other(packet: Sighting) -> Iterator[str]:
+    """The names of what a packet is, and the fields of a message."""
+    yield f"  {', '.join(sorted(facts(packet).names))}"
+    said = packet.arp if isinstance(packet, ArpPacket) else message(packet)
+    if said is not None:
+        yield from _fields(said, 2)
+
+
+def _fields(said: Any, depth: int) -> Iterator[str]:
+    for field in fields(said):
+        value = getattr(said, field.name)
+        nested = [part for part in (value if isinstance(value, tuple) else (value,)) if is_dataclass(part)]
+        if nested:
+            yield f"{'  ' * depth}{field.name}:"
+            for part in nested:
+                yield from _fields(part, depth + 1)
+        else:
+            yield f"{'  ' * depth}{field.name}: {_text(value)}"
+
+
+def _text(value: object) -> str:
+    match value:
+        case bytes():
+            return value.hex()
+        case tuple():
+            return ", ".join(map(str, value))
+        case IntFlag():
+            return " ".join(str(flag.name) for flag in value)
+    return str(value)
+
+
+def _sctp(packet: SctpPacket, keys: Keys) -> Iterator[str]:
     stored, right = stored_checksum(packet.raw), checksum(packet.raw)
     yield "  common header"
     yield f"    source port: {packet.sport}"
@@ -124,58 +123,3 @@ def _checked(packet: SctpPacket, keys: Keys) -> str:
         return "right" if auth.verify(packet.raw, keys.key(packet.tag)) else "wrong"
     except (NoKey, DecodeError):
         return "not possible, INIT and INIT-ACK are not in the capture"
-
-
-def _facts(packet: SctpPacket) -> tuple[set[str], set[tuple[str, str]]]:
-    """Names of all that a packet holds, and its fields with their values."""
-    values = {
-        ("src", str(packet.source)),
-        ("dst", str(packet.destination)),
-        ("sport", str(packet.sport)),
-        ("dport", str(packet.dport)),
-        ("tag", str(packet.tag)),
-        ("node", packet.node.lower()),
-        ("nic", packet.nic.lower()),
-        ("packet", str(packet.index)),
-        ("way", _WAYS.get(packet.direction, "").strip()),
-    }
-    values |= {("tunnel", str(outer.destination)) for outer in packet.outer} or {("tunnel", "none")}
-    names: set[str] = set()
-    for chunk in packet.chunks:
-        _collect(chunk, names, values)
-    return names, values
-
-
-def _collect(item: Tlv, names: set[str], values: set[tuple[str, str]]) -> None:
-    names.add(_plain(item.name))
-    for field in fields(item):  # type: ignore[arg-type]
-        value = getattr(item, field.name)
-        parts: tuple[Any, ...] = value if isinstance(value, tuple) else (value,)
-        for part in parts:
-            if isinstance(part, Tlv):
-                _collect(part, names, values)
-            elif not isinstance(part, bytes):
-                values.add((field.name, str(part)))
-    if isinstance(item, Chunk):
-        values.add(("type", str(item.type)))
-
-
-def _number(text: str) -> str:
-    """The value as fields have it: addresses in their usual form, hexadecimal numbers as decimal ones."""
-    try:
-        return str(ip_address(text))
-    except ValueError:
-        return str(int(text, 16)) if re.fullmatch("0x[0-9a-f]+", text) else text
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace(" ", "-")
-
-
-def _vocabulary() -> tuple[frozenset[str], frozenset[str]]:
-    kinds = [*KINDS.values(), *PARAMETERS.kinds, *CAUSES.kinds]
-    names = frozenset(_plain(str(kind.name)) for kind in kinds)
-    return names, _PACKET_FIELDS | {f.name for kind in kinds for f in fields(kind)}  # type: ignore[arg-type]
-
-
-_NAMES, _FIELDS = _vocabulary()

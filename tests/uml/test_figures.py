@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from experiments import orchestrator, run_directory
-from experiments.decoding import Filter, decode
+from experiments.decoding import decode
+from experiments.filtering import Filter, facts
 from experiments.run_directory import RunDirectory
 from experiments.scenario import find
 from kernels.choose import select
@@ -34,7 +35,7 @@ class Row:
         kind, _, words = self.shown_by.partition(": ")
         if kind == "packet":
             wanted = Filter.parse(words)
-            return [p.time_ns - run.start for p in run.trace.sctp if wanted.fits(p)]
+            return [p.time_ns - run.start for p in run.trace.sctp if wanted.fits(facts(p))]
         assert kind == "event", self.shown_by
         event, *details = words.split(" ")
         texts = [(e["t"], json.dumps(e)) for e in run.of(event)]
