@@ -73,6 +73,12 @@ class MobileNode(Endpoint):
         self._policy.asked_otherwise()
         self._association.set_primary(min(self._association.addresses()))
 
+    def do_release(self, address: str) -> None:
+        """Take an address from the association. OSError when the socket refuses."""
+        if self._association is None:
+            raise ValueError("there is no association to take an address from")
+        self._association.delete(address)
+
     def do_prefer(self, address: str, family: int) -> None:
         """Have every INIT and INIT-ACK from now on ask for an address as primary path (FIG. 10; RFC 5061, 5.4)."""
         from nodes.rewriter import OutgoingRewriter

@@ -7,6 +7,7 @@ told to send is an event ``raw.sent``, so that a verdict can look for it, and fo
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -16,9 +17,9 @@ from nodes.raw_ip import RawIp
 from nodes.rewriter import parameter
 from protocols.ip import SCTP, Address, Datagram
 from protocols.rewriting import OWN_IDS
-from protocols.sctp.chunks import Asconf, AsconfAck, Chunk
+from protocols.sctp.chunks import Asconf, Chunk
 from protocols.sctp.endpoint import SctpEndpoint
-from protocols.sctp.parameters import address_parameter
+from protocols.sctp.parameters import SetPrimary, address_parameter
 
 
 @dataclass(slots=True)
@@ -56,8 +57,15 @@ class RawEndpoint(Agent):
         tsn: int | None = None,
         secured: bool = True,
         echoes: bool = True,
+        also: Sequence[str] = (),
+        prefer: str = "",
+        prefers_first: bool = False,
     ) -> None:
-        """Send an INIT; the set-up goes on by itself where it ``echoes``. ``tsn`` is drawn where there is none."""
+        """Send an INIT; the set-up goes on by itself where it ``echoes``. ``tsn`` is drawn where there is none.
+
+        The INIT lists ``local`` and ``also``, and has SET PRIMARY of the address that it is to ``prefer``, behind these or,
+        with ``prefers_first``, before them.
+        """
         tag, drawn = (int.from_bytes(os.urandom(4), "big") or 1 for _ in range(2))
         source = ip_address(local)
         end = SctpEndpoint(
@@ -66,9 +74,11 @@ class RawEndpoint(Agent):
             tag,
             drawn if tsn is None else tsn,
             os.urandom(32),
-            (source,),
+            (source, *map(ip_address, also)),
             secured=secured,
             echoes=echoes,
+            preference=SetPrimary(0, ip_address(prefer)) if prefer else None,
+            prefers_first=prefers_first,
         )
         self._held[port] = _Held(end, source)
         self._put(source, end.init())
@@ -82,26 +92,25 @@ class RawEndpoint(Agent):
         self.emit("cookie.echo", damaged=damaged, port=port)
         self._put(held.source, held.end.cookie_echo(damaged=damaged))
 
-    def do_say(self, port: int, act: int, chunks: list[dict[str, Any]]) -> None:
-        """Send these chunks in one packet; none: the last one once more, bit for bit."""
+    def do_say(self, port: int, act: int, chunks: list[dict[str, Any]], source: str = "") -> None:
+        """Send these chunks in one packet, from ``source`` or its usual address; none: the last again."""
         held = self._held[port]
         if chunks:
             held.last = held.end.packet(*(self._chunk(held, spec) for spec in chunks))
-        details = {"act": act, "port": port, "source": str(held.source)}
+        address = ip_address(source) if source else held.source
+        details = {"act": act, "port": port, "source": str(address)}
         self.emit("raw.sent", **details, data=held.last.hex())
-        self._put(held.source, held.last)
+        self._put(address, held.last)
 
     # -- what is said and heard ----------------------------------------------------------------------------------------
 
     def _chunk(self, held: _Held, spec: dict[str, Any]) -> Chunk:
-        """ASCONF with ``requests``, with an address parameter unless it is to ``lack`` one; or ASCONF-ACK.
-
-        An ASCONF-ACK's serial number is counted from the one that the peer's first ASCONF would have.
-        """
+        """ASCONF with ``requests``, to be found ``by`` an address parameter unless it is to ``lack`` one; or ASCONF-ACK."""
         if spec["kind"] == "asconf-ack":
-            return AsconfAck((held.end.peer_tsn + spec["serial"]) & 0xFFFFFFFF)
+            return held.end.acknowledgement(spec["serial"], understood=spec["understood"])
         wanted = [parameter(r["verb"], r["address"], OWN_IDS + n) for n, r in enumerate(spec["requests"])]
-        found_by = () if spec["lack"] else (address_parameter(held.source),)
+        by = ip_address(spec["by"]) if spec["by"] else held.source
+        found_by = () if spec["lack"] else (address_parameter(by),)
         return Asconf(spec["serial"], (*found_by, *wanted))
 
     def _heard(self, datagram: Datagram, outgoing: bool) -> None:

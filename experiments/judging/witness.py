@@ -48,6 +48,8 @@ def _witnessed(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
     match stimulus["action"]:
         case "ask":
             return asked(evidence, stimulus)[0] is not None
+        case "renumber" | "release":
+            return _announced(evidence, stimulus)
         case "cookie":
             return echoed(evidence, stimulus)
         case "attack" | "packet":
@@ -95,6 +97,21 @@ def _readdressed(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
     sent = any(p.direction is Way.OUT and p.node != node for p in to_old)
     came = any(p.direction is Way.IN and p.node == node for p in to_old)
     return sent and not came
+
+
+def _announced(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
+    """Whether a node asked for an address that it got to be added, or for one that it gave up to be deleted."""
+    new, old = (stimulus.get(name, "") for name in ("new", "old"))
+    return any(
+        (isinstance(request, AddIp) and str(request.address) == new)
+        or (isinstance(request, DeleteIp) and str(request.address) == old)
+        for packet, chunk in evidence.trace.asconfs
+        if packet.node == stimulus["node"]
+        and packet.direction is Way.OUT
+        and packet.time_ns >= stimulus["t"]
+        and isinstance(chunk, chunks.Asconf)
+        for request in chunk.requests
+    )
 
 
 def _fell_silent(evidence: Evidence, stimulus: dict[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from experiments.playing.lab import PORT, Lab, Nic
+from experiments.playing.lab import PORT, Family, Lab, Nic
 from experiments.playing.request_acts import Request
 from nodes.raw_endpoint import RawEndpoint
 from topologies.addresses import ATTACKER
@@ -25,15 +25,19 @@ _OWN: Final = 1  # the host number that the endpoint speaks from
 
 
 class Ask:
-    """An ASCONF chunk with a serial number and requests; without an address parameter where it is to ``lack`` one."""
+    """An ASCONF chunk with a serial number and requests, found ``by`` an address: the association's first unless it is said.
 
-    def __init__(self, serial: int, *wanted: Request, lack: bool = False) -> None:
-        self._serial, self._wanted, self._lack = serial, wanted, lack
+    It has no address parameter where it is to ``lack`` one.
+    """
+
+    def __init__(self, serial: int, *wanted: Request, by: str = "", lack: bool = False) -> None:
+        self._serial, self._wanted, self._by, self._lack = serial, wanted, by, lack
 
     def plain(self) -> dict[str, Any]:
         """The chunk as a command carries it."""
         wanted = [request.plain(number) for number, request in enumerate(self._wanted)]
-        return {"kind": "asconf", "serial": self._serial, "requests": wanted, "lack": self._lack}
+        own = {"serial": self._serial, "by": self._by, "lack": self._lack}
+        return {"kind": "asconf", "requests": wanted, **own}
 
     def __str__(self) -> str:
         return f"ASCONF {self._serial}"
@@ -41,16 +45,20 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledge:
-    """An ASCONF-ACK chunk; ``ahead`` 0 has the serial number that the correspondent node's first ASCONF would have."""
+    """An ASCONF-ACK chunk; ``ahead`` 0 has the serial number that the correspondent node's first ASCONF has, or would have.
+
+    It says of no request what became of it, or of each that it was not ``understood``.
+    """
 
     ahead: int
+    understood: bool = True
 
     def plain(self) -> dict[str, Any]:
         """The chunk as a command carries it."""
-        return {"kind": "asconf-ack", "serial": self.ahead}
+        return {"kind": "asconf-ack", "serial": self.ahead, "understood": self.understood}
 
     def __str__(self) -> str:
-        return f"ASCONF-ACK {self.ahead:+}"
+        return f"ASCONF-ACK {self.ahead:+}" + ("" if self.understood else " (not understood)")
 
 
 class Raw:
@@ -71,12 +79,25 @@ class Raw:
         """One of its addresses; the first is the one that it speaks from."""
         return str(self.lab.site.of_family(ATTACKER.addresses(number)))
 
-    def associate(self, time_s: float, *, tsn: int) -> RawAssociation:
-        """Set up an association at a time, with this initial TSN, which is the serial number of its first ASCONF too."""
+    def associate(
+        self,
+        time_s: float,
+        *,
+        tsn: int,
+        also: tuple[str, ...] = (),
+        prefer: str = "",
+        prefers_first: bool = False,
+    ) -> RawAssociation:
+        """Set up an association at a time, with this initial TSN, which is the serial number of its first ASCONF too.
+
+        Its INIT lists the addresses ``also`` beside its first, and has SET PRIMARY of the one that it is to ``prefer`` (RFC
+        5061, 5.4), behind the addresses or, with ``prefers_first``, before them.
+        """
         self._associations += 1
         port = _FIRST_PORT + self._associations
-        arguments = {"port": port, "peer_port": PORT, "local": self.address(), "tsn": tsn}
-        self.lab.timeline.at(time_s, partial(self.lab.agents.command, HOST, "initiate", **arguments))
+        arguments = {"port": port, "peer_port": PORT, "local": self.address(), "tsn": tsn, "also": also}
+        wish = {"prefer": prefer, "prefers_first": prefers_first}
+        self.lab.timeline.at(time_s, partial(self.lab.agents.command, HOST, "initiate", **arguments, **wish))
         return RawAssociation(self, port)
 
     def act(self) -> int:
@@ -92,15 +113,19 @@ class RawAssociation:
     raw: Raw
     port: int
 
-    def say(self, time_s: float, *chunks: Ask | Acknowledge, answers: list[str]) -> None:
-        """Send these chunks in one packet at a time."""
-        self._say(time_s, " and ".join(map(str, chunks)), [chunk.plain() for chunk in chunks], answers)
+    def say(self, time_s: float, *chunks: Ask | Acknowledge, answers: list[str], source: str = "") -> None:
+        """Send these chunks in one packet at a time, from ``source`` or the association's first address."""
+        self._say(
+            time_s, " and ".join(map(str, chunks)), [chunk.plain() for chunk in chunks], answers, source
+        )
 
     def repeat(self, time_s: float, *, answers: list[str]) -> None:
         """Send the last packet once more."""
         self._say(time_s, "the same", [], answers)
 
-    def _say(self, time_s: float, what: str, chunks: list[dict[str, Any]], answers: list[str]) -> None:
+    def _say(
+        self, time_s: float, what: str, chunks: list[dict[str, Any]], answers: list[str], source: str = ""
+    ) -> None:
         lab, act = self.raw.lab, self.raw.act()
 
         def say() -> None:
@@ -114,6 +139,13 @@ class RawAssociation:
                 target=lab.correspondent.name,
                 answers=answers,
             )
-            lab.agents.command(HOST, "say", port=self.port, act=act, chunks=chunks)
+            lab.agents.command(HOST, "say", port=self.port, act=act, chunks=chunks, source=source)
 
         lab.timeline.at(time_s, say)
+
+
+def beside_a_session(lab: Lab, family: Family) -> Raw:
+    """The host that has raw associations, beside an ordinary session that has to go on whatever is said in these."""
+    session = lab.mobile.connect(lab.correspondent, family=family, managed=False)
+    lab.at(1.0).start(session.stream(every=0.1))
+    return Raw(lab)

@@ -62,6 +62,29 @@ class RequestActs:
         for name in (lab.mobile.name, lab.correspondent.name):
             lab.timeline.at(self.time_s, partial(lab.agents.command, name, "account"))
 
+    def renumber(self, number: int, *, gone: bool = False) -> None:
+        """Give the correspondent node another address in service, or take it away again where it is to be ``gone``."""
+        lab = self.lab
+
+        def act() -> None:
+            if gone:
+                change = {"old": lab.site.remove_correspondent_address(number)}
+            else:
+                change = {"new": lab.site.add_correspondent_address(number)}
+            lab.stimulus("renumber", self.time_s, Anywhere(lab.correspondent.name), **change)
+
+        lab.timeline.at(self.time_s, act)
+
+    def release(self, mobile: Any, address: str) -> None:
+        """Have the mobile node take an address from its association, through the socket."""
+        lab = self.lab
+
+        def act() -> None:
+            lab.stimulus("release", self.time_s, Anywhere(mobile.name), old=address)
+            lab.agents.command(mobile.name, "release", address=address)
+
+        lab.timeline.at(self.time_s, act)
+
     def ask(self, mobile: Any, *wanted: Request) -> None:
         """Have the mobile node ask for these requests, in this order, in one ASCONF (way ``rewriting``)."""
         lab = self.lab

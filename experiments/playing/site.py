@@ -120,6 +120,10 @@ class Site:
         for name in (self.mobile, self.correspondent):
             self._net[name].sysctl({"net.sctp.addip_enable": 0})
 
+    def announcing(self) -> None:
+        """Have the correspondent node's kernel announce its addresses in ASCONFs, in associations set up from now on."""
+        self._net[self.correspondent].sysctl({"net.sctp.default_auto_asconf": 1})
+
     def without_auth(self) -> None:
         """Take ASCONFs without AUTH on both nodes, in associations that are set up from now on."""
         for name in (self.mobile, self.correspondent):
@@ -197,10 +201,17 @@ class Site:
         intf.configure(segment.mobile_addresses(), segment.gateways)
         self._where[nic] = segment
 
-    def add_correspondent_address(self) -> None:
-        """Give the correspondent node a second address of each family."""
-        intf = self._net.nic(self.correspondent)
-        intf.configure(CORRESPONDENTS.addresses(CORRESPONDENT + 1))
+    def add_correspondent_address(self, number: int = 1) -> str:
+        """Give the correspondent node another address of each family; the one of the sessions' family."""
+        addresses = CORRESPONDENTS.addresses(CORRESPONDENT + number)
+        self._net.nic(self.correspondent).configure(addresses)
+        return self.of_family(addresses)
+
+    def remove_correspondent_address(self, number: int = 1) -> str:
+        """Take that address from the correspondent node again."""
+        addresses = CORRESPONDENTS.addresses(CORRESPONDENT + number)
+        self._net.nic(self.correspondent).deconfigure(addresses)
+        return self.of_family(addresses)
 
     def block(self, router: str, source: str, destination: str) -> None:
         """Have a router drop what comes from one prefix and goes to another."""

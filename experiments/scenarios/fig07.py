@@ -137,3 +137,13 @@ def fig07_shortage(lab: Lab, family: Family = 4) -> None:
     )
     lab.at(7.0).ask(lab.mobile, Request(Verb.DELETE, nowhere))
     lab.until(10.0)
+
+
+@scenario("fig07-last", figure="FIG. 7", topology=HomeAndVisited, expect=Verdict.SURVIVED)
+def fig07_last(lab: Lab, family: Family = 4) -> None:
+    """A node that gives up its last address keeps that DELETE back until it has another to ADD (RFC 5061, 5.3, F5)."""
+    session = lab.mobile.connect(lab.correspondent, family=family, delete=False)
+    lab.at(1.0).start(session.stream(every=0.1))
+    lab.at(4.0).release(lab.mobile, lab.site.address_on(lab.home))
+    lab.at(6.0).attach(lab.mobile, "wlan1", to=lab.visited)
+    lab.until(14.0)

@@ -24,6 +24,7 @@ from typing import Final
 from protocols.errors import DecodeError
 from protocols.ip import Address
 from protocols.sctp import auth, packet
+from protocols.sctp.causes import UnrecognizedParameters
 from protocols.sctp.chunks import (
     Abort,
     Asconf,
@@ -43,10 +44,14 @@ from protocols.sctp.chunks import (
 )
 from protocols.sctp.packet import Packet
 from protocols.sctp.parameters import (
+    AddIp,
     ChunkList,
+    DeleteIp,
+    ErrorCauseIndication,
     HmacAlgorithms,
     Parameter,
     Random,
+    SetPrimary,
     StateCookie,
     SupportedExtensions,
     address_parameter,
@@ -100,7 +105,8 @@ class Received:
 class SctpEndpoint:
     """One end, that calls. ``random`` are the 32 bytes of its RANDOM parameter, ``addresses`` what its INIT lists.
 
-    ``serial`` is that of its next ASCONF, at first the initial TSN (RFC 5061, 5.1, A2).
+    ``serial`` is that of its next ASCONF, at first the initial TSN (RFC 5061, 5.1, A2). ``preference`` goes into the INIT
+    (5.4), behind the addresses or, where it ``prefers_first``, before them. ``asked`` are the peer's ASCONFs by serial number.
     """
 
     sport: int
@@ -116,6 +122,9 @@ class SctpEndpoint:
     peer_tsn: int = 0
     serial: int = 0
     cookie: bytes = b""
+    preference: SetPrimary | None = None
+    prefers_first: bool = False
+    asked: dict[int, Asconf] = field(default_factory=dict)
     _ssn: int = 0
     _received: Received = field(default_factory=lambda: Received(0))
     _vector: bytes = b""
@@ -126,7 +135,9 @@ class SctpEndpoint:
 
     def init(self) -> bytes:
         """The INIT."""
-        parameters: tuple[Parameter, ...] = tuple(map(address_parameter, self.addresses))
+        listed: tuple[Parameter, ...] = tuple(map(address_parameter, self.addresses))
+        wish = () if self.preference is None else (self.preference,)
+        parameters = (*wish, *listed) if self.prefers_first else (*listed, *wish)
         if self.secured:
             parameters += (
                 SupportedExtensions((*_AUTHENTICATED, Auth.type)),
@@ -165,6 +176,26 @@ class SctpEndpoint:
         self.serial = (self.serial + 1) & _WRAP
         return chunk
 
+    def acknowledgement(self, ahead: int, *, understood: bool = True) -> AsconfAck:
+        """An ASCONF-ACK, its serial number counted from the one that the peer's first ASCONF has.
+
+        It says nothing, so that everything is carried out, or of each request that it was not ``understood`` (RFC 5061, 5.3,
+        F3). ValueError for an ASCONF that never came where its requests are to be named.
+        """
+        serial = (self.peer_tsn + ahead) & _WRAP
+        if understood:
+            return AsconfAck(serial)
+        if serial not in self.asked:
+            raise ValueError(f"no ASCONF with serial number {serial} has come")
+        return AsconfAck(
+            serial,
+            tuple(
+                ErrorCauseIndication(r.correlation_id, (UnrecognizedParameters(r.encode()),))
+                for r in self.asked[serial].requests
+                if isinstance(r, AddIp | DeleteIp | SetPrimary)
+            ),
+        )
+
     def data(self, message: bytes) -> Data:
         """The next DATA chunk, a whole message on stream 0."""
         chunk = Data(self.tsn, 0, self._ssn, 0, message, flags=_WHOLE)
@@ -196,6 +227,8 @@ class SctpEndpoint:
                     self.state = State.ESTABLISHED
                 case Data():
                     self._received.take(chunk.tsn)
+                case Asconf():
+                    self.asked[chunk.serial] = chunk
                 case Heartbeat():
                     replies.append(HeartbeatAck(chunk.parameters))
                 case Shutdown():

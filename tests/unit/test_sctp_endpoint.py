@@ -11,6 +11,7 @@ from protocols.sctp import auth, packet
 from protocols.sctp.chunks import (
     Abort,
     Asconf,
+    AsconfAck,
     Auth,
     Chunk,
     CookieAck,
@@ -31,8 +32,10 @@ from protocols.sctp.parameters import (
     ChunkList,
     HeartbeatInfo,
     HmacAlgorithms,
+    IPv4Parameter,
     Parameter,
     Random,
+    SetPrimary,
     StateCookie,
     SupportedExtensions,
 )
@@ -198,3 +201,26 @@ def test_what_came_in_any_order_is_told_as_cumulative_and_gaps(start: int, offse
         assert first > 1
         told |= set(range(cumulative + first, cumulative + last + 1))
     assert told == set(offsets)
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_a_wish_in_the_init_stands_behind_the_addresses_or_before_them(first: bool) -> None:
+    end = replace(new(), preference=SetPrimary(0, ELSEWHERE), prefers_first=first)
+    (init,) = said(end.init())
+    assert isinstance(init, Init)
+    kinds = [type(p) for p in init.parameters if isinstance(p, SetPrimary | IPv4Parameter)]
+    wish, listed = [SetPrimary], [IPv4Parameter, IPv4Parameter]
+    assert kinds == (wish + listed if first else listed + wish)
+
+
+def test_an_asconf_is_acknowledged_only_when_it_is_to_be_and_as_it_is_to_be(up: SctpEndpoint) -> None:
+    assert up.receive(from_peer(Asconf(90, (IPv4Parameter(HERE), ADD, SetPrimary(2, ELSEWHERE))))) is None
+    assert up.acknowledgement(0) == AsconfAck(90)
+    refused = up.acknowledgement(0, understood=False)
+    assert refused.serial == 90
+    assert [(p.correlation_id, p.causes[0].type) for p in refused.parameters] == [(1, 8), (2, 8)]  # type: ignore[attr-defined]
+
+
+def test_what_was_never_asked_cannot_be_named_as_not_understood(up: SctpEndpoint) -> None:
+    with pytest.raises(ValueError, match="91 has come"):
+        up.acknowledgement(1, understood=False)
