@@ -21,6 +21,7 @@ from protocols import trace
 from protocols.mobileip.registration import RegistrationReply, RegistrationRequest
 from protocols.pcapng import Direction as Way
 from protocols.trace import IpDatagram, Trace, UdpPacket
+from tests.pages import Run
 
 HOME = IPv4Address("192.0.2.10")
 HOME_AGENT = IPv4Address("192.0.2.1")
@@ -59,6 +60,11 @@ class Played:
     @property
     def start(self) -> int:
         return int(self.events[0]["epoch_ns"])
+
+    @cached_property
+    def shown(self) -> Run:
+        """What the signs of a page are looked for in."""
+        return Run(self.events, self.trace)
 
     def of(self, kind: str, node: str = "") -> list[dict[str, Any]]:
         return [e for e in self.events if e["kind"] == kind and node in ("", e["node"])]
@@ -103,6 +109,15 @@ class Player:
     def __init__(self, runs: Path) -> None:
         self._runs = runs
         self._played: dict[tuple[Any, ...], Played] = {}
+
+    def named(self, run: str) -> Played:
+        """A run as the pages name it: the scenario and its settings, "fig09 way=rewriting"."""
+        name, *settings = run.split(" ")
+        return self(name, **dict(setting.split("=") for setting in settings))
+
+    def shown(self, run: str) -> Run:
+        """What the signs of a page are looked for in, in the run of this name."""
+        return self.named(run).shown
 
     def __call__(self, name: str, **settings: str) -> Played:
         key = (name, *sorted(settings.items()))

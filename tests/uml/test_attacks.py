@@ -2,50 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 
 import pytest
 
-from experiments import orchestrator
 from experiments.result import Judgement
-from experiments.scenario import find
-from kernels.choose import lab_kernels, select
+from tests.uml.mobile_ip_runs import Player, needs_lab_kernel
 
 Play = Callable[..., Judgement]
 
-pytestmark = [
-    pytest.mark.skipif(
-        shutil.which("linux.uml") is None, reason="needs linux.uml: apt-get install user-mode-linux"
-    ),
-    pytest.mark.skipif(not lab_kernels(), reason="needs a lab kernel: ./lab kernel"),
-    pytest.mark.timeout(300),
-]
+pytestmark = needs_lab_kernel
 
 
-@pytest.fixture(scope="module")
-def play(tmp_path_factory: pytest.TempPathFactory) -> Play:
-    """Play a scenario once a module; it must come to the verdict that it announces."""
-    runs = tmp_path_factory.mktemp("attacks")
-    played: dict[tuple[str, ...], Judgement] = {}
-
-    def once(name: str, **settings: str) -> Judgement:
-        key = (name, *map(str, sorted(settings.items())))
-        if key not in played:
-            scenario = find(name)
-            result = orchestrator.run(
-                scenario,
-                scenario.complete(settings),
-                seed=1,
-                kernel=select("uml"),
-                runs=runs,
-                on_line=lambda _line: None,
-            )
-            played[key] = result.judgement
-            assert result.judgement.verdict == result.judgement.expected, result.judgement.reasons
-        return played[key]
-
-    return once
+@pytest.fixture
+def play(mobile_ip: Player) -> Play:
+    """Play a scenario once a session; it must come to the verdict that it announces."""
+    return lambda name, **settings: mobile_ip(name, **settings).judgement
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,7 @@ def test_tshark_reads_every_packet_of_every_run_as_we_do(
     pytestconfig: pytest.Config,
 ) -> None:
     for run in ALWAYS:
-        name, *settings = run.split(" ")
-        mobile_ip(name, **dict(setting.split("=") for setting in settings))
+        mobile_ip.named(run)
     captures = [*whole(tmp_path_factory.getbasetemp()), *more_captures]
     assert len(captures) >= len(ALWAYS)
     comparison = compare(captures)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from experiments import orchestrator, run_directory
 from experiments.decoding import decode
-from experiments.filtering import Filter, facts
 from experiments.run_directory import RunDirectory
 from experiments.scenario import find
 from kernels.choose import select
 from protocols.pcapng import Direction as Way
 from protocols.sctp.chunks import Data
 from reports.blocks import blocks
+from tests.pages import Sign, check
 from tests.uml.mobile_ip_runs import HOME, Played, Player, needs_lab_kernel
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "figures.md"
@@ -25,33 +23,16 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "figures.md"
 pytestmark = needs_lab_kernel
 
 
-@dataclass(frozen=True)
-class Row:
-    number: int
-    shown_by: str
-
-    def times(self, run: Played) -> list[int]:
-        """When the run shows it, in ns since its start."""
-        kind, _, words = self.shown_by.partition(": ")
-        if kind == "packet":
-            wanted = Filter.parse(words)
-            return [p.time_ns - run.start for p in run.trace.sctp if wanted.fits(facts(p))]
-        assert kind == "event", self.shown_by
-        event, *details = words.split(" ")
-        texts = [(e["t"], json.dumps(e)) for e in run.of(event)]
-        return [t for t, text in texts if " ".join(details) in text or all(word in text for word in details)]
-
-
-def tables() -> list[tuple[str, list[Row]]]:
+def tables() -> list[tuple[str, list[Sign]]]:
     """Each table of the page with the run that it is about."""
-    found: list[tuple[str, list[Row]]] = []
-    rows: list[Row] = []
+    found: list[tuple[str, list[Sign]]] = []
+    signs: list[Sign] = []
     for line in PAGE.read_text().splitlines():
         if named := re.fullmatch(r"Run: `(.+)`", line):
-            rows = []
-            found.append((named[1], rows))
+            signs = []
+            found.append((named[1], signs))
         elif cells := re.fullmatch(r"\| (\d+) \| (.+) \| (.+) \|", line):
-            rows.append(Row(int(cells[1]), cells[3]))
+            signs.append(Sign.parse(cells[3]))
     return found
 
 
@@ -60,24 +41,19 @@ TABLES = tables()
 
 def test_the_page_has_every_figure_that_a_scenario_plays() -> None:
     assert len(TABLES) >= 14
-    assert all(rows for _, rows in TABLES)
+    assert all(signs for _, signs in TABLES)
 
 
-@pytest.mark.parametrize(("run", "rows"), TABLES, ids=[f"{run} {n}" for n, (run, _) in enumerate(TABLES)])
-def test_every_step_is_in_the_run_in_the_figure_s_order(mobile_ip: Player, run: str, rows: list[Row]) -> None:
-    name, *settings = run.split(" ")
-    played = mobile_ip(name, **dict(setting.split("=") for setting in settings))
-    reached = 0
-    for row in rows:
-        later = [time for time in row.times(played) if time >= reached]
-        assert later, f"step {row.number} ({row.shown_by}) is not in the run after {reached / 1e9} s"
-        reached = min(later)
+@pytest.mark.parametrize(("run", "signs"), TABLES, ids=[f"{run} {n}" for n, (run, _) in enumerate(TABLES)])
+def test_every_step_is_in_the_run_in_the_figure_s_order(
+    mobile_ip: Player, run: str, signs: list[Sign]
+) -> None:
+    check(signs, mobile_ip.shown(run), mobile_ip.shown)
 
 
 @pytest.mark.parametrize("run", ["fig05", "fig06", "fig07", "fig08", "fig09 way=rewriting", "fig10"])
 def test_every_step_that_a_report_s_page_draws_of_a_figure_is_there(mobile_ip: Player, run: str) -> None:
-    name, *settings = run.split(" ")
-    judged = mobile_ip(name, **dict(setting.split("=") for setting in settings)).judgement
+    judged = mobile_ip.named(run).judgement
     steps = blocks(judged.figure, judged.chain)
     assert steps
     # Kernels with the regression refuse FIG. 9's DELETE at first.
