@@ -43,7 +43,7 @@ def test_a_run_is_measured_by_step(tmp_path: Path) -> None:
     figures = run_by_step("control", {}, select("uml"), tmp_path)
     steps = ["boot", "imports", "network", "agents", "scenario", "collect", "judge"]
     assert [figure.name for figure in figures][: len(steps)] == steps
-    total = next(figure.value for figure in figures if figure.name == "command to verdict")
+    total = next(figure.value for figure in figures if figure.name == "all steps")
     assert sum(figure.value for figure in figures[: len(steps)]) == pytest.approx(total, rel=0.01)
 
 
