@@ -38,7 +38,6 @@ def run(
     from experiments.scenario import find, settings
     from kernels.choose import select
     from reports import terminal
-    from reports.outputs import Outputs
 
     chosen = find(scenario)
     parameters = chosen.complete(settings(set or []))
@@ -56,9 +55,9 @@ def run(
         print(jsonlib.dumps(result.as_dict()), flush=True)
     elif not ktap:
         terminal.show_result(result)
-    pages = Outputs(report, junit, ktap, summary).write(
-        [result]
-    )  # a long run's page takes a second: the verdict first
+    from reports.outputs import Outputs  # a long run's page takes a second: the verdict first
+
+    pages = Outputs(report, junit, ktap, summary).write([result])
     if not json and not ktap:
         terminal.show_pages(pages)
     return result.status

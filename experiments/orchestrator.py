@@ -13,7 +13,6 @@ import msgspec
 from experiments import bytecode, collector, run_directory
 from experiments.errors import LabError, UnsupportedHere
 from experiments.identity import hashes, identity, kernel_name
-from experiments.judging.verdict import judge
 from experiments.result import Judgement, Result
 from experiments.run_directory import RunDirectory
 from experiments.scenario import Plan, Scenario, Verdict, find
@@ -64,8 +63,14 @@ def _run(
     )
     bytecode.prepare()
     wall_s, status = 0.0, 3
+
+    def heard(line: str) -> None:
+        import experiments.judging.verdict  # noqa: F401 - while the guest is busy: afterwards somebody would wait for it
+
+        on_line(line)
+
     try:
-        outcome = kernel.execute(job, on_line)
+        outcome = kernel.execute(job, heard)
     except Unsupported as lack:
         judgement = _unfinished(scenario, Verdict.UNSUPPORTED, str(lack))
         status = UnsupportedHere.status
@@ -80,6 +85,8 @@ def _run(
             status = UnsupportedHere.status if verdict is Verdict.UNSUPPORTED else LabError.status
         else:
             on_line("roamlab: step judge")
+            from experiments.judging.verdict import judge
+
             with collector.off():
                 judgement = judge(directory)
             status = 0 if judgement.verdict == judgement.expected else 1

@@ -22,6 +22,7 @@ EVENTS: Final = "events.jsonl"
 CAPTURE: Final = "capture.pcapng"
 VERDICT: Final = "verdict.json"
 CONSOLE: Final = "console.log"
+REPORT: Final = "report.html"
 
 
 @dataclass(frozen=True, slots=True)

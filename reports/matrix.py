@@ -12,9 +12,9 @@ import msgspec
 
 from experiments.errors import LabError
 from experiments.result import Judgement
-from experiments.run_directory import MANIFEST, PLAN, VERDICT, RunDirectory
+from experiments.run_directory import MANIFEST, PLAN, REPORT, VERDICT, RunDirectory
 from experiments.scenario import scenarios
-from reports.page import REPORT, fill, save
+from reports.page import fill, save
 
 UNJUDGED: Final = "none"
 

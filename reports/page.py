@@ -10,7 +10,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from experiments import collector
-from experiments.run_directory import CAPTURE, CONSOLE, EVENTS, MANIFEST, VERDICT, RunDirectory, disk_error
+from experiments.run_directory import (
+    CAPTURE,
+    CONSOLE,
+    EVENTS,
+    MANIFEST,
+    REPORT,
+    VERDICT,
+    RunDirectory,
+    disk_error,
+)
 from experiments.scenario import scenarios
 from reports import ladder_svg, map_svg, packing, story, words
 from reports.blocks import blocks
@@ -19,7 +28,6 @@ from reports.network import lay_out
 from reports.story import Story
 from reports.timeline import timeline
 
-REPORT: Final = "report.html"
 _PRINTED: Final = 400  # rows of a ladder on paper
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _SCRIPTS: Final = ("core.js", "layout.js", "ladder.js", "curves.js", "timeline.js", "network.js", "main.js")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.errors import BadInput
-from experiments.run_directory import VERDICT, RunDirectory
+from experiments.run_directory import REPORT, VERDICT, RunDirectory
 from reports import export as exports
 from reports import matrix as matrices
 from reports import page
@@ -29,9 +29,7 @@ def write(names: Sequence[Path], *, matrix: str = "", sweep: str = "", export: s
     if sweep:
         for row in sweeps.read(Path(sweep)):
             cell = RunDirectory((Path(sweep) / str(row.get("run_dir") or "nowhere")).absolute())
-            if (
-                cell.path.is_dir() and not (cell.path / page.REPORT).exists()
-            ):  # another machine may have kept it
+            if cell.path.is_dir() and not (cell.path / REPORT).exists():  # another machine may have kept it
                 page.write(cell)
         written.append(sweeps.write(Path(sweep), Path(sweep) / "sweep.html"))
     if export:

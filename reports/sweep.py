@@ -18,9 +18,10 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from experiments.errors import BadInput
+from experiments.run_directory import REPORT
 from experiments.scenario import scenarios
 from reports import svg
-from reports.page import REPORT, fill, save
+from reports.page import fill, save
 from reports.words import seconds
 
 RESULTS: Final = "results.parquet"

@@ -32,10 +32,8 @@ from rich.text import Text
 
 from experiments.errors import LabError
 from experiments.result import Both, Count, Judgement, Result
-from experiments.run_directory import CONSOLE, MANIFEST, VERDICT, RunDirectory
+from experiments.run_directory import CONSOLE, MANIFEST, REPORT, VERDICT, RunDirectory
 from experiments.scenario import Scenario
-from reports.page import REPORT
-from reports.text import draw
 
 _STYLES: Final = {"survived": "green", "broke": "red", "unsupported": "yellow", "invalid": "magenta"}
 _TAIL: Final = 8
@@ -281,6 +279,8 @@ def _cells(judgement: Judgement) -> tuple[str | Text, ...]:
 
 def show_run(run: RunDirectory) -> None:
     """A run as a ladder diagram, then its verdict where it has one."""
+    from reports.text import draw  # all that a ladder is made of, for which a verdict need not wait
+
     out = console()
     for line in draw(run, width=out.width if out.is_terminal else 120):
         out.print(line)
