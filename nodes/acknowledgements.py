@@ -85,7 +85,7 @@ def attach(sock: socket.socket, *, ipv4: bool) -> None:
 
 
 def refused(acknowledgement: chunks.AsconfAck) -> frozenset[Command]:
-    """The requests that an ASCONF-ACK refuses; a cause carries a copy of the request it is about (RFC 5061, 4.2.3)."""
+    """The requests that an ASCONF-ACK refuses; a cause carries a copy of the request it is about (RFC 5061, 4.3)."""
     commands = set()
     for indication in acknowledgement.parameters:
         if not isinstance(indication, ErrorCauseIndication):

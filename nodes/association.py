@@ -219,6 +219,11 @@ class Association:
         """Ask the peer to send to a local address (ASCONF, SET PRIMARY). OSError when the socket refuses."""
         self._sock.set_peer_primary(0, (address, self.port))
 
+    @property
+    def peer_port(self) -> int:
+        """The peer's port. OSError when the association has ended."""
+        return int(self._sock.sock().getpeername()[1])
+
     def shutdown(self) -> None:
         """End the association in order (SHUTDOWN)."""
         self._sock.sock().shutdown(socket.SHUT_WR)

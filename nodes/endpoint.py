@@ -97,6 +97,9 @@ class Endpoint(Agent):
 
     # -- what subclasses may add to ----------------------------------------------------------------------------------
 
+    def association_accepted(self, association: Channel) -> None:
+        """A peer set one up; of it the kernel reports no COMM_UP."""
+
     def association_up(self, association: Channel) -> None:
         """The kernel reported COMM_UP."""
 
@@ -107,6 +110,7 @@ class Endpoint(Agent):
 
     def _accept(self, listener: Listening) -> None:
         while (association := listener.accept()) is not None:
+            self.association_accepted(association)
             self.on_readable(association, partial(self._read, association, None))
             self._read(association, None)
 

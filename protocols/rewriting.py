@@ -5,7 +5,7 @@ of INIT and INIT-ACK, and then lengths, the HMAC of AUTH and the checksum follow
 the clear (RFC 4895, 6.1), so an association with a configured endpoint key can't be rewritten.
 
 What comes back needs no change. In an ASCONF-ACK the kernel looks for the correlation IDs that it gave out itself and passes
-over others (RFC 5061, 4.2.3), so IDs decide what it learns:
+over others (RFC 5061, 5.1, A6), so IDs decide what it learns:
 
 * SET PRIMARY takes the ID of the kernel's DELETE, and the DELETE gets a new one. Where the peer refuses the DELETE alone, as
   kernels with FIG. 9's regression do, the kernel takes its ASCONF for granted and lets data flow; the mobility manager,

@@ -48,7 +48,7 @@ def _witnessed(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
     match stimulus["action"]:
         case "ask":
             return asked(evidence, stimulus)[0] is not None
-        case "renumber" | "release":
+        case "renumber" | "release" | "favour":
             return _announced(evidence, stimulus)
         case "cookie":
             return echoed(evidence, stimulus)
@@ -100,11 +100,12 @@ def _readdressed(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
 
 
 def _announced(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
-    """Whether a node asked for an address that it got to be added, or for one that it gave up to be deleted."""
-    new, old = (stimulus.get(name, "") for name in ("new", "old"))
+    """Whether a node asked for an address that it got to be added, one that it gave up to be deleted, or one to be sent to."""
+    new, old, primary = (stimulus.get(name, "") for name in ("new", "old", "primary"))
     return any(
         (isinstance(request, AddIp) and str(request.address) == new)
         or (isinstance(request, DeleteIp) and str(request.address) == old)
+        or (isinstance(request, SetPrimary) and str(request.address) == primary)
         for packet, chunk in evidence.trace.asconfs
         if packet.node == stimulus["node"]
         and packet.direction is Way.OUT

@@ -75,6 +75,18 @@ class RequestActs:
 
         lab.timeline.at(self.time_s, act)
 
+    def favour(self, peer_port: int) -> None:
+        """Have the correspondent node ask its peer on a port to send to the address that it has had from the start."""
+        lab = self.lab
+        address = lab.site.correspondent_address
+
+        def act() -> None:
+            where = Anywhere(lab.correspondent.name)
+            lab.stimulus("favour", self.time_s, where, primary=address, peer_port=peer_port)
+            lab.agents.command(lab.correspondent.name, "favour", address=address, peer_port=peer_port)
+
+        lab.timeline.at(self.time_s, act)
+
     def release(self, mobile: Any, address: str) -> None:
         """Have the mobile node take an address from its association, through the socket."""
         lab = self.lab

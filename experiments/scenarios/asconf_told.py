@@ -34,11 +34,18 @@ def asconf_unanswered(lab: Lab, family: Family = 4) -> None:
 
 @scenario("asconf-not-understood", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
 def asconf_not_understood(lab: Lab, family: Family = 4) -> None:
-    """A peer that does not understand ADD IP is sent no further ADD IP nor DELETE IP (RFC 5061, 5.3, F3)."""
+    """What a peer does not understand it is not sent again (RFC 5061, 5.3): ADD and DELETE IP (F3a), SET PRIMARY (F3b).
+
+    To Linux all three are one: a peer that understands no SET PRIMARY is sent no ADD IP either.
+    """
     raw = _raw(lab, family)
-    one = raw.associate(2.0, tsn=1000)
+    no_add = raw.associate(2.0, tsn=1000)
+    no_primary = raw.associate(2.1, tsn=2000)
+    for one, understood in ((no_add, True), (no_primary, False)):
+        lab.at(2.5).favour(one.port)
+        one.say(3.0, Acknowledge(0, understood=understood), answers=_SILENCE)
     lab.at(4.0).renumber(1)
-    one.say(5.0, Acknowledge(0, understood=False), answers=_SILENCE)
+    no_add.say(5.0, Acknowledge(1, understood=False), answers=_SILENCE)
     lab.at(6.0).renumber(2)
     lab.at(8.0).renumber(1, gone=True)
     lab.until(12.0)

@@ -1,4 +1,4 @@
-"""Bombing (RFC 5062, 5 to 10; RFC 5061, 5.3, F1): a mobile node has a correspondent send to a victim that never answers."""
+"""Bombing (RFC 5062, 5; RFC 5061, 5.3, F1): a mobile node has a correspondent send to a victim that never answers."""
 
 from typing import Final
 

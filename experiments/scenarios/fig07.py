@@ -42,7 +42,7 @@ def fig07(
     needs=SCTP_AND_REWRITING,
 )
 def fig07_refusals(lab: Lab, family: Family = 4) -> None:
-    """What the correspondent must refuse, each with its error cause (RFC 5061, 5.2 to 5.4); the session goes on."""
+    """What the correspondent refuses, each with an error cause (RFC 5061, 4.2.1, 5.3 and 5.4); the session goes on."""
     site = lab.site
     session = lab.mobile.connect(
         lab.correspondent, family=family, announce=Announce.REWRITING, set_primary=False, delete=False
@@ -73,7 +73,7 @@ def fig07_refusals(lab: Lab, family: Family = 4) -> None:
     needs=SCTP_AND_REWRITING,
 )
 def fig07_unknown(lab: Lab, family: Family = 4) -> None:
-    """A request of an unknown type: RFC 5061 asks for an error cause; Linux ends the association (ABORT)."""
+    """A request of an unknown type: RFC 5061 (5.2, V2) asks for an error cause; Linux ends the association (ABORT)."""
     session = lab.mobile.connect(lab.correspondent, family=family, announce=Announce.REWRITING)
     lab.at(1.0).start(session.stream(every=0.02))
     lab.at(3.0).ask(lab.mobile, Request(UNKNOWN))
@@ -88,7 +88,7 @@ def fig07_unknown(lab: Lab, family: Family = 4) -> None:
     needs=SCTP_AND_REWRITING,
 )
 def fig07_behind(lab: Lab, family: Family = 4) -> None:
-    """An ADD behind one that is refused is to fail as well (RFC 5061, 5.3, F11); Linux carries it out."""
+    """An ADD and a DELETE behind an ADD that is refused are to fail as well (RFC 5061, 5.3, F11); Linux carries them out."""
     session = lab.mobile.connect(
         lab.correspondent, family=family, announce=Announce.REWRITING, set_primary=False, delete=False
     )
@@ -98,6 +98,11 @@ def fig07_behind(lab: Lab, family: Family = 4) -> None:
         lab.mobile,
         Request(Verb.ADD, group, refused=UNRESOLVABLE),
         Request(Verb.ADD, nowhere, refused=UNSAID),
+    )
+    lab.at(4.0).ask(
+        lab.mobile,
+        Request(Verb.ADD, group, refused=UNRESOLVABLE),
+        Request(Verb.DELETE, nowhere, refused=UNSAID),
     )
     lab.until(6.0)
 

@@ -180,7 +180,7 @@ class SctpEndpoint:
         """An ASCONF-ACK, its serial number counted from the one that the peer's first ASCONF has.
 
         It says nothing, so that everything is carried out, or of each request that it was not ``understood`` (RFC 5061, 5.3,
-        F3). ValueError for an ASCONF that never came where its requests are to be named.
+        F3a and F3b). ValueError for an ASCONF that never came where its requests are to be named.
         """
         serial = (self.peer_tsn + ahead) & _WRAP
         if understood:
