@@ -110,6 +110,7 @@ def _announced(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
         if packet.node == stimulus["node"]
         and packet.direction is Way.OUT
         and packet.time_ns >= stimulus["t"]
+        and packet.message.dport == stimulus.get("peer_port", packet.message.dport)
         and isinstance(chunk, chunks.Asconf)
         for request in chunk.requests
     )

@@ -8,6 +8,7 @@ import pytest
 from experiments.judging.answers import asked, outcomes, wrong_answers
 from experiments.judging.cookies import echoed, wrong_set_ups
 from experiments.judging.evidence import Evidence
+from experiments.judging.witness import unseen_stimuli
 from experiments.playing.request_acts import UNSAID, Request
 from protocols.ip import SCTP, Datagram
 from protocols.mobility import Verb
@@ -22,6 +23,7 @@ from protocols.sctp.parameters import (
     ErrorCauseIndication,
     IPv4Parameter,
     RawParameter,
+    SetPrimary,
     Success,
 )
 from protocols.trace import Message, SctpPacket, Trace
@@ -101,6 +103,14 @@ def test_a_request_that_nobody_knows_is_found_by_its_type() -> None:
     stimulus = asking(Request("0xc0fe"))
     unknown = seen(11, "mn", Direction.OUT, Asconf(7, (IPv4Parameter(A), RawParameter(0xC0FE, b"\0\0\0\0"))))
     assert asked(evidence(stimulus, unknown), stimulus)[0] is not None
+
+
+@pytest.mark.parametrize(("primary", "port", "unseen"), [(A, 2, 0), (CN, 2, 1), (A, 9, 1)])
+def test_a_wish_is_seen_by_the_peer_that_it_is_for(primary: IPv4Address, port: int, unseen: int) -> None:
+    stimulus = {"t": 10, "kind": "stimulus", "action": "favour", "node": "cn", "at_s": 1.0}
+    stimulus |= {"primary": str(A), "peer_port": port}
+    wish = seen(11, "cn", Direction.OUT, Asconf(7, (IPv4Parameter(A), SetPrimary(0, primary))))
+    assert len(unseen_stimuli(evidence(stimulus, wish))) == unseen
 
 
 def trying(echo: str, sets_up: int) -> dict[str, Any]:
