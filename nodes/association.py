@@ -107,7 +107,7 @@ class Association:
         if kernel_announces:
             sock.sock().setsockopt(_IPPROTO_SCTP, _SCTP_AUTO_ASCONF, 1)
         elif not ip_address(local).is_unspecified:
-            # A socket must keep one address. With loopback's, which is in no INIT to a peer elsewhere (RFC 9260, 5.1.2 B),
+            # A socket must keep one address. With loopback's, which Linux lists in no INIT to a peer elsewhere,
             # the association can lose its last one, and then take another: see `replace`.
             sock.bindx([(_LOOPBACK[":" in local], sock.getsockname()[1])], sctp.BINDX_ADD)
         return cls(sock)

@@ -74,7 +74,7 @@ def attack_restart(lab: Lab, family: Family = 4) -> None:
 
 @scenario("attack-restart-spoofed", figure="none", topology=WithAttacker, expect=Verdict.BROKE)
 def attack_restart_spoofed(lab: Lab, family: Family = 4) -> None:
-    """On the path, with the mobile node's own address: the association restarts, and the attacker has it (RFC 9260, 5.2.2)."""
+    """On the path, with the mobile node's own address: the association restarts, and the attacker has it (RFC 9260, 5.2.4)."""
     attacker = Attacker(lab, "on-path", family=family, concedes=("associations", "denials"))
     _session(lab, family)
     home = lab.site.address_on(lab.home)
