@@ -48,10 +48,18 @@ _KEPT: Final = ("verdict", "outage s", "lost")
 
 def console(*, stderr: bool = False) -> Console:
     """The console for results, or the one for progress. Off a terminal lines are as long as they need to be."""
-    made = Console(stderr=stderr, highlight=False)
+    made = _Console(stderr=stderr, highlight=False)
     if not made.is_terminal:
-        made = Console(file=cast("IO[str]", _Trimmed(cast("TextIO", made.file))), highlight=False, width=200)
+        made = _Console(file=cast("IO[str]", _Trimmed(cast("TextIO", made.file))), highlight=False, width=200)
     return made
+
+
+class _Console(Console):
+    """A console whose reader may stop reading: rich would end the program with status 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the program, which ends as if all had been read."""
+        raise BrokenPipeError
 
 
 class _Trimmed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -102,13 +103,18 @@ def test_output_that_finds_no_space_is_one_sentence(words: str) -> None:
     assert full.returncode == 3
 
 
-def test_a_reader_that_has_seen_enough_ends_a_task_in_silence() -> None:
+@pytest.mark.parametrize(
+    ("words", "first"), [("list", "scenario"), ("decode tests/captures/linux-asconf.pcapng", "packet")]
+)
+def test_a_reader_that_has_seen_enough_ends_a_task_in_silence(words: str, first: str) -> None:
+    # What is left to write must not fit into the pipe.
+    line = f"for _ in $(seq 40); do {sys.executable} -m commands {words} || exit; done | head -1"
     ended = subprocess.run(
-        f"{sys.executable} -m commands decode tests/captures/linux-asconf.pcapng | head -1",
-        shell=True, cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
+        ["bash", "-o", "pipefail", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert ended.stderr == ""
-    assert ended.stdout.startswith("packet")
+    assert ended.stdout.startswith(first)
+    assert ended.returncode == 128 + signal.SIGPIPE
 
 
 def test_bad_input_leaves_json_output_empty() -> None:
