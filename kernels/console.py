@@ -23,7 +23,6 @@ class Progress:
     status: int | None = None
     failed: str = ""
     panic: str = ""
-    clock_ns: int | None = None
     heard: int = 0
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
 
@@ -49,13 +48,11 @@ class Progress:
             self.step = "set-up"
         elif word == "running":
             self.running, self.step = True, "start"
-        elif word == "clock":
-            self.clock_ns = int(rest)
         elif word == "exit":
             self.status = int(rest)
         elif word == "failed":
             self.failed = rest
-        else:
+        elif word != "clock":  # which is a sign of life, and nothing else
             return False
         return True
 

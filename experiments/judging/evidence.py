@@ -25,7 +25,6 @@ class Association:
     """
 
     name: str
-    begun_ns: int
     ended: tuple[int, str] | None = None
 
 
@@ -136,7 +135,7 @@ class _Reader:
                     if packet.tag not in self._owner:
                         self._owner[packet.tag] = self._owner[chunk.tag] = len(self._evidence.associations)
                         name = f"association (tags {packet.tag:08x} and {chunk.tag:08x})"
-                        self._evidence.associations.append(Association(name, packet.time_ns))
+                        self._evidence.associations.append(Association(name))
                 case chunks.Abort() | chunks.Shutdown():
                     self._ended(packet, packet.tag, chunk.name)
                 case chunks.Data():
@@ -155,7 +154,7 @@ class _Reader:
             self._owner[key] = len(self._evidence.associations)
             (source, sport), (destination, dport) = ends(packet)
             name = f"{kind} {source}:{sport} to {destination}:{dport}"
-            self._evidence.associations.append(Association(name, packet.time_ns))
+            self._evidence.associations.append(Association(name))
         self._message(packet, data, key)
 
     def _ended(self, packet: Sighting, key: Hashable, how: str) -> None:
