@@ -9,6 +9,7 @@ from pathlib import Path
 from invoke import Context
 
 from commands.command import command
+from experiments.errors import BadInput
 
 _ROOT = Path(__file__).parent.parent
 
@@ -22,25 +23,35 @@ def doctor(_: Context) -> None:
     examiner.render(examiner.examine(), terminal.console())
 
 
-def _build_kernel(version: str = "", variant: str = "", source: str = "") -> Path:
+def _build_kernels(version: str = "", variant: str = "", source: str = "", every: bool = False) -> list[Path]:
     from kernels import build
     from reports import kernels
 
+    tarball = Path(source) if source else None
     with kernels.BuildProgress() as progress:
-        return build.build(version or build.DEFAULT, variant, Path(source) if source else None, progress.show)
+        if every:
+            return build.build_all(version or build.DEFAULT, tarball, progress.show)
+        return [build.build(version or build.DEFAULT, variant, tarball, progress.show)]
 
 
 @command(
     help={
         "list": "show the kernels in the cache",
         "variant": "a named patch on top that changes protocol behaviour",
+        "all": "the kernel and every variant of it, each of which then costs little more",
         "version": "as much of a version as matters: 7, 6.12, 6.1",
         "source": "a kernel tarball instead of Debian's source package",
         "remove": "take the kernels of a name out of the cache",
     }
 )
 def kernel(
-    _: Context, list: bool = False, variant: str = "", version: str = "", source: str = "", remove: str = ""
+    _: Context,
+    list: bool = False,
+    variant: str = "",
+    all: bool = False,
+    version: str = "",
+    source: str = "",
+    remove: str = "",
 ) -> None:
     """Build the lab's own kernel, once; it is the default from then on."""
     from kernels import build
@@ -51,19 +62,21 @@ def kernel(
     elif remove:
         for gone in build.remove(remove):
             terminal.console().print(f"removed {gone.name}")
+    elif all and variant:
+        raise BadInput("--all builds every variant; leave out --variant, or --all")
     else:
-        made = _build_kernel(version, variant, source)
-        terminal.console().print(f"built: {made}", soft_wrap=True)
+        for made in _build_kernels(version, variant, source, every=all):
+            terminal.console().print(f"built: {made}", soft_wrap=True)
 
 
 @command(help={"only": "what to run: unit, netns, uml, browser or a path; all without"})
 def test(_: Context, only: str = "") -> int:
-    """Run the tests, with the reasons of those that were skipped; builds the lab kernel first if there is none."""
+    """Run the tests, with the reasons of those that were skipped; builds the lab kernels first that are missing."""
     from kernels.job import KernelError
 
     if only in ("", "uml"):
         try:
-            _build_kernel()
+            _build_kernels(every=True)
         except KernelError as error:
             sys.stderr.write(f"lab: tests that need the lab kernel are skipped: {error}\n")
     # Browsers last: the driver stays as a child of the process, and tests of guests count those.

@@ -3,6 +3,7 @@
 build("7")                                  the newest 7.x that a Debian suite has, or the one in the cache
 build("7", variant="asconf-lookup-delete")  with a named patch on top
 build("6.12")                               for comparison
+build_all("7")                              the kernel and every variant of it, out of one tree
 cached()                                    the kernel to run by default, or None; never touches the network
 list_built(), remove("7.3.4")               what is there; away with it
 """
@@ -10,24 +11,25 @@ list_built(), remove("7.3.4")               what is there; away with it
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
-from kernels.build import boot, make, sources, store, tools
+from kernels.build import sources, store, tools
 from kernels.build.errors import BuildError
 from kernels.build.recipes import recipe, variants
-from kernels.build.store import BuiltKernel, Metadata, kernels_dir
+from kernels.build.store import BuiltKernel, kernels_dir
+from kernels.build.workbench import UNKNOWN, OnProgress, Workbench
 
 __all__ = [
     "DEFAULT",
     "BuildError",
     "BuiltKernel",
     "build",
+    "build_all",
     "cached",
     "kernels_dir",
     "list_built",
@@ -38,9 +40,8 @@ __all__ = [
 # What is built and run when nobody says which: seccomp mode came with 6.16.
 DEFAULT = "7"
 
-# Told what is going on, and how much of that is done: 0 to 1, or a negative number where nobody knows.
-OnProgress = Callable[[str, float], None]
-_UNKNOWN = -1.0
+# The variant that is none.
+_PLAIN = ""
 
 
 def build(
@@ -55,16 +56,39 @@ def build(
     tarball's. A second build at the same time waits for the first. Raises BuildError, with one sentence; whatever ends a
     build (SIGINT and SIGTERM too), nothing half-built stays.
     """
-    recipe(version, variant)  # An unknown variant or version is told before anything else is done.
+    (binary,) = _ensure(version, [variant], source, on_progress)
+    return binary
+
+
+def build_all(
+    version: str = DEFAULT,
+    source: Path | None = None,
+    on_progress: OnProgress = lambda _phase, _fraction: None,
+) -> list[Path]:
+    """Give the binaries of a lab kernel and of each variant of it, like `build`.
+
+    What is missing is built in one tree: a variant after the first kernel costs what its patch touches.
+    """
+    return _ensure(version, [_PLAIN, *variants()], source, on_progress)
+
+
+def _ensure(version: str, wanted: Sequence[str], source: Path | None, on_progress: OnProgress) -> list[Path]:
+    for variant in wanted:
+        recipe(version, variant)  # An unknown variant or version is told before anything else is done.
     root = kernels_dir()
-    if source is None and (found := _current(root, version, variant)):
-        return found.path
-    with store.locked(root, lambda: on_progress("waiting for another build to end", _UNKNOWN)), _terminable():
+
+    def here() -> list[Path]:
+        found = [_current(root, version, variant) for variant in wanted] if source is None else []
+        return [kernel.path for kernel in found if kernel is not None]
+
+    if len(paths := here()) == len(wanted):
+        return paths
+    with store.locked(root, lambda: on_progress("waiting for another build to end", UNKNOWN)), _terminable():
         store.sweep(root)
         # The other build may have been this one.
-        if source is None and (found := _current(root, version, variant)):
-            return found.path
-        return _build(root, version, variant, source, on_progress).path
+        if len(paths := here()) == len(wanted):
+            return paths
+        return [kernel.path for kernel in _build(root, version, wanted, source, on_progress)]
 
 
 def cached(variant: str = "", version: str = "") -> BuiltKernel | None:
@@ -103,52 +127,38 @@ def _up_to_date(kernel: BuiltKernel) -> bool:
 
 
 def _build(
-    root: Path, version: str, variant: str, tarball: Path | None, on_progress: OnProgress
-) -> BuiltKernel:
-    """Build in a folder beside the cached kernels, try the result, and only then put it among them."""
-    tools.install_missing(lambda packages: on_progress(f"installing {packages}", _UNKNOWN))
+    root: Path, version: str, wanted: Sequence[str], tarball: Path | None, on_progress: OnProgress
+) -> list[BuiltKernel]:
+    """Build in a folder beside the cached kernels, try each result, and only then put it among them."""
+    tools.install_missing(lambda packages: on_progress(f"installing {packages}", UNKNOWN))
     tools.check_room(root)
     began = time.monotonic()
     with store.workplace(root) as work:
         if tarball is None:
             fetched = sources.fetch(
-                version, work / "apt", root / "sources", lambda step: on_progress(step, _UNKNOWN)
+                version, work / "apt", root / "sources", lambda step: on_progress(step, UNKNOWN)
             )
         else:
             fetched = sources.given(tarball)
-        for kernel in _of(root, "", variant):
-            if kernel.metadata.source_sha256 == fetched.sha256 and _up_to_date(kernel):
-                return kernel
-        on_progress("unpacking the source", _UNKNOWN)
-        tree = sources.unpack(fetched, work)
-        full = sources.version_of(tree)
-        made_of = recipe(full, variant)
-        on_progress("configuring", _UNKNOWN)
-        make.patch(tree, made_of)
-        objects = work / "objects"
-        make.configure(tree, objects, made_of)
-        jobs = len(os.sched_getaffinity(0))
-        binary = make.build(tree, objects, made_of, jobs, lambda done: on_progress("compiling", done))
-        on_progress("booting it for a check", _UNKNOWN)
-        boot.check(binary, full)
-        made = work / "made"
-        made.mkdir()
-        binary.rename(made / store.BINARY)
-        (objects / ".config").rename(made / store.CONFIG)
-        metadata = Metadata(
-            version=full,
-            variant=variant,
-            key=made_of.key(fetched.sha256),
-            recipe=made_of.digest,
-            source=fetched.name,
-            source_sha256=fetched.sha256,
-            patches=tuple(patch.stem for patch in made_of.patches),
-            config_sha256=made_of.config_sha256,
-            compiler=made_of.compiler,
-            binary_sha256=store.hash_file(made / store.BINARY),
-            build_s=round(time.monotonic() - began, 1),
-        )
-        return store.take(root, made, metadata)
+        kernels = {variant: _made_of(root, variant, fetched) for variant in wanted}
+        missing = [variant for variant, kernel in kernels.items() if kernel is None]
+        if missing:
+            on_progress("unpacking the source", UNKNOWN)
+            tree = sources.unpack(fetched, work)
+            bench = Workbench(root, work, tree, sources.version_of(tree), fetched, on_progress)
+            bench.prepare()
+            for variant in missing:
+                kernels[variant] = bench.kernel(variant, began)
+                began = time.monotonic()
+        return [kernel for kernel in kernels.values() if kernel is not None]
+
+
+def _made_of(root: Path, variant: str, source: sources.Source) -> BuiltKernel | None:
+    """Give the kernel that this very source makes, if it is here."""
+    of_source = (
+        kernel for kernel in _of(root, "", variant) if kernel.metadata.source_sha256 == source.sha256
+    )
+    return next((kernel for kernel in of_source if _up_to_date(kernel)), None)
 
 
 @contextlib.contextmanager

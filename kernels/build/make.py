@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from kernels.build.errors import BuildError
@@ -26,14 +26,16 @@ _SAME = {
     "KBUILD_BUILD_VERSION": "1",
     "LC_ALL": "C",
 }
+# Programs that no lab kernel is built with, and whose mere presence the configuration would tell in the binary.
+_UNUSED = ("RUSTC", "BINDGEN", "PAHOLE")
 _TAIL = 15
 
 
-def patch(tree: Path, recipe: Recipe) -> None:
-    """Apply a recipe's patches; raises BuildError naming the one that does not fit."""
-    for file in recipe.patches:
+def patch(tree: Path, patches: Sequence[Path], *, undo: bool = False) -> None:
+    """Apply patches, or take them out again; raises BuildError naming the one that does not fit."""
+    for file in patches:
         with file.open("rb") as content:
-            command = ["patch", "-p1", "--forward", "--batch", "--quiet"]
+            command = ["patch", "-p1", "--batch", "--quiet", "--reverse" if undo else "--forward"]
             done = subprocess.run(command, cwd=tree, stdin=content, capture_output=True, text=True)
         if done.returncode != 0:
             raise BuildError(f"the patch {file.stem} does not fit this source: {_last(done.stdout)}")
@@ -110,7 +112,7 @@ def _running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
 
 
 def _make(tree: Path, objects: Path) -> list[str]:
-    return ["make", "-C", str(tree), "ARCH=um", f"O={objects}"]
+    return ["make", "-C", str(tree), "ARCH=um", f"O={objects}", *(f"{tool}=no-{tool}" for tool in _UNUSED)]
 
 
 def _environment() -> dict[str, str]:

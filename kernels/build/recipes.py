@@ -93,12 +93,17 @@ def _patch(name: str, series: str) -> Path:
     return own if own.exists() else PATCHES / f"{name}.patch"
 
 
-@lru_cache(maxsize=1)
 def _compiler() -> str:
+    """Name the compiler; none is a name too, until a build has installed one."""
     try:
-        answer = subprocess.run(["gcc", "--version"], capture_output=True, text=True, check=True, timeout=30)
+        return _named_compiler()
     except (OSError, subprocess.SubprocessError):
         return "none"
+
+
+@lru_cache(maxsize=1)
+def _named_compiler() -> str:
+    answer = subprocess.run(["gcc", "--version"], capture_output=True, text=True, check=True, timeout=30)
     return answer.stdout.splitlines()[0]
 
 

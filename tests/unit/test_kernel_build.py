@@ -22,6 +22,7 @@ from kernels.build import (
     BuildError,
     boot,
     build,
+    build_all,
     cached,
     kernels_dir,
     list_built,
@@ -252,6 +253,65 @@ def test_a_built_kernel_is_found_again_and_not_built_again(
     assert found is not None
     assert (found.path, found.name, found.intact) == (first, "7.99.1", True)
     assert compilations(tmp_path) == 1
+
+
+@pytest.fixture
+def variant_of_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A single variant, whose patch fits the sources made here."""
+    patch = "says otherwise\n\n--- a/arch/um/Kconfig\n+++ b/arch/um/Kconfig\n@@ -1 +1 @@\n-config HZ\n+config OTHER\n"
+    (tmp_path / "patches").mkdir()
+    (tmp_path / "patches/otherwise.patch").write_text(patch)
+    monkeypatch.setattr(recipes, "PATCHES", tmp_path / "patches")
+    return "otherwise"
+
+
+@pytest.mark.usefixtures("no_kernel_needed")
+def test_a_kernel_and_its_variants_are_made_in_one_tree_each_with_its_own_patch(
+    make_source: Callable[..., Path], tmp_path: Path, variant_of_test: str
+) -> None:
+    tarball = make_source(
+        f"cat arch/um/Kconfig >> {tmp_path}/compiled; touch $(O)/kept; ls $(O) >> {tmp_path}/objects"
+    )
+    plain, variant = build_all(source=tarball)
+    assert [kernel.name for kernel in list_built()] == ["7.99.1", f"7.99.1+{variant_of_test}"]
+    assert [kernel.path for kernel in list_built()] == [plain, variant]
+    assert (tmp_path / "compiled").read_text() == "config HZ\nconfig OTHER\n"
+    assert (tmp_path / "objects").read_text().split().count("asked.config") == 2
+    assert all((kernel.directory / store.CONFIG).is_file() for kernel in list_built())
+
+
+@pytest.mark.usefixtures("no_kernel_needed")
+def test_a_variant_that_is_missing_is_built_alone(
+    make_source: Callable[..., Path], tmp_path: Path, variant_of_test: str
+) -> None:
+    tarball = make_source(f"cat arch/um/Kconfig >> {tmp_path}/compiled")
+    plain = build(source=tarball)
+    assert build_all(source=tarball) == [plain, build(variant=variant_of_test)]
+    assert (tmp_path / "compiled").read_text() == "config HZ\nconfig OTHER\n"
+
+
+@pytest.mark.usefixtures("no_kernel_needed")
+def test_a_compiler_that_the_build_itself_installs_is_the_one_that_the_kernel_is_known_by(
+    make_source: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    installed = tmp_path / "bin/gcc"
+    path = os.environ["PATH"]
+
+    def install(_: object) -> None:
+        installed.parent.mkdir()
+        installed.write_text("#!/bin/sh\necho gcc of the test\n")
+        installed.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{installed.parent}:{path}")
+
+    recipes._named_compiler.cache_clear()
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    monkeypatch.setattr(tools, "install_missing", install)
+    tarball = make_source()
+    built = build(source=tarball)
+    assert [kernel.metadata.compiler for kernel in list_built()] == ["gcc of the test"]
+    assert build("7") == built
+    assert compilations(tmp_path) == 1
+    recipes._named_compiler.cache_clear()
 
 
 @pytest.mark.usefixtures("no_kernel_needed")
