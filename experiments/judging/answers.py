@@ -9,6 +9,9 @@ from protocols.pcapng import Direction as Way
 from protocols.sctp.chunks import Abort, Asconf, AsconfAck
 from protocols.sctp.parameters import ErrorCauseIndication, Success
 
+_ANYHOW = -1
+"""What a stimulus wants of a request that is to fail with whatever cause, or none."""
+
 
 def asked(evidence: Evidence, stimulus: dict[str, Any]) -> tuple[Asconf | None, AsconfAck | None]:
     """The ASCONF with a stimulus' requests as it left, and its answer as it came."""
@@ -42,7 +45,7 @@ def wrong_answers(evidence: Evidence) -> list[str]:
             )
             continue
         for request, got in zip(stimulus["requests"], outcomes(answer, stimulus["requests"]), strict=True):
-            if got != request["refused"]:
+            if not _as_wanted(got, request["refused"]):
                 what = f"{request['verb']} {request['address']} at {stimulus['at_s']} s"
                 wrong.append(f"{what}: {_cause(request['refused'])} expected, {_cause(got)} answered")
     return wrong
@@ -74,5 +77,11 @@ def _aborted(evidence: Evidence, stimulus: dict[str, Any]) -> str:
     return ""
 
 
+def _as_wanted(got: int | None, wanted: int | None) -> bool:
+    return got is not None if wanted == _ANYHOW else got == wanted
+
+
 def _cause(code: int | None) -> str:
-    return "success" if code is None else f"cause 0x{code:04x}" if code else "failure without a word"
+    if code is None:
+        return "success"
+    return {0: "failure without a word", _ANYHOW: "failure"}.get(code, f"cause 0x{code:04x}")

@@ -43,6 +43,7 @@ class Evidence:
     """Everything that a verdict is drawn from.
 
     ``arrived`` and ``departed`` hold the first sighting of each message at its receiver's and its sender's NICs.
+    ``others`` are the sessions that an attacker began for himself.
     ``sent`` and ``delivered`` are what the applications report: times in ns by message; a message delivered twice has two.
     """
 
@@ -53,11 +54,13 @@ class Evidence:
     departed: dict[Key, Arrival] = field(default_factory=dict)
     sent: dict[Key, int] = field(default_factory=dict)
     delivered: dict[Key, list[int]] = field(default_factory=dict)
+    others: set[int] = field(init=False)
     _by_kind: dict[str, list[dict[str, Any]]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         for event in self.events:
             self._by_kind.setdefault(event["kind"], []).append(event)
+        self.others = {event["session"] for event in self.of_kind("attack.session")}
 
     def of_kind(self, *kinds: str) -> list[dict[str, Any]]:
         """The events of these kinds, in order; to ask again costs nothing for one kind."""
@@ -93,9 +96,8 @@ def gather(trace: Trace, events: Sequence[dict[str, Any]], mobile: str, correspo
     """
     epoch = events[0]["epoch_ns"] if events else 0
     evidence = Evidence(trace, [{**event, "t": event["t"] + epoch} for event in events])
-    others = {event["session"] for event in evidence.of_kind("attack.session")}
     for event in evidence.events:
-        if event.get("session") in others:
+        if event.get("session") in evidence.others:
             continue
         if event["kind"] in ("data.sent", "data.unsent"):
             evidence.sent[event["session"], event["dir"], event["seq"]] = event["t"]
@@ -103,7 +105,7 @@ def gather(trace: Trace, events: Sequence[dict[str, Any]], mobile: str, correspo
             evidence.delivered.setdefault((event["session"], event["dir"], event["seq"]), []).append(
                 event["t"]
             )
-    reader = _Reader(evidence, mobile, others)
+    reader = _Reader(evidence, mobile)
     for packet in trace.sightings:
         if packet.node in (mobile, correspondent):
             reader.read(packet)
@@ -113,10 +115,9 @@ def gather(trace: Trace, events: Sequence[dict[str, Any]], mobile: str, correspo
 class _Reader:
     """Reads the two end nodes' packets, in the capture's order."""
 
-    def __init__(self, evidence: Evidence, mobile: str, others: set[int]) -> None:
+    def __init__(self, evidence: Evidence, mobile: str) -> None:
         self._evidence = evidence
         self._mobile = mobile
-        self._others = others
         self._owner: dict[Hashable, int] = {}
         self._bytes = ByteStreams()
 
@@ -164,7 +165,7 @@ class _Reader:
 
     def _message(self, packet: SctpPacket | TcpPacket | UdpPacket, data: bytes, key: Hashable) -> None:
         message = payload.decode(data)
-        if message is None or message.kind is not Kind.DATA or message.session in self._others:
+        if message is None or message.kind is not Kind.DATA or message.session in self._evidence.others:
             return
         at_sender = (packet.node == self._mobile) == (message.direction is Direction.UP)
         if at_sender == (packet.direction is Way.OUT):

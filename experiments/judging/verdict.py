@@ -141,8 +141,8 @@ def _breaks(evidence: Evidence, session: dict[str, Any]) -> list[str]:
             f"the session needed {len(used)} associations: the first one ended and did not carry on"
         )
     first = evidence.associations[min(used)] if used and min(used) >= 0 else None
-    lost_ones = [e for e in evidence.of_kind("association.lost", "connection.lost") if "session" in e]
-    if first and first.ended and len(used) == 1 and lost_ones:
+    lost_ones = {e.get("session") for e in evidence.of_kind("association.lost", "connection.lost")}
+    if first and first.ended and len(used) == 1 and lost_ones - evidence.others - {None}:
         reasons.append(f"the {first.name} ended with {first.ended[1]}")
     for direction in DIRECTIONS:
         sent = [key for key in evidence.sent if key[1] == direction]

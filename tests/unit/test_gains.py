@@ -129,6 +129,7 @@ def test_a_stream_of_the_attackers_own_is_none_of_the_session_s() -> None:
     events = [start, others, message("data.sent", 1), message("data.received", 1), message("data.sent", 2)]
     found = gather(Trace((), (), truncated=False), events, "mn", "cn")
     assert [key[0] for key in found.sent] == [key[0] for key in found.delivered] == [1]
+    assert found.others == {2}
 
 
 def test_messages_that_never_came_are_kept_from_their_receiver() -> None:
