@@ -30,9 +30,16 @@ _HELLO_S: Final = 0.4  # until the correspondent knows whose the session is
 _STOP_S: Final = 1.0  # before the end, so that every packet of an attack arrives
 
 
-def by_kernel(known: Mapping[str, Sequence[str]], otherwise: Sequence[str] = ()) -> Sequence[str]:
-    """What the kernel that runs this is known to let an attacker have, by the beginnings of versions (docs/findings.md)."""
+def by_kernel(
+    known: Mapping[str, Sequence[str]], otherwise: Sequence[str] = (), *, mended_by: str = ""
+) -> Sequence[str]:
+    """What the kernel that runs this is known to let an attacker have, by the beginnings of versions (docs/findings.md).
+
+    A kernel with the variant that mends it (docs/variants.md) is as any ``otherwise``.
+    """
     release = platform.release()
+    if mended_by and release.endswith(f"-{mended_by}"):
+        return otherwise
     return next(
         (
             kinds

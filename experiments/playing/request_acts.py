@@ -17,11 +17,13 @@ from protocols.rewriting import OWN_IDS
 UNSAID: Final = 0
 """In the place of an error cause: the request is not carried out, for one before it was refused, and the answer says no word
 of it (RFC 5061, 5.1, A7)."""
+ANYHOW: Final = -1
+"""In the place of an error cause: the request is not carried out, whatever the answer says of it, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. ``refused`` is the error cause to expect (its code) or UNSAID; without one it must be granted.
+    """One request. ``refused`` is the error cause to expect (its code), UNSAID or ANYHOW; without one it must be granted.
 
     ``verb`` may be the type of a parameter that nobody knows, as text: "0xc0fe".
     """

@@ -52,7 +52,8 @@ def attack_stealing(
     """An attacker's association claims the mobile node's address, by its INIT or by ADD."""
     lab.site.one_to_many = listening == "one-to-many"
     open_to_it = how == "add" and listening == "one-to-one"
-    attacker = Attacker(lab, "off-path", family=family, concedes=by_kernel(UNVERIFIED) if open_to_it else ())
+    known = by_kernel(UNVERIFIED, mended_by="one-owner") if open_to_it else ()
+    attacker = Attacker(lab, "off-path", family=family, concedes=known)
     _session(lab, family)
     home, here = lab.site.address_on(lab.home), attacker.address
     attacker.at(3.0).camp(source=here, addresses=[here, home] if how == "init" else [here])

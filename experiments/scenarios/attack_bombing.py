@@ -28,7 +28,9 @@ def attack_bombing(lab: Lab, family: Family = 4) -> None:
 def attack_bombing_last(lab: Lab, family: Family = 4) -> None:
     """ADD V, then DELETE A with source V: data goes to V, the only address left, though V never answered (R11)."""
     ended = ("requests", "denials")  # of its own session: what a malicious mobile node gives for it
-    known = by_kernel(dict.fromkeys(("6.1", "6.12", "7.3"), ("data", *ended)), otherwise=ended)
+    known = by_kernel(
+        dict.fromkeys(("6.1", "6.12", "7.3"), ("data", *ended)), ended, mended_by="verify-first"
+    )
     attacker = Attacker(lab, "inside", family=family, victim=True, concedes=known)
     victim, home = attacker.address, lab.site.address_on(lab.home)
     session = lab.mobile.connect(
@@ -43,7 +45,7 @@ def attack_bombing_last(lab: Lab, family: Family = 4) -> None:
 @scenario("attack-bombing-sacks", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
 def attack_bombing_sacks(lab: Lab, sacks: bool = True, family: Family = 4) -> None:
     """A stream that an attacker asked for, turned to V, and kept going by SACKs in V's name; or, without ``sacks``, not."""
-    known = by_kernel(dict.fromkeys(("6.1", "6.12", "7.3"), ("data",)))
+    known = by_kernel(dict.fromkeys(("6.1", "6.12", "7.3"), ("data",)), mended_by="verify-first")
     attacker = Attacker(lab, "off-path", family=family, victim=True, concedes=known)
     victim, own = attacker.address, attacker.own_address
     session = lab.mobile.connect(lab.correspondent, family=family, managed=False)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from experiments.playing.lab import Family, Lab
 from experiments.playing.neighbours import Neighbour
-from experiments.playing.request_acts import UNSAID, Request
+from experiments.playing.request_acts import ANYHOW, UNSAID, Request
 from experiments.scenario import REWRITING, Verdict, scenario
 from protocols.mobility import Announce, Verb
 from topologies import HomeAndVisited
@@ -97,12 +97,12 @@ def fig07_behind(lab: Lab, family: Family = 4) -> None:
     lab.at(3.0).ask(
         lab.mobile,
         Request(Verb.ADD, group, refused=UNRESOLVABLE),
-        Request(Verb.ADD, nowhere, refused=UNSAID),
+        Request(Verb.ADD, nowhere, refused=ANYHOW),
     )
     lab.at(4.0).ask(
         lab.mobile,
         Request(Verb.ADD, group, refused=UNRESOLVABLE),
-        Request(Verb.DELETE, nowhere, refused=UNSAID),
+        Request(Verb.DELETE, nowhere, refused=ANYHOW),
     )
     lab.until(6.0)
 

@@ -9,7 +9,7 @@ from experiments.judging.answers import asked, outcomes, wrong_answers
 from experiments.judging.cookies import echoed, wrong_set_ups
 from experiments.judging.evidence import Evidence
 from experiments.judging.witness import unseen_stimuli
-from experiments.playing.request_acts import UNSAID, Request
+from experiments.playing.request_acts import ANYHOW, UNSAID, Request
 from protocols.ip import SCTP, Datagram
 from protocols.mobility import Verb
 from protocols.pcapng import Direction
@@ -92,6 +92,13 @@ def test_a_silent_failure_is_no_success() -> None:
     )
     (wrong,) = wrong_answers(evidence(asking(*requests), both, REFUSED))
     assert "success expected, failure without a word answered" in wrong
+
+
+def test_a_request_may_be_wanted_to_fail_with_whatever_cause_but_not_to_succeed() -> None:
+    wanted = asking(Request(Verb.DELETE, str(A), refused=ANYHOW))
+    assert wrong_answers(evidence(wanted, DELETE, REFUSED)) == []
+    (wrong,) = wrong_answers(evidence(wanted, DELETE, GRANTED))
+    assert "failure expected, success answered" in wrong
 
 
 def test_only_an_asconf_with_these_requests_is_a_witness() -> None:
