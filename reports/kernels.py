@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from rich.progress import BarColumn, TextColumn
@@ -17,8 +17,8 @@ _MIB: Final = 1 << 20
 _HASH: Final = 12
 
 
-def show_kernels(kernels: Sequence[BuiltKernel], variants: Iterable[str], directory: str) -> None:
-    """A table of what is in the cache, and the variants that could be."""
+def show_kernels(kernels: Sequence[BuiltKernel], variants: Mapping[str, str], directory: str) -> None:
+    """A table of what is in the cache, and the variants that could be, with what each of them does."""
     out = console()
     if not kernels:
         out.print("no lab kernel was built yet; `./lab kernel` builds one")
@@ -43,7 +43,14 @@ def show_kernels(kernels: Sequence[BuiltKernel], variants: Iterable[str], direct
                 state,
             )
         out.print(table)
-    out.print(Text(f"variants: {', '.join(variants) or 'none'}   cache: {directory}", "dim"), soft_wrap=True)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("variant", no_wrap=True)
+    table.add_column("what it does")
+    for name, does in variants.items():
+        table.add_row(name, does)
+    out.print()
+    out.print(table)
+    out.print(Text(f"cache: {directory}", "dim"), soft_wrap=True)
 
 
 class BuildProgress(Bars):

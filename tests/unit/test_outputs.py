@@ -291,7 +291,7 @@ def built(tmp_path: Path) -> BuiltKernel:
 
 
 def _shown(capsys: pytest.CaptureFixture[str], *found: BuiltKernel) -> str:
-    kernels.show_kernels(found, ["delete-last"], "cache")
+    kernels.show_kernels(found, {"one-owner": "One address, one owner."}, "cache")
     return capsys.readouterr().out
 
 
@@ -308,6 +308,7 @@ def test_a_kernel_is_shown_with_variant_size_and_time(
         built.metadata.binary_sha256[:12],
     ):
         assert words in said
+    assert "one-owner  One address, one owner." in said
     assert "damaged" not in said
 
 
