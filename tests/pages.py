@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -110,11 +110,21 @@ class Sign:
                 yield event["t"]
 
 
+def cells(line: str) -> list[str]:
+    """What stands in a line of a table."""
+    return [cell.strip() for cell in line.strip("|").split(" | ")]
+
+
+def signs(cell: str) -> tuple[Sign, ...]:
+    """The signs of a cell. ValueError where one of them is none."""
+    return tuple(Sign.parse(sign) for sign in cell.split("<br>"))
+
+
 class Unshown(Exception):
     """What a page promises is not in the run; or its signs could not have failed."""
 
 
-def check(signs: list[Sign], run: Run, other: Callable[[str], Run]) -> None:
+def check(signs: Sequence[Sign], run: Run, other: Callable[[str], Run]) -> None:
     """Look for all signs in a run. ``other`` plays the runs that they name. Raises Unshown with the first that is missing."""
     shown = [(n, sign) for n, sign in enumerate(signs) if sign.kind != "none"]
     times, numbers = _follow([sign for _, sign in shown], run, 0, {})

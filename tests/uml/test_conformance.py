@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from experiments.decoding import decode
-from tests.pages import Sign, check
+from tests.pages import Sign, cells, check, signs
 from tests.uml.mobile_ip_runs import Player, needs_lab_kernel
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
@@ -39,9 +39,8 @@ def rows() -> list[Row]:
         if line.startswith("## "):
             part = line.removeprefix("## ")
         elif line.startswith("| ") and not line.startswith("| clause |"):
-            clause, _, run, signs, *linux = (cell.strip() for cell in line.strip("|").split(" | "))
-            shown = tuple(Sign.parse(sign) for sign in signs.split("<br>"))
-            found.append(Row(part, clause, run.strip("`"), shown, " ".join(linux)))
+            clause, _, run, shown, *linux = cells(line)
+            found.append(Row(part, clause, run.strip("`"), signs(shown), " ".join(linux)))
     return found
 
 
@@ -82,4 +81,4 @@ def test_decode_shows_what_a_filter_names_beside_sctp(mobile_ip: Player) -> None
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_every_clause_is_seen_in_its_run(mobile_ip: Player, row: Row) -> None:
-    check(list(row.signs), mobile_ip.shown(row.run), mobile_ip.shown)
+    check(row.signs, mobile_ip.shown(row.run), mobile_ip.shown)
