@@ -119,6 +119,8 @@ class _Reader:
         self._evidence = evidence
         self._mobile = mobile
         self._owner: dict[Hashable, int] = {}
+        self._asked: dict[int, int] = {}
+        """Whose INIT an INIT-ACK answered, by the tags in the two."""
         self._bytes = ByteStreams()
 
     def read(self, packet: Sighting) -> None:
@@ -133,14 +135,26 @@ class _Reader:
         for chunk in packet.chunks:
             match chunk:
                 case chunks.InitAck():
-                    if packet.tag not in self._owner:
-                        self._owner[packet.tag] = self._owner[chunk.tag] = len(self._evidence.associations)
-                        name = f"association (tags {packet.tag:08x} and {chunk.tag:08x})"
-                        self._evidence.associations.append(Association(name))
+                    self._offered(packet.tag, chunk.tag)
+                case chunks.CookieEcho():
+                    self._taken(packet.tag)
                 case chunks.Abort() | chunks.Shutdown():
                     self._ended(packet, packet.tag, chunk.name)
                 case chunks.Data():
                     self._message(packet, chunk.data, packet.tag)
+
+    def _offered(self, asked: int, offered: int) -> None:
+        """An INIT-ACK: each INIT that comes again is answered with another tag, until a COOKIE-ECHO takes one of them."""
+        number = self._owner.get(asked)
+        if number is None:
+            number = self._owner[asked] = len(self._evidence.associations)
+            self._evidence.associations.append(Association(_named(asked, offered)))
+        self._owner[offered] = number
+        self._asked[offered] = asked
+
+    def _taken(self, tag: int) -> None:
+        if tag in self._asked:
+            self._evidence.associations[self._owner[tag]].name = _named(self._asked[tag], tag)
 
     def _tcp(self, packet: TcpPacket) -> None:
         for data in self._bytes.messages(packet):
@@ -172,3 +186,7 @@ class _Reader:
             seen = self._evidence.departed if at_sender else self._evidence.arrived
             arrival = Arrival(packet.time_ns, packet, message, self._owner.get(key, -1))
             seen.setdefault((message.session, message.direction.word, message.sequence), arrival)
+
+
+def _named(asked: int, offered: int) -> str:
+    return f"association (tags {asked:08x} and {offered:08x})"
