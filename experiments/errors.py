@@ -17,6 +17,12 @@ class BadInput(LabError):
     status = 2
 
 
+class NoSession(LabError):
+    """The network and the kernels let no session come about, and there was none to move: an outcome, no fault of the lab's."""
+
+    status = 1
+
+
 class UnsupportedHere(LabError):
     """The kernel or machine lacks something that the scenario needs."""
 

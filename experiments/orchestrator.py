@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from experiments import bytecode, collector, run_directory
-from experiments.errors import LabError, UnsupportedHere
+from experiments.errors import LabError, NoSession, UnsupportedHere
 from experiments.identity import hashes, identity, kernel_name
 from experiments.result import Judgement, Result
 from experiments.run_directory import RunDirectory
@@ -79,10 +79,12 @@ def _run(
     else:
         wall_s = outcome.wall_s
         if outcome.reason or outcome.status:
-            reason = outcome.reason or _last_words(outcome)
-            verdict = Verdict.UNSUPPORTED if outcome.status == UnsupportedHere.status else Verdict.INVALID
+            said = "" if outcome.reason else _last_words(outcome)
+            reason = outcome.reason or said or _wordless(outcome)
+            told = said and outcome.status in (NoSession.status, UnsupportedHere.status)
+            status = outcome.status if told else LabError.status
+            verdict = Verdict.UNSUPPORTED if status == UnsupportedHere.status else Verdict.INVALID
             judgement = _unfinished(scenario, verdict, reason)
-            status = UnsupportedHere.status if verdict is Verdict.UNSUPPORTED else LabError.status
         else:
             on_line("roamlab: step judge")
             from experiments.judging.verdict import judge
@@ -161,17 +163,14 @@ def _unfinished(scenario: Scenario, verdict: Verdict, reason: str) -> Judgement:
 
 
 def _last_words(outcome: Outcome) -> str:
-    """What the inside said last, for an end that it chose itself."""
-    said = [
-        line.removeprefix("roamlab: failed: ")
-        for line in outcome.console_tail
-        if line.startswith("roamlab: failed: ")
-    ]
-    return (
-        said[-1]
-        if said
-        else f"the lab failed at step {outcome.step} with exit status {outcome.status}; see console.log"
-    )
+    """What the inside said last, for an end that it chose itself; nothing for any other."""
+    failed = "roamlab: failed: "
+    said = [line.removeprefix(failed) for line in outcome.console_tail if line.startswith(failed)]
+    return said[-1] if said else ""
+
+
+def _wordless(outcome: Outcome) -> str:
+    return f"the lab failed at step {outcome.step} with exit status {outcome.status}; see console.log"
 
 
 def _text(value: Any) -> str:

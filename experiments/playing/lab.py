@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from experiments.errors import LabError
+from experiments.errors import LabError, NoSession
 from experiments.playing.agents import Agents
 from experiments.playing.clock import Clock, Timeline
 from experiments.playing.mobile_ip_acts import MobileIpActs
 from experiments.playing.request_acts import RequestActs
+from experiments.playing.under_way import UnderWay
 from experiments.run_directory import EventLog
 from protocols.mobility import Announce, Verb, Wishes
 
@@ -31,6 +32,10 @@ Family = Literal[4, 6]
 Transport = Literal["sctp", "tcp", "udp"]
 _CONNECT_NS: Final = 20 * 10**9
 _DRAIN_S: Final = 2.0
+_FLOWING_S: Final = 5.0  # before the end: a session that delivered then is not over
+_LAST_WAIT_S: Final = (
+    63.0  # until a sixth retransmission, each after twice the time of the one before (RFC 9260, 6.3.3)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +158,7 @@ class Lab:
         self.tables: dict[str, list[dict[str, Any]]] = {}
         self.streams: list[tuple[float, Stream]] = []
         self.end_s = 0.0
+        self._under_way = UnderWay()
         self.mobile = Mobile(site.mobile, self)
         self.correspondent = Correspondent(site.correspondent)
 
@@ -189,13 +195,25 @@ class Lab:
         return At(self, time_s)
 
     def until(self, end_s: float) -> None:
-        """Play everything that was set, and go on until ``end_s``."""
+        """Play everything that was set, and go on until ``end_s``; longer where messages are under way that may yet arrive."""
         self.end_s = end_s
         for start_s, stream in self.streams:
             self._start(start_s, stream)
         for second in range(1, int(end_s) + 1):
             self.timeline.at(float(second), partial(print, f"roamlab: at {second}/{end_s:g}", flush=True))
         self.timeline.play(end_s, self.agents.readers, self._log.batch)
+        self._await_last(end_s)
+
+    def _await_last(self, end_s: float) -> None:
+        """Go on, second by second, while a session that delivered shortly before its end has messages under way."""
+        reliable = {session.number for session in self.mobile.sessions if session.transport != "udp"}
+        last_s = end_s
+        while last_s < end_s + _LAST_WAIT_S and self._under_way.any(
+            reliable, self.timeline.ns(end_s - _FLOWING_S)
+        ):
+            last_s += 1.0
+            print(f"roamlab: at {last_s:g}/{last_s:g}", flush=True)
+            self.timeline.play(last_s, self.agents.readers, self._log.batch)
 
     # -- what the verbs of At come to --------------------------------------------------------------------------------
 
@@ -227,19 +245,21 @@ class Lab:
         self._await(
             lambda: session.number in self._up,
             "no association came up within 20 s; see mn.log, cn.log and the capture in the run directory",
+            NoSession,
         )
 
-    def _await(self, condition: Callable[[], bool], otherwise: str) -> None:
+    def _await(self, condition: Callable[[], bool], otherwise: str, error: type[LabError] = LabError) -> None:
         deadline_ns = self._clock.now_ns() + _CONNECT_NS
         while not condition() and self._clock.now_ns() < deadline_ns:
             readers = self.agents.readers()
             for source in self._clock.wait(readers, deadline_ns):
                 readers[source]()
         if not condition():
-            raise LabError(otherwise)
+            raise error(otherwise)
 
-    def noticed(self, node: str, kind: str, details: dict[str, Any]) -> None:
+    def noticed(self, time_ns: int, node: str, kind: str, details: dict[str, Any]) -> None:
         """Take note of an agent's event."""
+        self._under_way.noticed(time_ns, kind, details)
         for heed in self._heeding.get(kind, ()):
             heed(details)
         if kind == "mip.table":

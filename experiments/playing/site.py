@@ -251,4 +251,4 @@ class Site:
 
     def _agent_event(self, time_ns: int, node: str, kind: str, details: dict[str, Any]) -> None:
         self._log.write(time_ns, node, kind, **details)
-        self.lab.noticed(node, kind, details)
+        self.lab.noticed(time_ns, node, kind, details)

@@ -70,6 +70,15 @@ def test_a_killed_sweep_leaves_whole_cells_and_no_process_and_goes_on_where_it_e
     assert {str(path) for path in (tmp_path / "runs").glob("*/*")} == runs
 
 
+def test_a_cell_whose_session_never_came_about_is_a_row_and_no_failure(tmp_path: Path) -> None:
+    sweep = Sweep(tmp_path)
+    grid = Grid.parse(find("control"), ["edge_loss=0,100"], 1)
+    with sweep.held(), processes(1) as pool:
+        rows = sweep.run(grid, select("uml"), pool, lambda _row, _before: None)
+    assert [row.verdict for row in rows] == ["survived", "invalid"]
+    assert len(cells(tmp_path)) == 2
+
+
 def test_two_sweeps_in_one_directory_the_second_is_refused_with_a_sentence(tmp_path: Path) -> None:
     with Sweep(tmp_path).held():
         second = subprocess.run(command(tmp_path), cwd=REPOSITORY, capture_output=True, text=True)
