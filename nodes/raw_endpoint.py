@@ -17,7 +17,7 @@ from nodes.raw_ip import RawIp
 from nodes.rewriter import parameter
 from protocols.ip import SCTP, Address, Datagram
 from protocols.rewriting import OWN_IDS
-from protocols.sctp.chunks import Asconf, Chunk
+from protocols.sctp.chunks import Asconf, Chunk, CookieEcho
 from protocols.sctp.endpoint import SctpEndpoint
 from protocols.sctp.parameters import SetPrimary, address_parameter
 
@@ -105,7 +105,9 @@ class RawEndpoint(Agent):
     # -- what is said and heard ----------------------------------------------------------------------------------------
 
     def _chunk(self, held: _Held, spec: dict[str, Any]) -> Chunk:
-        """ASCONF with ``requests``, to be found ``by`` an address parameter unless it is to ``lack`` one; or ASCONF-ACK."""
+        """COOKIE-ECHO; ASCONF-ACK; ASCONF with ``requests``, found ``by`` an address parameter unless it is to ``lack`` one."""
+        if spec["kind"] == "cookie-echo":
+            return CookieEcho(held.end.cookie)
         if spec["kind"] == "asconf-ack":
             return held.end.acknowledgement(spec["serial"], understood=spec["understood"])
         wanted = [parameter(r["verb"], r["address"], OWN_IDS + n) for n, r in enumerate(spec["requests"])]

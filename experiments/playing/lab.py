@@ -22,6 +22,7 @@ from experiments.playing.mobile_ip_acts import MobileIpActs
 from experiments.playing.request_acts import RequestActs
 from experiments.playing.under_way import UnderWay
 from experiments.run_directory import EventLog
+from experiments.scenario import Verdict
 from protocols.mobility import Announce, Verb, Wishes
 
 if TYPE_CHECKING:  # see `Site.start_mobile_ip`
@@ -30,6 +31,8 @@ if TYPE_CHECKING:  # see `Site.start_mobile_ip`
 PORT: Final = 5001
 Family = Literal[4, 6]
 Transport = Literal["sctp", "tcp", "udp"]
+Style = Literal["one-to-one", "one-to-many"]
+"""Of the correspondent's listening socket: to Linux one endpoint an association, or one for all."""
 _CONNECT_NS: Final = 20 * 10**9
 _DRAIN_S: Final = 2.0
 _FLOWING_S: Final = 5.0  # before the end: a session that delivered then is not over
@@ -278,6 +281,10 @@ class Lab:
     def record(self, kind: str, **details: Any) -> None:
         """Record an event of the lab's own."""
         self._log.write(self._clock.now_ns(), "lab", kind, **details)
+
+    def expect(self, verdict: Verdict) -> None:
+        """Say which verdict this kernel is known to come to, where that isn't the scenario's (docs/findings.md)."""
+        self.record("expectation", verdict=verdict.value)
 
     def elapsed_s(self) -> float:
         """Seconds since the run's start."""

@@ -61,6 +61,17 @@ class Acknowledge:
         return f"ASCONF-ACK {self.ahead:+}" + ("" if self.understood else " (not understood)")
 
 
+class CookieEcho:
+    """The COOKIE-ECHO of the set-up once more, as one sends it whom no COOKIE-ACK reached."""
+
+    def plain(self) -> dict[str, Any]:
+        """The chunk as a command carries it."""
+        return {"kind": "cookie-echo"}
+
+    def __str__(self) -> str:
+        return "COOKIE-ECHO"
+
+
 class Raw:
     """The host that has these associations; to be made after the session, whose family it takes.
 
@@ -113,7 +124,9 @@ class RawAssociation:
     raw: Raw
     port: int
 
-    def say(self, time_s: float, *chunks: Ask | Acknowledge, answers: list[str], source: str = "") -> None:
+    def say(
+        self, time_s: float, *chunks: Ask | Acknowledge | CookieEcho, answers: list[str], source: str = ""
+    ) -> None:
         """Send these chunks in one packet at a time, from ``source`` or the association's first address."""
         self._say(
             time_s, " and ".join(map(str, chunks)), [chunk.plain() for chunk in chunks], answers, source

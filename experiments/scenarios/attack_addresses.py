@@ -3,7 +3,7 @@
 from typing import Final, Literal
 
 from experiments.playing.attacks import Attacker, by_kernel
-from experiments.playing.lab import Family, Lab, Session
+from experiments.playing.lab import Family, Lab, Session, Style
 from experiments.playing.request_acts import Request
 from experiments.scenario import Verdict, scenario
 from protocols.mobility import Verb
@@ -14,10 +14,6 @@ UNVERIFIED: Final = dict.fromkeys(("6.1", "6.12", "7.3"), ("denials",))
 
 REPLAYED: Final = dict.fromkeys(("6.1", "6.12", "7.3"), ("associations",))
 """A cookie is good for as many set-ups as fit into its lifetime (RFC 9260, 5.1.5 asks for no more)."""
-
-
-Style = Literal["one-to-one", "one-to-many"]
-"""Of the correspondent's listening socket: to Linux one endpoint an association, or one for all."""
 
 
 def _session(lab: Lab, family: Family, *, managed: bool = False) -> Session:

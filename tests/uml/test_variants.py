@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kernels.build import cached, variants
-from tests.pages import Sign, Unshown, check
+from tests.pages import Sign, Unshown, cells, check, signs
 from tests.uml.mobile_ip_runs import Player, needs_lab_kernel
 
 PAGE = Path(__file__).parent.parent.parent / "docs/variants.md"
@@ -35,9 +36,8 @@ def rows() -> list[Row]:
     found = []
     for line in PAGE.read_text().splitlines():
         if line.startswith("| `"):
-            variant, finding, run, signs, verdict = (cell.strip() for cell in line.strip("|").split(" | "))
-            shown = tuple(Sign.parse(sign) for sign in signs.split("<br>"))
-            found.append(Row(variant.strip("`"), finding, run.strip("`"), shown, verdict))
+            variant, finding, run, shown, verdict = cells(line)
+            found.append(Row(variant.strip("`"), finding, run.strip("`"), signs(shown), verdict))
     return found
 
 
@@ -57,8 +57,13 @@ def on_variant(tmp_path: Path) -> Callable[[str], Player]:
     return player
 
 
-def test_every_variant_is_on_the_page() -> None:
+def test_every_variant_is_on_the_page_with_a_finding_that_names_it() -> None:
     assert {row.variant for row in ROWS} == set(variants())
+    findings = re.split(r"^## (?=\d+\.)", (PAGE.parent / "findings.md").read_text(), flags=re.MULTILINE)
+    for row in ROWS:
+        for number in row.finding.split(", "):
+            (finding,) = [text for text in findings if text.startswith(f"{number}.")]
+            assert f"`{row.variant}`" in finding or f"{row.variant}.patch" in finding, row
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
@@ -67,10 +72,10 @@ def test_a_variant_does_what_its_finding_suggests(
 ) -> None:
     played = on_variant(row.variant).named(row.run)
     assert played.judgement.verdict == row.verdict, played.judgement.reasons
-    check(list(row.signs), played.shown, mobile_ip.shown)
+    check(row.signs, played.shown, mobile_ip.shown)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_the_kernel_as_it_is_does_not(row: Row, mobile_ip: Player) -> None:
     with pytest.raises(Unshown):
-        check(list(row.signs), mobile_ip.shown(row.run), mobile_ip.shown)
+        check(row.signs, mobile_ip.shown(row.run), mobile_ip.shown)
