@@ -11,7 +11,8 @@ from invoke import Exit, task
 
 _HELP: Final = {
     "scenario": "what to play; `./lab list` shows all",
-    "kernel": "native, uml or the path of a UML binary; by default what this machine can do best",
+    "kernel": "native, debian, a name or variant of `./lab kernel --list`, or a UML binary's path; "
+    "by default what this machine can do best",
     "seed": "what everything random follows from",
     "set": "KEY=VALUE, a parameter of the scenario or its topology; may be repeated",
     "runs": "where run directories go",

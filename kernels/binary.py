@@ -81,7 +81,9 @@ def debian() -> Path:
 def inspect(path: Path) -> Binary:
     """Read a UML binary; raises KernelMissing or NotAKernel, each with one sentence."""
     if not path.is_file():
-        raise KernelMissing(f"there is no file {path}; give the path of a UML binary, `uml` or `native`")
+        raise KernelMissing(
+            f"there is no UML binary {path}; `./lab kernel --list` shows the kernels that need no path"
+        )
     path = path.resolve()
     stat = path.stat()
     return _inspect(path, stat.st_mtime_ns, stat.st_size)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from kernels.binary import debian, inspect
+from kernels.build.recipes import variants
 from kernels.build.store import BuiltKernel, built, matches
 from kernels.job import Kernel, KernelMissing, NotPermitted
 from kernels.native import native
@@ -16,7 +17,7 @@ from kernels.uml import UmlKernel
 DEBIAN = "debian"
 NATIVE = "native"
 UML = "uml"
-_VERSION: Final = re.compile(r"(?P<version>\d+(\.\d+)*)(\+(?P<variant>[\w-]+))?")
+_VERSION: Final = re.compile(r"(\d+(\.\d+)*)?")
 
 
 def select(choice: str | None) -> Kernel:
@@ -25,7 +26,8 @@ def select(choice: str | None) -> Kernel:
     `native`         this machine's own
     `uml`            the newest unmodified lab kernel that was built, otherwise Debian's
     `debian`         Debian's UML, whatever else there is
-    a name           of a lab kernel that was built: its version, or a series (6.1: its newest), with `+VARIANT` for one
+    a name           of a lab kernel that was built: its version, or a series (6.1: its newest), with `+VARIANT` for one;
+                     a variant's alone: the newest kernel's
     a path           of any UML binary
     None             a lab kernel; without one this machine's own, if we are root and it has SCTP; else Debian's
 
@@ -43,9 +45,16 @@ def select(choice: str | None) -> Kernel:
     for kernel in built():
         if choice == kernel.name or Path(choice).absolute() == kernel.path:
             return _lab(kernel)
-    if named := _VERSION.fullmatch(choice):
-        return _lab(_of_series(named["version"], named["variant"] or ""))
-    return UmlKernel(inspect(Path(choice)))
+    if "/" in choice or Path(choice).is_file():
+        return UmlKernel(inspect(Path(choice)))
+    known = variants()
+    version, _, variant = ("", "", choice) if choice in known else choice.partition("+")
+    if not _VERSION.fullmatch(version) or variant not in {"", *known}:
+        raise KernelMissing(
+            f"there is no kernel {choice!r}; give `native`, `debian`, `uml`, the path of a UML binary, "
+            f"or a lab kernel's name or variant (`./lab kernel --list`)"
+        )
+    return _lab(_of_series(version, variant))
 
 
 def lab_kernels() -> list[BuiltKernel]:
@@ -58,9 +67,14 @@ def _of_series(version: str, variant: str) -> BuiltKernel:
     for kernel in built():
         if kernel.metadata.variant == variant and matches(kernel.metadata.version, version):
             return kernel
-    build = f"./lab kernel --version {version}" + (f" --variant {variant}" if variant else "")
-    here = ", ".join(dict.fromkeys(kernel.name for kernel in built())) or "none"
-    raise KernelMissing(f"there is no such lab kernel in the cache ({here}); build it with `{build}`")
+    build = (
+        "./lab kernel"
+        + (f" --version {version}" if version else "")
+        + (f" --variant {variant}" if variant else "")
+    )
+    raise KernelMissing(
+        f"there is no such lab kernel in the cache (`./lab kernel --list` shows what is there); build it with `{build}`"
+    )
 
 
 def _lab(kernel: BuiltKernel) -> UmlKernel:

@@ -16,7 +16,7 @@ from kernels.job import KernelMissing, NotAKernel, Unsupported
 
 
 def test_a_path_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(KernelMissing, match="there is no file"):
+    with pytest.raises(KernelMissing, match="there is no UML binary"):
         select(str(tmp_path / "linux"))
 
 
@@ -87,6 +87,7 @@ def test_a_damaged_lab_kernel_is_no_default_and_refused_by_name(
         ("6.1.176", "6.1.176"),
         ("6", "6.12.117"),
         ("6.1+asconf-lookup-delete", "6.1.192+asconf-lookup-delete"),
+        ("asconf-lookup-delete", "6.1.192+asconf-lookup-delete"),
     ],
 )
 def test_a_series_chooses_its_newest_lab_kernel(
@@ -111,12 +112,23 @@ def test_a_version_that_was_not_built_is_answered_with_the_command_that_builds_i
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     keep(tmp_path, "6.12.117")
-    with pytest.raises(KernelMissing, match=r"\(6\.12\.117\); build it with `\./lab kernel --version 6\.1`"):
+    with pytest.raises(
+        KernelMissing, match=r"no such lab kernel .*; build it with `\./lab kernel --version 6\.1`"
+    ):
         select("6.1")
     with pytest.raises(
         KernelMissing, match=r"`\./lab kernel --version 6\.12 --variant asconf-lookup-delete`"
     ):
         select("6.12+asconf-lookup-delete")
+    with pytest.raises(KernelMissing, match=r"build it with `\./lab kernel --variant cookie-key`"):
+        select("cookie-key")
+
+
+def test_a_word_that_is_no_kernel_is_answered_with_what_there_is() -> None:
+    with pytest.raises(
+        KernelMissing, match=r"there is no kernel 'nativ'; give `native`, .*`\./lab kernel --list`"
+    ):
+        select("nativ")
 
 
 def made(version: str, modules: Path | None = None, **options: str) -> Binary:
