@@ -63,9 +63,13 @@ def read_job(path: str) -> dict[str, list[str]]:
     return job
 
 
-def make_directories(path: str) -> None:
-    """Make path and its parents where they are missing (os.makedirs, which names its errors less well)."""
-    os.makedirs(path, exist_ok=True)  # noqa: PTH103 - pathlib would double the imports
+def make_directories(path: str) -> int:
+    """Make path and its parents where they are missing; gives how many were."""
+    if os.path.isdir(path):  # noqa: PTH112 - pathlib would double the imports
+        return 0
+    made = make_directories(os.path.dirname(path))  # noqa: PTH120
+    os.mkdir(path)  # noqa: PTH102
+    return made + 1
 
 
 def lo_up() -> None:
