@@ -160,13 +160,19 @@ def _breaks(evidence: Evidence, session: dict[str, Any]) -> list[str]:
         if twice and session.get("transport") != "udp":
             reasons.append(f"{len(twice)} messages {direction} were delivered more than once")
         if after and not any(key in evidence.delivered for key in after):
-            reasons.append(f"nothing sent {direction} after the {stimuli[-1]['action']} was ever delivered")
+            reasons.append(
+                f"nothing sent {direction} after the {stimuli[-1]['action']} was delivered by the end of the run"
+            )
         elif session.get("transport") == "udp":
             last = [key for key in sent if evidence.sent[key] > evidence.sent[sent[-1]] - _LAST_NS]
             if not any(key in evidence.delivered for key in last):
-                reasons.append(f"nothing sent {direction} in the last second was ever delivered")
+                reasons.append(
+                    f"nothing sent {direction} in the last second was delivered by the end of the run"
+                )
         elif lost:
-            reasons.append(f"{len(lost)} of {len(sent)} messages {direction} were never delivered")
+            reasons.append(
+                f"{len(lost)} of {len(sent)} messages {direction} were not delivered by the end of the run"
+            )
     return reasons
 
 

@@ -222,7 +222,7 @@ class AttackAt:
 
     def _record(self, what: str) -> None:
         nic = Nic(self.node, "")
-        self.lab.stimulus("attack", self.time_s, nic, what=what, act=self.act, target=self.target)
+        self.lab.stimulus("attack", nic, what=what, act=self.act, target=self.target)
 
 
 def _plain(wanted: Iterable[Request]) -> list[dict[str, str]]:

@@ -10,9 +10,11 @@ import select
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from nodes.alarm import Alarm
+
+_SECOND_NS: Final = 10**9
 
 
 class Clock(Protocol):
@@ -46,20 +48,27 @@ class SystemClock:
 
 
 class Timeline:
-    """Actions at set times, in the order of their times and, at the same time, of their making."""
+    """A plan: actions at set times, in the order of their times and, at the same time, of their making."""
 
     def __init__(self, clock: Clock, start_ns: int) -> None:
         self._clock = clock
         self._start_ns = start_ns
+        self._late_ns = 0
         self._actions: list[tuple[int, Callable[[], None]]] = []
 
     def ns(self, time_s: float) -> int:
-        """The clock's time (ns) ``time_s`` seconds after the run's start."""
-        return self._start_ns + round(time_s * 1e9)
+        """The clock's time (ns) ``time_s`` seconds after the plan's start."""
+        return self._start_ns + self._late_ns + round(time_s * 1e9)
+
+    def postpone(self, others_s: Iterable[float] = ()) -> None:
+        """Move the plan on by whole seconds where what is first in it, or of ``others_s`` (seconds), is overdue."""
+        planned = [offset for offset, _ in self._actions[:1]] + [round(time_s * 1e9) for time_s in others_s]
+        late_ns = self._clock.now_ns() - self.ns(0.0) - min(planned) if planned else 0
+        self._late_ns += max(0, -(-late_ns // _SECOND_NS) * _SECOND_NS)
 
     def at(self, time_s: float, action: Callable[[], None]) -> None:
-        """Do ``action`` at ``time_s`` seconds after the run's start."""
-        self._actions.append((self.ns(time_s), action))
+        """Do ``action`` at ``time_s`` seconds after the plan's start."""
+        self._actions.append((round(time_s * 1e9), action))
         self._actions.sort(key=lambda entry: entry[0])  # stable: equal times keep their order
 
     def play(
@@ -75,14 +84,17 @@ class Timeline:
         end_ns = self.ns(until_s)
         while True:
             now = self._clock.now_ns()
-            if self._actions and self._actions[0][0] <= min(now, end_ns):
+            if self._actions and self._due_ns() <= min(now, end_ns):
                 self._actions.pop(0)[1]()
                 continue
             if now >= end_ns:
                 return
-            deadline = min(end_ns, self._actions[0][0]) if self._actions else end_ns
+            deadline = min(end_ns, self._due_ns()) if self._actions else end_ns
             sources = readers()
             if readable := self._clock.wait(sources, deadline):
                 with batch():
                     for source in readable:
                         sources[source]()
+
+    def _due_ns(self) -> int:
+        return self.ns(0.0) + self._actions[0][0]

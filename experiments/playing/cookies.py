@@ -6,6 +6,7 @@ from enum import Enum
 from functools import partial
 from typing import Any, Final
 
+from experiments.playing.request_acts import Anywhere
 from nodes.raw_endpoint import RawEndpoint
 from topologies.addresses import PC16, VISITED
 
@@ -51,14 +52,7 @@ class Prober:
         )
 
     def _echo(self, due_s: float, echo: Echo) -> None:
-        self._lab.record(
-            "stimulus",
-            action="cookie",
-            at_s=due_s,
-            echo=echo.value,
-            host=HOST,
-            sets_up=int(echo is Echo.RIGHT),
-        )
+        self._lab.stimulus("cookie", Anywhere(HOST), echo=echo.value, sets_up=int(echo is Echo.RIGHT))
         self._account()
         self._tell("echo", port=self._port, damaged=echo is Echo.WRONG)
         self._lab.timeline.at(due_s + _SOON_S, self._account)

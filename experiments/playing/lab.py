@@ -35,7 +35,6 @@ Style = Literal["one-to-one", "one-to-many"]
 """Of the correspondent's listening socket: to Linux one endpoint an association, or one for all."""
 _CONNECT_NS: Final = 20 * 10**9
 _DRAIN_S: Final = 2.0
-_FLOWING_S: Final = 5.0  # before the end: a session that delivered then is not over
 _LAST_WAIT_S: Final = (
     63.0  # until a sixth retransmission, each after twice the time of the one before (RFC 9260, 6.3.3)
 )
@@ -194,26 +193,26 @@ class Lab:
         return started
 
     def at(self, time_s: float) -> At:
-        """What is to happen at a time, in seconds since the run's start."""
+        """What is to happen at a time, in seconds since the run's start; all of it later where the set-up took longer."""
         return At(self, time_s)
 
     def until(self, end_s: float) -> None:
         """Play everything that was set, and go on until ``end_s``; longer where messages are under way that may yet arrive."""
         self.end_s = end_s
+        self.timeline.postpone(start_s for start_s, _ in self.streams)
         for start_s, stream in self.streams:
             self._start(start_s, stream)
+        self.streams.clear()
         for second in range(1, int(end_s) + 1):
             self.timeline.at(float(second), partial(print, f"roamlab: at {second}/{end_s:g}", flush=True))
         self.timeline.play(end_s, self.agents.readers, self._log.batch)
         self._await_last(end_s)
 
     def _await_last(self, end_s: float) -> None:
-        """Go on, second by second, while a session that delivered shortly before its end has messages under way."""
+        """Go on, second by second, while a session that outlived the last stimulus has messages under way."""
         reliable = {session.number for session in self.mobile.sessions if session.transport != "udp"}
         last_s = end_s
-        while last_s < end_s + _LAST_WAIT_S and self._under_way.any(
-            reliable, self.timeline.ns(end_s - _FLOWING_S)
-        ):
+        while last_s < end_s + _LAST_WAIT_S and self._under_way.any(reliable):
             last_s += 1.0
             print(f"roamlab: at {last_s:g}/{last_s:g}", flush=True)
             self.timeline.play(last_s, self.agents.readers, self._log.batch)
@@ -286,10 +285,6 @@ class Lab:
         """Say which verdict this kernel is known to come to, where that isn't the scenario's (docs/findings.md)."""
         self.record("expectation", verdict=verdict.value)
 
-    def elapsed_s(self) -> float:
-        """Seconds since the run's start."""
-        return round((self._clock.now_ns() - self._log.start_ns) / 1e9, 6)
-
     def connect(self, session: Session, nic: str = "") -> None:
         """Have a session's association set up, by the mobile node over a NIC; anew where it had one."""
         by_kernel = session.announce is Announce.KERNEL
@@ -331,11 +326,12 @@ class Lab:
                 end_ns=self.timeline.ns(self.end_s - _DRAIN_S),
             )
 
-    def stimulus(self, action: str, at_s: float, nic: Nic, **details: Any) -> None:
+    def stimulus(self, action: str, nic: Nic, **details: Any) -> None:
         """Record what is done to a NIC now, so that the verdict can look for it in the capture."""
-        self._log.write(
-            self._clock.now_ns(), nic.node, "stimulus", action=action, at_s=at_s, nic=nic.name, **details
-        )
+        now_ns = self._clock.now_ns()
+        self._under_way.stimulated(now_ns)
+        at_s = round((now_ns - self._log.start_ns) / 1e9, 2)  # what the verdict calls it by
+        self._log.write(now_ns, nic.node, "stimulus", action=action, at_s=at_s, nic=nic.name, **details)
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,7 +356,7 @@ class At(MobileIpActs, RequestActs):
 
         def leave() -> None:
             signs = {**site.signs(nic.name, to), **site.delays_ns(to)}
-            lab.stimulus("move", self.time_s, nic, to=to.name, gap_s=gap, expects=expects, **signs)
+            lab.stimulus("move", nic, to=to.name, gap_s=gap, expects=expects, **signs)
             if gap > 0:
                 site.unplug(nic.name)
             else:
@@ -383,7 +379,6 @@ class At(MobileIpActs, RequestActs):
         def act() -> None:
             lab.stimulus(
                 "attach",
-                self.time_s,
                 nic,
                 to=to.name,
                 new=site.address_on(to),
@@ -402,7 +397,6 @@ class At(MobileIpActs, RequestActs):
         def leave() -> None:
             lab.stimulus(
                 "reconnect",
-                self.time_s,
                 nic,
                 to=to.name,
                 new=site.address_on(to),

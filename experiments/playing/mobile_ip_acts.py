@@ -22,7 +22,7 @@ class MobileIpActs:
         lab = self.lab
 
         def die() -> None:
-            lab.stimulus("crash", self.time_s, Anywhere(agent.name))
+            lab.stimulus("crash", Anywhere(agent.name))
             lab.agents.kill(agent.name)
 
         lab.timeline.at(self.time_s, die)
@@ -35,7 +35,7 @@ class MobileIpActs:
         lab, site = self.lab, self.lab.site
 
         def die() -> None:
-            lab.stimulus("fail", self.time_s, Anywhere(agent.name), back_s=back)
+            lab.stimulus("fail", Anywhere(agent.name), back_s=back)
             lab.agents.kill(agent.name)
             site.cut(agent.name)
 
@@ -63,7 +63,7 @@ class MobileIpActs:
         lab = self.lab
 
         def act() -> None:
-            lab.stimulus(do, self.time_s, mobile.nic(lab.site.mobile_nic))
+            lab.stimulus(do, mobile.nic(lab.site.mobile_nic))
             lab.agents.command(mobile.name, do)
 
         lab.timeline.at(self.time_s, act)

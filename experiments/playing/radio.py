@@ -69,7 +69,6 @@ class Radio:
         used = next(iter(self._attached))
         self._lab.stimulus(
             "attach",
-            self._lab.elapsed_s(),
             self._lab.mobile.nic(nic),
             to=segment.name,
             new=site.address_on(segment),

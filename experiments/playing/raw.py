@@ -144,7 +144,6 @@ class RawAssociation:
         def say() -> None:
             lab.stimulus(
                 "packet",
-                time_s,
                 Nic(HOST, ""),
                 what=what,
                 act=act,

@@ -73,7 +73,7 @@ class RequestActs:
                 change = {"old": lab.site.remove_correspondent_address(number)}
             else:
                 change = {"new": lab.site.add_correspondent_address(number)}
-            lab.stimulus("renumber", self.time_s, Anywhere(lab.correspondent.name), **change)
+            lab.stimulus("renumber", Anywhere(lab.correspondent.name), **change)
 
         lab.timeline.at(self.time_s, act)
 
@@ -84,7 +84,7 @@ class RequestActs:
 
         def act() -> None:
             where = Anywhere(lab.correspondent.name)
-            lab.stimulus("favour", self.time_s, where, primary=address, peer_port=peer_port)
+            lab.stimulus("favour", where, primary=address, peer_port=peer_port)
             lab.agents.command(lab.correspondent.name, "favour", address=address, peer_port=peer_port)
 
         lab.timeline.at(self.time_s, act)
@@ -94,7 +94,7 @@ class RequestActs:
         lab = self.lab
 
         def act() -> None:
-            lab.stimulus("release", self.time_s, Anywhere(mobile.name), old=address)
+            lab.stimulus("release", Anywhere(mobile.name), old=address)
             lab.agents.command(mobile.name, "release", address=address)
 
         lab.timeline.at(self.time_s, act)
@@ -105,7 +105,7 @@ class RequestActs:
         plain = [request.plain(number) for number, request in enumerate(wanted)]
 
         def act() -> None:
-            lab.stimulus("ask", self.time_s, Anywhere(mobile.name), requests=plain)
+            lab.stimulus("ask", Anywhere(mobile.name), requests=plain)
             lab.agents.command(mobile.name, "ask", requests=plain)
 
         lab.timeline.at(self.time_s, act)

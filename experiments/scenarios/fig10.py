@@ -38,4 +38,4 @@ def fig10(lab: Lab, dies: bool = True) -> None:
 
 def _blocked(lab: Lab) -> None:
     """What is sent to the care-of address directly arrives no more."""
-    lab.stimulus("block", 14.0, lab.mobile.nic("wlan0"), old=lab.site.address_on(lab.visited), expects=[])
+    lab.stimulus("block", lab.mobile.nic("wlan0"), old=lab.site.address_on(lab.visited), expects=[])

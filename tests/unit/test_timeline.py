@@ -73,3 +73,27 @@ def test_what_is_read_together_is_one_batch() -> None:
     clock = Scripted({10_000_000: "mn"})
     Timeline(clock, 0).play(1.0, lambda: {"mn": lambda: clock.take("mn")}, batch)
     assert batches == ["begin", "end"]
+
+
+def test_a_plan_whose_first_act_is_overdue_moves_on_by_whole_seconds() -> None:
+    clock = Scripted({})
+    clock.now = 3_200_000_000
+    when: list[int] = []
+    timeline = Timeline(clock, 0)
+    for time_s in (1.0, 5.0):
+        timeline.at(time_s, lambda: when.append(clock.now))
+    timeline.postpone()
+    timeline.play(6.0, dict)
+    assert when == [4_000_000_000, 8_000_000_000]
+    assert clock.now == 9_000_000_000
+
+
+def test_a_plan_that_is_on_time_stays_and_what_is_not_yet_in_it_counts() -> None:
+    clock = Scripted({})
+    clock.now = 500_000_000
+    timeline = Timeline(clock, 0)
+    timeline.at(1.0, lambda: None)
+    timeline.postpone()
+    assert timeline.ns(1.0) == 1_000_000_000
+    timeline.postpone([0.4])
+    assert timeline.ns(1.0) == 2_000_000_000

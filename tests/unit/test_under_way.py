@@ -4,31 +4,47 @@ from __future__ import annotations
 
 from experiments.playing.under_way import RECEIVED, SENT, UnderWay
 
-SINCE = 50
 
-
-def seen(*events: tuple[int, str, int], session: int = 1) -> UnderWay:
+def seen(*events: tuple[str, int], session: int = 1, stimulus_after: int = 0) -> UnderWay:
     under_way = UnderWay()
-    for time_ns, kind, sequence in events:
-        under_way.noticed(time_ns, kind, {"session": session, "dir": "up", "seq": sequence})
+    for number, (kind, sequence) in enumerate(events):
+        if number == stimulus_after:
+            under_way.stimulated(number - 1)
+        under_way.noticed(number, kind, {"session": session, "dir": "up", "seq": sequence})
     return under_way
 
 
 def test_what_was_sent_and_has_not_come_is_under_way_until_it_comes() -> None:
-    under_way = seen((60, SENT, 1), (61, RECEIVED, 1), (62, SENT, 2))
-    assert under_way.any({1}, SINCE)
-    under_way.noticed(63, RECEIVED, {"session": 1, "dir": "up", "seq": 2})
-    assert not under_way.any({1}, SINCE)
+    under_way = seen((SENT, 1), (RECEIVED, 1), (SENT, 2))
+    assert under_way.any({1})
+    under_way.noticed(9, RECEIVED, {"session": 1, "dir": "up", "seq": 2})
+    assert not under_way.any({1})
 
 
 def test_a_gap_before_the_last_that_came_is_lost_and_not_under_way() -> None:
-    assert not seen((60, SENT, 1), (61, SENT, 2), (62, RECEIVED, 2)).any({1}, SINCE)
+    assert not seen((SENT, 1), (SENT, 2), (RECEIVED, 2)).any({1})
 
 
-def test_nothing_is_under_way_where_nothing_came_of_late_or_ever() -> None:
-    assert not seen((40, SENT, 1), (41, RECEIVED, 1), (60, SENT, 2)).any({1}, SINCE)
-    assert not seen((60, SENT, 1)).any({1}, SINCE)
+def test_nothing_is_under_way_where_nothing_came_that_is_younger_than_the_last_stimulus() -> None:
+    assert not seen((SENT, 1), (SENT, 2)).any({1})
+    assert not seen((SENT, 1), (RECEIVED, 1), (SENT, 2), stimulus_after=1).any({1})
+    assert seen((SENT, 1), (SENT, 2), (SENT, 3), (RECEIVED, 2), stimulus_after=1).any({1})
+
+
+def test_what_was_sent_before_the_stimulus_may_be_told_after_it() -> None:
+    under_way = seen((RECEIVED, 1), (SENT, 2))
+    under_way.stimulated(50)
+    under_way.noticed(40, SENT, {"session": 1, "dir": "up", "seq": 3})
+    under_way.noticed(60, SENT, {"session": 1, "dir": "up", "seq": 4})
+    under_way.noticed(61, RECEIVED, {"session": 1, "dir": "up", "seq": 3})
+    assert not under_way.any({1})
+
+
+def test_a_lost_association_has_nothing_under_way() -> None:
+    under_way = seen((SENT, 1), (RECEIVED, 1), (SENT, 2))
+    under_way.noticed(9, "association.lost", {"session": 1})
+    assert not under_way.any({1})
 
 
 def test_only_the_sessions_asked_for_count() -> None:
-    assert not seen((60, SENT, 1), (61, RECEIVED, 1), (62, SENT, 2), session=2000).any({1}, SINCE)
+    assert not seen((SENT, 1), (RECEIVED, 1), (SENT, 2), session=2000).any({1})
