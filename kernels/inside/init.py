@@ -30,7 +30,7 @@ from kernels.inside.base import (
 FINIT_MODULE = 313  # x86_64
 POWER_OFF = 0x4321FEDC
 DIRECTORIES = 64  # that paths below a tmpfs may need in all
-START_NS = 10_000_000
+START_NS = 64_000_000  # timers of some seconds go off on multiples of it (kernel/time/timer.c, level 2)
 
 
 def raw(fd: int) -> None:
@@ -69,7 +69,7 @@ def file_systems(job: dict[str, list[str]]) -> None:
 
 
 def begin_on_time() -> None:
-    """Wait for the next hundredth of a second: in virtual time what was done so far has then taken the same for each run."""
+    """Wait for a set moment: in virtual time what was done so far has then taken the same time in each run."""
     time.sleep((START_NS - time.time_ns() % START_NS) / 1e9)
 
 
