@@ -16,14 +16,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from experiments.errors import LabError, NoSession
+from experiments.playing.acts import At
 from experiments.playing.agents import Agents
 from experiments.playing.clock import Clock, Timeline
-from experiments.playing.mobile_ip_acts import MobileIpActs
-from experiments.playing.request_acts import RequestActs
 from experiments.playing.under_way import UnderWay
 from experiments.run_directory import EventLog
 from experiments.scenario import Verdict
-from protocols.mobility import Announce, Verb, Wishes
+from protocols.mobility import Announce, Wishes
 
 if TYPE_CHECKING:  # see `Site.start_mobile_ip`
     from experiments.playing.mobile_ip import MobileIp, Terms
@@ -36,7 +35,7 @@ Style = Literal["one-to-one", "one-to-many"]
 _CONNECT_NS: Final = 20 * 10**9
 _DRAIN_S: Final = 2.0
 _LAST_WAIT_S: Final = (
-    63.0  # until a sixth retransmission, each after twice the time of the one before (RFC 9260, 6.3.3)
+    63.0  # as long as six retransmissions take, each twice as long as the last (RFC 9260, 6.3.3)
 )
 
 
@@ -332,89 +331,3 @@ class Lab:
         self._under_way.stimulated(now_ns)
         at_s = round((now_ns - self._log.start_ns) / 1e9, 2)  # what the verdict calls it by
         self._log.write(now_ns, nic.node, "stimulus", action=action, at_s=at_s, nic=nic.name, **details)
-
-
-@dataclass(frozen=True, slots=True)
-class At(MobileIpActs, RequestActs):
-    """The verbs of a scenario: what happens at one instant."""
-
-    lab: Lab
-    time_s: float
-
-    def start(self, stream: Stream) -> None:
-        """Start a stream."""
-        self.lab.streams.append((self.time_s, stream))
-
-    def move(self, nic: Nic, *, to: Any, gap: float = 0.0) -> None:
-        """Take a NIC from its segment and plug it into another, without a link for ``gap`` seconds in between.
-
-        The host is configured with an address of the new segment the moment the link is there, as a network that hands out
-        addresses at once would.
-        """
-        lab, site = self.lab, self.lab.site
-        expects = [Verb.ADD.value] if self._asconf() and site.mobile_ip is None else []
-
-        def leave() -> None:
-            signs = {**site.signs(nic.name, to), **site.delays_ns(to)}
-            lab.stimulus("move", nic, to=to.name, gap_s=gap, expects=expects, **signs)
-            if gap > 0:
-                site.unplug(nic.name)
-            else:
-                site.move(nic.name, to)
-
-        lab.timeline.at(self.time_s, leave)
-        if gap > 0:
-            lab.timeline.at(self.time_s + gap, lambda: site.plug(nic.name, to))
-
-    def attach(self, mobile: Mobile, name: str, *, to: Any) -> None:
-        """Add a NIC to the running mobile node, on a segment, and configure it."""
-        lab, site = self.lab, self.lab.site
-        nic = Nic(mobile.name, name)
-        wishes = mobile.sessions[-1].wishes
-        verbs = [Verb.ADD, *([Verb.SET_PRIMARY] if wishes.set_primary else [])]
-        if wishes.set_primary and wishes.delete:
-            verbs.append(Verb.DELETE)
-        expects = [verb.value for verb in verbs] if self._asconf() else []
-
-        def act() -> None:
-            lab.stimulus(
-                "attach",
-                nic,
-                to=to.name,
-                new=site.address_on(to),
-                expects=expects,
-                **site.delays_ns(to),
-            )
-            site.attach(name, to)
-
-        lab.timeline.at(self.time_s, act)
-
-    def reconnect(self, session: Session, *, over: str, to: Any, pause: float) -> None:
-        """The conventional way (FIG. 6): end the association, add a NIC ``pause`` seconds later, connect anew over it."""
-        lab, site = self.lab, self.lab.site
-        nic = Nic(session.mobile.name, over)
-
-        def leave() -> None:
-            lab.stimulus(
-                "reconnect",
-                nic,
-                to=to.name,
-                new=site.address_on(to),
-                expects=[],
-                **site.delays_ns(to),
-            )
-            lab.agents.command(session.mobile.name, "disconnect", session=session.number)
-
-        def return_() -> None:
-            site.attach(over, to)
-            lab.connect(session, over)
-
-        lab.timeline.at(self.time_s, leave)
-        lab.timeline.at(self.time_s + pause, return_)
-
-    def kill(self, mobile_or_correspondent: Mobile | Correspondent) -> None:
-        """Kill a node's agent, as a crash would."""
-        self.lab.timeline.at(self.time_s, lambda: self.lab.agents.kill(mobile_or_correspondent.name))
-
-    def _asconf(self) -> bool:
-        return bool(self.lab.site.asconf)
