@@ -11,6 +11,7 @@ from math import inf
 from typing import Any, Final
 
 from experiments import run_directory
+from experiments.judging.announced import unmet
 from experiments.judging.answers import wrong_answers
 from experiments.judging.bounds import earliest
 from experiments.judging.chain import SET_UP, chain
@@ -51,7 +52,11 @@ def judge(run: RunDirectory) -> Judgement:
         )
     evidence = gather(captured, events, session["mobile"], session["correspondent"])
     invalid = [*unseen_stimuli(evidence), *_unseen_deliveries(evidence, session)]
-    broken = _breaks(evidence, session)
+    broken, unasked = _breaks(evidence, session), unmet(evidence)
+    if broken:
+        broken += unasked
+    else:
+        invalid += unasked  # a session that went on without them proves nothing of them
     verdict = Verdict.INVALID if invalid else Verdict.BROKE if broken else Verdict.SURVIVED
     stimuli = evidence.of_kind("stimulus")
     bound, waits = _bounds(evidence, stimuli)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from experiments.judging.announced import unmet
 from experiments.judging.answers import asked, outcomes, wrong_answers
 from experiments.judging.cookies import echoed, wrong_set_ups
 from experiments.judging.evidence import Evidence
@@ -118,6 +119,28 @@ def test_a_wish_is_seen_by_the_peer_that_it_is_for(primary: IPv4Address, port: i
     stimulus |= {"primary": str(A), "peer_port": port}
     wish = seen(11, "cn", Direction.OUT, Asconf(7, (IPv4Parameter(A), SetPrimary(0, primary))))
     assert len(unseen_stimuli(evidence(stimulus, wish))) == unseen
+
+
+@pytest.mark.parametrize(
+    ("packets", "fate"),
+    [
+        ((), "nobody asked for it"),
+        ((DELETE,), "it was asked for and not answered"),
+        ((DELETE, REFUSED), "it was refused"),
+        ((DELETE, GRANTED), ""),
+    ],
+)
+def test_what_a_move_should_have_led_to(packets: tuple[SctpPacket, ...], fate: str) -> None:
+    move = {
+        "t": 10,
+        "kind": "stimulus",
+        "action": "move",
+        "node": "mn",
+        "at_s": 5.0,
+        "expects": ["DELETE IP"],
+    }
+    expected = [f"the move at 5.0 s should have led to DELETE IP: {fate}"] if fate else []
+    assert unmet(evidence(move, *packets)) == expected
 
 
 def trying(echo: str, sets_up: int) -> dict[str, Any]:
