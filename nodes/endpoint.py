@@ -72,6 +72,11 @@ class Endpoint(Agent):
         if transport != "sctp":  # SCTP says by a notification, which can be read, that it is up
             self.on_writable(association, lambda: self._decided(association, state))
 
+    def do_greet(self, session: int) -> None:
+        """Tell the other side which session this is; again where nothing else would repeat a datagram that was lost."""
+        if (association := self._sessions[session].association) is not None:
+            association.send(Message(Kind.HELLO, self.direction, session, 0, now_ns()).encode())
+
     def do_stream(self, session: int, every_ns: int, size: int, start_ns: int, end_ns: int) -> None:
         """Send a message of ``size`` bytes every ``every_ns`` from ``start_ns`` until ``end_ns`` (absolute)."""
         state = self._sessions.setdefault(session, _Session(session))
@@ -141,8 +146,7 @@ class Endpoint(Agent):
         if notification.kind.endswith(".up"):
             if session is not None:  # the side that connects says which session this is
                 session.association = association
-                hello = Message(Kind.HELLO, self.direction, session.number, 0, now_ns())
-                association.send(hello.encode())
+                self.do_greet(session.number)
             self.association_up(association)
         elif notification.kind.endswith((".lost", ".failed")):
             self._ended(association, session)

@@ -33,6 +33,7 @@ Transport = Literal["sctp", "tcp", "udp"]
 Style = Literal["one-to-one", "one-to-many"]
 """Of the correspondent's listening socket: to Linux one endpoint an association, or one for all."""
 _CONNECT_NS: Final = 20 * 10**9
+_AGAIN_NS: Final = 10**9
 _DRAIN_S: Final = 2.0
 _LAST_WAIT_S: Final = (
     63.0  # as long as six retransmissions take, each twice as long as the last (RFC 9260, 6.3.3)
@@ -245,16 +246,32 @@ class Lab:
         self.connect(session)
         self._await(
             lambda: session.number in self._up,
-            "no association came up within 20 s; see mn.log, cn.log and the capture in the run directory",
+            "no session came up within 20 s; see mn.log, cn.log and the capture in the run directory",
             NoSession,
+            partial(self._greet, session) if session.transport == "udp" else None,
         )
 
-    def _await(self, condition: Callable[[], bool], otherwise: str, error: type[LabError] = LabError) -> None:
+    def _greet(self, session: Session) -> None:
+        self.agents.command(self._caller(session), "greet", session=session.number)
+
+    def _await(
+        self,
+        condition: Callable[[], bool],
+        otherwise: str,
+        error: type[LabError] = LabError,
+        again: Callable[[], None] | None = None,
+    ) -> None:
+        """Read what agents report until a condition holds; for each second without a report do something ``again``."""
         deadline_ns = self._clock.now_ns() + _CONNECT_NS
-        while not condition() and self._clock.now_ns() < deadline_ns:
+        while not condition() and (now_ns := self._clock.now_ns()) < deadline_ns:
             readers = self.agents.readers()
-            for source in self._clock.wait(readers, deadline_ns):
+            readable = self._clock.wait(
+                readers, min(deadline_ns, now_ns + _AGAIN_NS) if again else deadline_ns
+            )
+            for source in readable:
                 readers[source]()
+            if again and not readable:
+                again()
         if not condition():
             raise error(otherwise)
 
@@ -289,9 +306,8 @@ class Lab:
         by_kernel = session.announce is Announce.KERNEL
         mobile = self.site.wildcard if by_kernel else self.site.mobile_address(nic)
         correspondent = self.site.correspondent_address
-        caller = session.correspondent.name if session.called else session.mobile.name
         self.agents.command(
-            caller,
+            self._caller(session),
             "connect",
             session=session.number,
             local=correspondent if session.called else mobile,
@@ -300,6 +316,10 @@ class Lab:
             transport=session.transport,
             kernel_announces=by_kernel,
         )
+
+    @staticmethod
+    def _caller(session: Session) -> str:
+        return session.correspondent.name if session.called else session.mobile.name
 
     def _start(self, start_s: float, stream: Stream) -> None:
         session, every_ns = stream.session, round(stream.every * 1e9)

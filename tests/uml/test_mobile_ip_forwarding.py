@@ -14,9 +14,10 @@ from experiments import run_directory
 from experiments.judging.evidence import gather
 from experiments.judging.verdict import judge
 from experiments.run_directory import RunDirectory
-from protocols import pcapng, trace
+from protocols import payload, pcapng, trace
 from protocols.mobileip.registration import RequestFlags
 from protocols.pcapng import Direction as Way
+from protocols.trace import UdpPacket
 from tests.uml import mobile_ip_runs as runs
 from tests.uml.mobile_ip_runs import LATE_S, Player, needs_lab_kernel
 
@@ -169,6 +170,20 @@ def test_a_session_of_any_transport_is_carried_through_the_move(mobile_ip: Playe
         if transport != "udp":
             assert getattr(judgement.lost, direction) == 0
     assert judgement.waits_s["registration"] == pytest.approx(2 * 0.047, abs=LATE_S)
+
+
+def test_a_flow_whose_first_datagrams_are_lost_is_greeted_again(mobile_ip: Player) -> None:
+    run = mobile_ip("fig01", edge_loss="30", edge_jitter_ms="1")
+    greetings = [
+        packet
+        for packet in run.trace.sightings
+        if isinstance(packet, UdpPacket)
+        and (packet.node, packet.direction) == ("cn", Way.OUT)
+        and (message := payload.decode(packet.udp.payload))
+        and message.kind is payload.Kind.HELLO
+    ]
+    assert len(greetings) > 1
+    assert len(run.of("session.opened")) == 1
 
 
 def test_the_home_agents_death_ends_mobile_ips_session_but_not_the_association_that_moved(
