@@ -48,6 +48,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     variant: str
     verdict: str
     expected: str
+    reasons: str = ""
     outage_up_s: float | None
     outage_down_s: float | None
     lower_bound_up_s: float | None
@@ -237,6 +238,7 @@ def _row(order: Order, result: Result) -> Row:
         variant=result.kernel["variant"],
         verdict=judgement.verdict,
         expected=judgement.expected,
+        reasons="; ".join(judgement.reasons),
         outage_up_s=judgement.outage_s.up,
         outage_down_s=judgement.outage_s.down,
         lower_bound_up_s=judgement.lower_bound_s.up,

@@ -76,6 +76,7 @@ def test_a_cell_whose_session_never_came_about_is_a_row_and_no_failure(tmp_path:
     with sweep.held(), processes(1) as pool:
         rows = sweep.run(grid, select("uml"), pool, lambda _row, _before: None)
     assert [row.verdict for row in rows] == ["survived", "invalid"]
+    assert "no session came up within 20 s" in rows[1].reasons
     assert len(cells(tmp_path)) == 2
 
 
