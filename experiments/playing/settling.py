@@ -1,4 +1,4 @@
-"""What a kernel still has to do when a network stands, before a session may begin in it."""
+"""What has to be waited for before a network is made, and before a session may begin in it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,19 @@ from experiments.playing.clock import Clock
 # SCTP_ADDRESS_TICK_DELAY, and a tick of the slowest kernels (HZ=100).
 _ADDRESS_QUEUE_NS: Final = 510_000_000
 _LISTENS_FIRST: Final = (6, 13)
+_BEAT_NS: Final = (
+    64_000_000  # timers of some seconds go off on multiples of it (kernel/time/timer.c, level 2)
+)
+_OFF_BEAT_NS: Final = 1_200_000  # away from ticks, which look at the clock as well
+
+
+def begin(clock: Clock) -> None:
+    """Wait for a moment that does not depend on the machine.
+
+    In virtual time only a look at the clock takes time, but how often programs look at it while they start depends on the
+    machine's files.
+    """
+    clock.wait((), (clock.now_ns() // _BEAT_NS + 1) * _BEAT_NS + _OFF_BEAT_NS)
 
 
 def settle(clock: Clock) -> int:

@@ -13,7 +13,7 @@ from experiments.errors import LabError
 from experiments.playing.agents import Agents
 from experiments.playing.clock import Clock
 from experiments.playing.lab import Lab
-from experiments.playing.settling import settle
+from experiments.playing.settling import begin, settle
 from experiments.run_directory import CAPTURE, EventLog, RunDirectory, disk_error
 from network.net import Mininet
 from nodes.agent import Agent
@@ -57,6 +57,7 @@ class Site:
 
     def __enter__(self) -> Self:
         self._step("network")
+        begin(self._clock)
         try:
             began_ns = self._clock.now_ns()
             self._net = Mininet(topo=self._topology, on_event=self._nic_event)
