@@ -27,6 +27,7 @@ from network.lab import LOOPBACK, Lab
 from network.namespace import Namespace, enter
 
 _PR_SET_PDEATHSIG: Final = 1
+_FIRST: Final = 10  # priority of rules that come before those of NICs
 _PROMPT: Final = chr(127)
 _LOOPBACK_UP: Final = rtnetlink.set_link(LOOPBACK, up=True)  # the same for all hosts, so encoded once
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -205,6 +206,12 @@ class Node(mininet.node.Node):
         """Add a route to one address through a NIC."""
         with self.lab.batch():
             self.namespace.rtnl.queue(rtnetlink.route(ip_network(ip), index=self.intf(intf).index))
+
+    def drop(self, source: str, destination: str) -> None:
+        """Drop what comes from one prefix and goes to another instead of routing it."""
+        with self.lab.batch():
+            rule = rtnetlink.rule_dropping(ip_network(source), ip_network(destination), _FIRST)
+            self.namespace.rtnl.queue(rule)
 
     def setARP(self, ip: str, mac: str) -> None:  # noqa: N802
         """Add a permanent neighbour entry on the default NIC."""

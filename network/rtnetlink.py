@@ -36,7 +36,7 @@ _IFA_F_NODAD: Final = 0x02
 _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
 _PROTO_STATIC: Final = 4
 _UNICAST: Final = 1
-_TO_TABLE: Final = 1
+_TO_TABLE, _BLACKHOLE = 1, 6
 _PERMANENT: Final = 0x80
 
 Attributes = list[tuple[str, Any]]
@@ -282,6 +282,23 @@ def delete_rule_from(source: Address, table: int, priority: int) -> Request:
         REQUEST,
         f"delete rule from {source}",
         ignore=_GONE | {errno.EOPNOTSUPP, errno.EAFNOSUPPORT},
+    )
+
+
+def rule_dropping(source: Network, destination: Network, priority: int) -> Request:
+    """Packets from `source` to `destination` are dropped instead of routed."""
+    message = fibmsg()
+    message["family"] = _family(source)
+    message["src_len"], message["dst_len"] = source.prefixlen, destination.prefixlen
+    message["action"] = _BLACKHOLE
+    message["attrs"] = [
+        ("FRA_SRC", str(source.network_address)),
+        ("FRA_DST", str(destination.network_address)),
+        ("FRA_PRIORITY", priority),
+    ]
+    option = "CONFIG_IP_MULTIPLE_TABLES" if source.version == 4 else "CONFIG_IPV6_MULTIPLE_TABLES"
+    return encode(
+        message, NEWRULE, CREATE_NEW, f"drop what goes from {source} to {destination}", option=option
     )
 
 

@@ -216,7 +216,7 @@ class Site:
 
     def block(self, router: str, source: str, destination: str) -> None:
         """Have a router drop what comes from one prefix and goes to another."""
-        self._net[router].cmd(f"ip rule add priority 10 from {source} to {destination} blackhole")
+        self._net[router].drop(source, destination)
 
     def impair(self, nic: str, **options: Any) -> None:
         """Change what the link of one of the mobile node's NICs does to packets, in both directions."""
