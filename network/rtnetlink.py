@@ -37,6 +37,7 @@ _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
 _PROTO_STATIC: Final = 4
 _UNICAST: Final = 1
 _TO_TABLE, _BLACKHOLE = 1, 6
+_RULES: Final = {4: "CONFIG_IP_MULTIPLE_TABLES", 6: "CONFIG_IPV6_MULTIPLE_TABLES"}
 _PERMANENT: Final = 0x80
 
 Attributes = list[tuple[str, Any]]
@@ -269,7 +270,7 @@ def rule_from(source: Address, table: int, priority: int) -> Request:
         NEWRULE,
         CREATE_NEW,
         f"add rule from {source}",
-        option="CONFIG_IP_MULTIPLE_TABLES" if source.version == 4 else "CONFIG_IPV6_MULTIPLE_TABLES",
+        option=_RULES[source.version],
         ignore=frozenset({errno.EEXIST}),
     )
 
@@ -296,10 +297,8 @@ def rule_dropping(source: Network, destination: Network, priority: int) -> Reque
         ("FRA_DST", str(destination.network_address)),
         ("FRA_PRIORITY", priority),
     ]
-    option = "CONFIG_IP_MULTIPLE_TABLES" if source.version == 4 else "CONFIG_IPV6_MULTIPLE_TABLES"
-    return encode(
-        message, NEWRULE, CREATE_NEW, f"drop what goes from {source} to {destination}", option=option
-    )
+    what = f"drop what goes from {source} to {destination}"
+    return encode(message, NEWRULE, CREATE_NEW, what, option=_RULES[source.version])
 
 
 def _rule(source: Address, table: int, priority: int) -> Any:

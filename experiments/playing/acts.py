@@ -56,14 +56,7 @@ class At(MobileIpActs, RequestActs):
         expects = [verb.value for verb in verbs] if self._asconf() else []
 
         def act() -> None:
-            lab.stimulus(
-                "attach",
-                nic,
-                to=to.name,
-                new=site.address_on(to),
-                expects=expects,
-                **site.delays_ns(to),
-            )
+            self._coming("attach", nic, to, expects)
             site.attach(name, to)
 
         lab.timeline.at(self.time_s, act)
@@ -74,14 +67,7 @@ class At(MobileIpActs, RequestActs):
         nic = session.mobile.nic(over)
 
         def leave() -> None:
-            lab.stimulus(
-                "reconnect",
-                nic,
-                to=to.name,
-                new=site.address_on(to),
-                expects=[],
-                **site.delays_ns(to),
-            )
+            self._coming("reconnect", nic, to, [])
             lab.agents.command(session.mobile.name, "disconnect", session=session.number)
 
         def return_() -> None:
@@ -94,6 +80,12 @@ class At(MobileIpActs, RequestActs):
     def kill(self, mobile_or_correspondent: Mobile | Correspondent) -> None:
         """Kill a node's agent, as a crash would."""
         self.lab.timeline.at(self.time_s, lambda: self.lab.agents.kill(mobile_or_correspondent.name))
+
+    def _coming(self, action: str, nic: Nic, to: Any, expects: list[str]) -> None:
+        """Record that a NIC comes to a segment."""
+        site = self.lab.site
+        signs = {"new": site.address_on(to), **site.delays_ns(to)}
+        self.lab.stimulus(action, nic, to=to.name, expects=expects, **signs)
 
     def _asconf(self) -> bool:
         return bool(self.lab.site.asconf)

@@ -9,8 +9,7 @@ Everything stays within the run's namespaces and the documentation prefixes of t
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -28,26 +27,6 @@ _INFORMANT: Final = "informant"
 _SESSION: Final = 2000  # none of the mobile node's
 _HELLO_S: Final = 0.4  # until the correspondent knows whose the session is
 _STOP_S: Final = 1.0  # before the end, so that every packet of an attack arrives
-
-
-def by_kernel(
-    known: Mapping[str, Sequence[str]], otherwise: Sequence[str] = (), *, mended_by: str = ""
-) -> Sequence[str]:
-    """What the kernel that runs this is known to let an attacker have, by the beginnings of versions (docs/findings.md).
-
-    A kernel with the variant that mends it (docs/variants.md) is as any ``otherwise``.
-    """
-    release = platform.release()
-    if mended_by and release.endswith(f"-{mended_by}"):
-        return otherwise
-    return next(
-        (
-            kinds
-            for version, kinds in known.items()
-            if release == version or release.startswith((f"{version}.", f"{version}-"))
-        ),
-        otherwise,
-    )
 
 
 class Attacker:

@@ -35,9 +35,8 @@ Style = Literal["one-to-one", "one-to-many"]
 _CONNECT_NS: Final = 20 * 10**9
 _AGAIN_NS: Final = 10**9
 _DRAIN_S: Final = 2.0
-_LAST_WAIT_S: Final = (
-    63.0  # as long as six retransmissions take, each twice as long as the last (RFC 9260, 6.3.3)
-)
+# As long as six retransmissions take, each twice as long as the last (RFC 9260, 6.3.3).
+_LAST_WAIT_S: Final = 63.0
 
 
 @dataclass(frozen=True, slots=True)

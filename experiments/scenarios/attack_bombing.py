@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from experiments.playing.attacks import Attacker, by_kernel
+from experiments.playing.attacks import Attacker
+from experiments.playing.known import by_kernel
 from experiments.playing.lab import Family, Lab
 from experiments.playing.request_acts import Request
 from experiments.scenario import REWRITING, Verdict, scenario

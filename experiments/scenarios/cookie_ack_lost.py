@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from experiments.playing.attacks import by_kernel
+from experiments.playing.known import by_kernel
 from experiments.playing.lab import Family, Lab, Style
 from experiments.playing.raw import CookieEcho, beside_a_session
 from experiments.scenario import Verdict, scenario

@@ -33,7 +33,7 @@ POWER_OFF = 0x4321FEDC
 DIRECTORIES = 64  # that paths below a tmpfs may need in all
 TIMER_ABSTIME = 1
 OFF_TICK_NS = 500_000  # ticks look at the clock as well
-START_NS = 64_000_000  # timers of some seconds go off on multiples of it (kernel/time/timer.c, level 2)
+START_NS = 64_000_000  # no set-up takes as long; what runs may choose a phase of its own (experiments/playing/settling.py)
 
 
 def raw(fd: int) -> None:
