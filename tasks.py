@@ -1,5 +1,5 @@
 """Where invoke finds roamlab's tasks. `./lab --list` shows them, `./lab TASK --help` explains one."""
 
-from commands.collection import TASKS as namespace  # noqa: N811 - invoke's name
+from roamlab.cli.collection import TASKS as namespace  # noqa: N811 - invoke's name
 
 __all__ = ["namespace"]

@@ -1,6 +1,6 @@
 """An attacker: it overhears what passes its host, and sends packets that others never wrote.
 
-It has no part in the kernel's stack (``nodes/raw_ip.py``): what it sends has whatever source address it likes, and the
+It has no part in the kernel's stack (``roamlab/agents/raw_ip.py``): what it sends has whatever source address it likes, and the
 addresses that it owns are not its kernel's. Every packet of an attack is an event ``attack.sent``, so that a verdict can look
 for it in the capture.
 """
@@ -12,21 +12,21 @@ import struct
 from ipaddress import IPv4Address, ip_address
 from typing import Any, Final
 
-from nodes.agent import Agent, now_ns
-from nodes.raw_ip import RawIp
-from nodes.rewriter import parameter
-from protocols import ip
-from protocols.errors import DecodeError
-from protocols.forging import Overheard, Signing
-from protocols.ip import SCTP, UDP, Address, Datagram
-from protocols.mobileip.authentication import SecurityAssociation, sign
-from protocols.mobileip.extensions import MOBILE_HOME
-from protocols.mobileip.identification import timestamp
-from protocols.mobileip.registration import PORT, RegistrationRequest, RequestFlags
-from protocols.payload import Direction, Kind, Message
-from protocols.rewriting import OWN_IDS
-from protocols.sctp.endpoint import SctpEndpoint, State
-from protocols.transport import Udp
+from roamlab.agents.agent import Agent, now_ns
+from roamlab.agents.raw_ip import RawIp
+from roamlab.agents.rewriter import parameter
+from roamlab.protocols import ip
+from roamlab.protocols.errors import DecodeError
+from roamlab.protocols.forging import Overheard, Signing
+from roamlab.protocols.ip import SCTP, UDP, Address, Datagram
+from roamlab.protocols.mobileip.authentication import SecurityAssociation, sign
+from roamlab.protocols.mobileip.extensions import MOBILE_HOME
+from roamlab.protocols.mobileip.identification import timestamp
+from roamlab.protocols.mobileip.registration import PORT, RegistrationRequest, RequestFlags
+from roamlab.protocols.payload import Direction, Kind, Message
+from roamlab.protocols.rewriting import OWN_IDS
+from roamlab.protocols.sctp.endpoint import SctpEndpoint, State
+from roamlab.protocols.transport import Udp
 
 _IPIP, _HOPS = 4, 64
 _DISCARD: Final = 9  # the port of the discard service

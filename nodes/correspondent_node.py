@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from nodes.association import Association
-from nodes.endpoint import Endpoint
-from nodes.streams import Channel
-from protocols.payload import Direction
+from roamlab.agents.association import Association
+from roamlab.agents.endpoint import Endpoint
+from roamlab.agents.streams import Channel
+from roamlab.protocols.payload import Direction
 
 
 class CorrespondentNode(Endpoint):

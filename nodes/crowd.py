@@ -9,9 +9,9 @@ import ctypes
 import os
 from typing import Final
 
-from nodes.association import Association
-from nodes.endpoint import Endpoint
-from protocols.payload import Direction
+from roamlab.agents.association import Association
+from roamlab.agents.endpoint import Endpoint
+from roamlab.protocols.payload import Direction
 
 _CLONE_NEWNET: Final = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import msgspec
 
-from nodes.mobileip_io import Arrived, Discovery, Registration, Unreachable
-from nodes.mobileip_settings import ForeignAgentSettings
-from nodes.mobility_agent import MobilityAgent
-from nodes.routing import TABLE
-from nodes.tunnels import Tunnel
-from protocols.mobileip.actions import (
+from roamlab.agents.mobileip_io import Arrived, Discovery, Registration, Unreachable
+from roamlab.agents.mobileip_settings import ForeignAgentSettings
+from roamlab.agents.routing import TABLE
+from roamlab.agents.tunnels import Tunnel
+from roamlab.nodes.mobility_agent import MobilityAgent
+from roamlab.protocols.mobileip.actions import (
     Action,
     AddVisitor,
     Decapsulate,
@@ -22,7 +22,7 @@ from protocols.mobileip.actions import (
     SendIcmp,
     SendUdp,
 )
-from protocols.mobileip.foreign_agent import ForeignAgent
+from roamlab.protocols.mobileip.foreign_agent import ForeignAgent
 
 _REVERSE, _BARRIER = TABLE - 1, TABLE + 1  # priorities of rules, before and behind the visitors' table
 _EVERYWHERE: Final = IPv4Network("0.0.0.0/0")

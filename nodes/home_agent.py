@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
-from nodes.mobileip_io import Arrived, Discovery, Registration, announce
-from nodes.mobileip_settings import HomeAgentSettings
-from nodes.mobileip_shell import fresh_random
-from nodes.mobility_agent import MobilityAgent
-from nodes.routing import TABLE, answer_proxied_at_once, learned_link
-from nodes.tunnels import Tunnel
-from protocols.mobileip.actions import (
+from roamlab.agents.mobileip_io import Arrived, Discovery, Registration, announce
+from roamlab.agents.mobileip_settings import HomeAgentSettings
+from roamlab.agents.mobileip_shell import fresh_random
+from roamlab.agents.routing import TABLE, answer_proxied_at_once, learned_link
+from roamlab.agents.tunnels import Tunnel
+from roamlab.nodes.mobility_agent import MobilityAgent
+from roamlab.protocols.mobileip.actions import (
     Action,
     AddTunnel,
     GratuitousArp,
@@ -24,7 +24,7 @@ from protocols.mobileip.actions import (
     SendIcmp,
     SendUdp,
 )
-from protocols.mobileip.home_agent import HomeAgent
+from roamlab.protocols.mobileip.home_agent import HomeAgent
 
 # Priorities of the rules that drop what comes back through a tunnel, and of those that let what was agreed on pass by them.
 _PASS, _BARRIER = TABLE - 2, TABLE - 1

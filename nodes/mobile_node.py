@@ -1,7 +1,7 @@
 """The mobile node: an endpoint whose mobility manager keeps its association's address set in step with its NICs.
 
-The policy is pure (``protocols/mobility.py``); this is its shell. What happens to NICs comes from netlink, what the peer
-answered from the ASCONF-ACKs that arrive, and requests go out through the SCTP socket.
+The policy is pure (``roamlab/protocols/mobility.py``); this is its shell. What happens to NICs comes from netlink, what the
+peer answered from the ASCONF-ACKs that arrive, and requests go out through the SCTP socket.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from errno import EADDRNOTAVAIL
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
-from nodes.acknowledgements import AcknowledgementWatch
-from nodes.addresses import AddressChange, AddressWatch
-from nodes.agent import now_ns
-from nodes.association import Association
-from nodes.endpoint import Endpoint
-from nodes.streams import Channel
-from protocols.mobility import Announce, Command, MobilityPolicy, Verb, Wishes
-from protocols.payload import Direction
-from protocols.rewriting import OWN_IDS
-from protocols.sctp.parameters import DeleteIp
-from protocols.signals import Decision, SignalPolicy, Thresholds
+from roamlab.agents.acknowledgements import AcknowledgementWatch
+from roamlab.agents.addresses import AddressChange, AddressWatch
+from roamlab.agents.agent import now_ns
+from roamlab.agents.association import Association
+from roamlab.agents.endpoint import Endpoint
+from roamlab.agents.streams import Channel
+from roamlab.protocols.mobility import Announce, Command, MobilityPolicy, Verb, Wishes
+from roamlab.protocols.payload import Direction
+from roamlab.protocols.rewriting import OWN_IDS
+from roamlab.protocols.sctp.parameters import DeleteIp
+from roamlab.protocols.signals import Decision, SignalPolicy, Thresholds
 
 if TYPE_CHECKING:  # what few runs use is imported where it is: imports are a quarter of a short run
-    from nodes.rewriter import OutgoingRewriter
+    from roamlab.agents.rewriter import OutgoingRewriter
 
 # Linux tells of a new address before it can be bound: __inet_insert_ifa sends the netlink message first and then has the
 # address entered into the local routing table, which bind asks. The manager tries again until it is there.
@@ -49,7 +49,7 @@ class MobileNode(Endpoint):
         self._policy = MobilityPolicy(way, Wishes(set_primary, delete))
         self.emit("asconf.way", way=way.value)
         if way is Announce.REWRITING:
-            from nodes.rewriter import OutgoingRewriter
+            from roamlab.agents.rewriter import OutgoingRewriter
 
             self._rewriter = OutgoingRewriter(self, self._family)
             self._rewriter.rules.together = set_primary
@@ -64,7 +64,7 @@ class MobileNode(Endpoint):
 
     def do_ask(self, requests: list[dict[str, Any]]) -> None:
         """Ask the peer for requests of a scenario's, in one ASCONF; there must be a rewriter (``do_manage``)."""
-        from nodes.rewriter import parameter
+        from roamlab.agents.rewriter import parameter
 
         assert self._rewriter
         assert self._association
@@ -81,7 +81,7 @@ class MobileNode(Endpoint):
 
     def do_prefer(self, address: str, family: int) -> None:
         """Have every INIT and INIT-ACK from now on ask for an address as primary path (FIG. 10; RFC 5061, 5.4)."""
-        from nodes.rewriter import OutgoingRewriter
+        from roamlab.agents.rewriter import OutgoingRewriter
 
         self._rewriter = OutgoingRewriter(self, family)
         self._rewriter.rules.prefer = ip_address(address)
@@ -110,8 +110,8 @@ class MobileNode(Endpoint):
     # -- Mobile IP, in the place of the mobility manager -------------------------------------------------------------
 
     def do_mobile_ip(self, **settings: Any) -> None:
-        """Keep the home address reachable by Mobile IP, as ``nodes.mobileip_settings.MobileSettings`` say."""
-        from nodes.mobile_ip_client import MobileIpClient
+        """Keep the home address reachable by Mobile IP, as ``roamlab.agents.mobileip_settings.MobileSettings`` say."""
+        from roamlab.agents.mobile_ip_client import MobileIpClient
 
         self._mobile_ip = MobileIpClient(self, settings)
 
@@ -201,7 +201,7 @@ class MobileNode(Endpoint):
             case Verb.SET_PRIMARY:
                 association.set_primary(command.address)
             case Verb.DELETE if self._rewriter and command.address not in association.addresses():
-                # The kernel takes it for deleted (protocols/rewriting.py); the peer, which refused, has it still.
+                # The kernel takes it for deleted (roamlab/protocols/rewriting.py); the peer, which refused, has it still.
                 self._rewriter.order([DeleteIp(OWN_IDS, ip_address(command.address))])
                 association.set_primary(min(association.addresses()))
             case Verb.DELETE:

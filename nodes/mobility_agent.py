@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
-from nodes.agent import Agent, now_ns
-from nodes.mobileip_io import Arrived, Discovery, MobileIpPort, Registration
-from nodes.mobileip_shell import Machine, Shell, fresh_random
-from nodes.routing import Routing
-from nodes.tunnels import Tunnels
-from protocols.mobileip.actions import Action, SendIcmp
-from protocols.mobileip.advertisement import AgentSolicitation
-from protocols.mobileip.identification import SECOND
+from roamlab.agents.agent import Agent, now_ns
+from roamlab.agents.mobileip_io import Arrived, Discovery, MobileIpPort, Registration
+from roamlab.agents.mobileip_shell import Machine, Shell, fresh_random
+from roamlab.agents.routing import Routing
+from roamlab.agents.tunnels import Tunnels
+from roamlab.protocols.mobileip.actions import Action, SendIcmp
+from roamlab.protocols.mobileip.advertisement import AgentSolicitation
+from roamlab.protocols.mobileip.identification import SECOND
 
 
 class MobilityAgent(Agent, ABC):

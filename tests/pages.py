@@ -24,8 +24,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from experiments.filtering import Facts, Filter, facts
-from protocols.trace import Trace
+from roamlab.protocols.trace import Trace
+from roamlab.query.filtering import Facts, Filter, facts
 
 _LEAST_NS: Final = 50_000_000
 _EXACT_NS: Final = 1_000_000

@@ -20,16 +20,20 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
-from experiments.decoding import decode
-from protocols import ip, pcapng, trace
-from protocols.errors import DecodeError
-from protocols.ip import Datagram
-from protocols.mobileip.advertisement import AgentAdvertisement, AgentSolicitation
-from protocols.mobileip.extensions import Authentication
-from protocols.mobileip.identification import high, low
-from protocols.mobileip.registration import RegistrationMessage, RegistrationRequest, decode_registration
-from protocols.sctp.chunks import KINDS
-from protocols.trace import MOBILE_IP_PORT, IcmpPacket, SctpPacket, Sighting, UdpPacket
+from roamlab.protocols import ip, pcapng, trace
+from roamlab.protocols.errors import DecodeError
+from roamlab.protocols.ip import Datagram
+from roamlab.protocols.mobileip.advertisement import AgentAdvertisement, AgentSolicitation
+from roamlab.protocols.mobileip.extensions import Authentication
+from roamlab.protocols.mobileip.identification import high, low
+from roamlab.protocols.mobileip.registration import (
+    RegistrationMessage,
+    RegistrationRequest,
+    decode_registration,
+)
+from roamlab.protocols.sctp.chunks import KINDS
+from roamlab.protocols.trace import MOBILE_IP_PORT, IcmpPacket, SctpPacket, Sighting, UdpPacket
+from roamlab.query.decoding import decode
 from tests import tshark
 from tests.tshark import BYTES, COUNTS, ROWS, VALUES, Cells
 

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from topologies.attacked import WithAttacker
-from topologies.figure1 import HomeAndVisited
-from topologies.roaming import RoamingTopo, Segment
-from topologies.two_segments import TwoSegments
+from roamlab.topologies.attacked import WithAttacker
+from roamlab.topologies.figure1 import HomeAndVisited
+from roamlab.topologies.roaming import RoamingTopo, Segment
+from roamlab.topologies.two_segments import TwoSegments
 
 TOPOLOGIES: Final[dict[str, type[RoamingTopo]]] = {
     "HomeAndVisited": HomeAndVisited,

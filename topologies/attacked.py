@@ -9,8 +9,8 @@ An attacker on the path is the router ``internet``, which forwards all that mobi
 
 from typing import Any, Final
 
-from topologies.addresses import ATTACKER, PC16, VICTIM, VISITED
-from topologies.figure1 import HomeAndVisited
+from roamlab.topologies.addresses import ATTACKER, PC16, VICTIM, VISITED
+from roamlab.topologies.figure1 import HomeAndVisited
 
 OFF_PATH: Final = "pc16"
 ON_PATH: Final = "internet"

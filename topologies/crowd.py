@@ -13,7 +13,7 @@ from typing import Final
 
 from mininet.topo import Topo
 
-from topologies.addresses import CORRESPONDENT, CORRESPONDENTS, CROWD, MOBILE, ROUTER
+from roamlab.topologies.addresses import CORRESPONDENT, CORRESPONDENTS, CROWD, MOBILE, ROUTER
 
 CELL: Final = 50
 _EDGE_S: Final = 0.005

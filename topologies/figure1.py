@@ -11,9 +11,9 @@
 `~~` is a wireless edge. ha, fa and fa2 are the routers of their segments and so the home agent and the foreign agents.
 """
 
-from topologies import addresses
-from topologies.addresses import EVERYTHING
-from topologies.roaming import RoamingTopo, edge
+from roamlab.topologies import addresses
+from roamlab.topologies.addresses import EVERYTHING
+from roamlab.topologies.roaming import RoamingTopo, edge
 
 
 class HomeAndVisited(RoamingTopo):

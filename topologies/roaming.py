@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from mininet.topo import Topo
 
-from topologies.addresses import CORRESPONDENT, MOBILE, ROUTER, Subnet
+from roamlab.topologies.addresses import CORRESPONDENT, MOBILE, ROUTER, Subnet
 
 MOBILE_NODE: Final = "mn"
 CORRESPONDENT_NODE: Final = "cn"

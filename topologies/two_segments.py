@@ -5,8 +5,8 @@ mn ~~ home ────┐
      visited ──┘
 """
 
-from topologies import addresses
-from topologies.roaming import RoamingTopo, edge
+from roamlab.topologies import addresses
+from roamlab.topologies.roaming import RoamingTopo, edge
 
 
 class TwoSegments(RoamingTopo):

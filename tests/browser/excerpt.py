@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from protocols import pcapng
+from roamlab.protocols import pcapng
 
 HERE: Final = Path(__file__).parent / "run"
 _HEADERS: Final = 34  # Ethernet and IPv4: what is behind them is the same at every NIC

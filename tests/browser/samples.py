@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import msgspec
 
-from experiments.run_directory import CAPTURE, EVENTS, MANIFEST, PLAN, VERDICT, RunDirectory
-from protocols import pcapng
-from protocols.pcapng import Direction
+from roamlab.protocols import pcapng
+from roamlab.protocols.pcapng import Direction
+from roamlab.record.run_directory import CAPTURE, EVENTS, MANIFEST, PLAN, VERDICT, RunDirectory
 
 _REAL: Final = Path(__file__).parent / "run"
 HOSTILE: Final = (

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from reports import matrix, sweep
-from reports import page as pages
+from roamlab.reports import matrix, sweep
+from roamlab.reports import page as pages
 from tests.browser import samples
 from tests.browser.conftest import Open
 from tests.unit.test_report_sweep import rows, save

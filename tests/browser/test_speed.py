@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reports import page as pages
+from roamlab.reports import page as pages
 from tests.browser import samples
 from tests.browser.conftest import Open
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from network.errors import MissingKernelOption
-from network.namespace import Namespace
-from network.net import Mininet
-from network.node import Node
-from topologies import TwoSegments
+from roamlab.network.errors import MissingKernelOption
+from roamlab.network.namespace import Namespace
+from roamlab.network.net import Mininet
+from roamlab.network.node import Node
+from roamlab.topologies import TwoSegments
 
 
 @pytest.fixture(autouse=True, scope="session")

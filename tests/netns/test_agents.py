@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from experiments.errors import LabError
-from experiments.playing.agents import Agents
-from experiments.playing.clock import SystemClock
-from nodes.agent import Agent
-from nodes.launch import AgentProcess, launch
+from roamlab.agents.agent import Agent
+from roamlab.agents.launch import AgentProcess, launch
+from roamlab.errors import LabError
+from roamlab.lab.agents import Agents
+from roamlab.lab.clock import SystemClock
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="needs root: entering a network namespace takes CAP_SYS_ADMIN"

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from network.bench import build_time
+from roamlab.network.bench import build_time
 
 
 @pytest.mark.skipif(

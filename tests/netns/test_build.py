@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from mininet.topo import SingleSwitchTopo, Topo
 
-from network.errors import MissingKernelOption, NetworkError
-from network.link import TCLink
-from network.net import Mininet
+from roamlab.network.errors import MissingKernelOption, NetworkError
+from roamlab.network.link import TCLink
+from roamlab.network.net import Mininet
+from roamlab.topologies import HomeAndVisited
 from tests.netns.conftest import has_netem, reaches
-from topologies import HomeAndVisited
 
 FAST = {"edge_delay_ms": 0, "edge_bw": None, "core_delay_ms": 0, "site_delay_ms": 0}
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from network.errors import NetworkError
-from protocols import pcapng
-from protocols.pcapng import Direction
+from roamlab.network.errors import NetworkError
+from roamlab.protocols import pcapng
+from roamlab.protocols.pcapng import Direction
 from tests.netns.conftest import reaches, udp
 
 CN4, HOME4, VISITED4 = "203.0.113.10", "192.0.2.10", "198.51.100.10"

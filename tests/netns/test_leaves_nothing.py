@@ -6,15 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from protocols.pcapng import read
+from roamlab.protocols.pcapng import read
 from tests.netns.conftest import until
 from tests.processes import alive, gone
 
 BUILDER = """
 import os, socket, sys, time
 from pathlib import Path
-from network.net import Mininet
-from topologies import TwoSegments
+from roamlab.network.net import Mininet
+from roamlab.topologies import TwoSegments
 net = Mininet(TwoSegments())
 capture = net.capture_to(Path(sys.argv[1]))
 net["mn"].cmd("sleep 1000 &")

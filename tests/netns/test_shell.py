@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from mininet.log import lg
 
-from network.cli import CLI
+from roamlab.network.cli import CLI
 from tests.netns.conftest import reaches, until
 
 pytestmark = pytest.mark.timeout(60)  # Mininet waits for a shell's output without end

@@ -11,16 +11,17 @@ from typing import Any
 
 import pytest
 
-from experiments import orchestrator, run_directory
-from experiments.judging.registrations import advertisements, registrations
-from experiments.result import Judgement
-from experiments.run_directory import RunDirectory
-from experiments.scenario import find
-from kernels.choose import lab_kernels, select
-from protocols import trace
-from protocols.mobileip.registration import RegistrationReply, RegistrationRequest
-from protocols.pcapng import Direction as Way
-from protocols.trace import IpDatagram, Trace, UdpPacket
+from roamlab.judge.registrations import advertisements, registrations
+from roamlab.kernels.choose import lab_kernels, select
+from roamlab.protocols import trace
+from roamlab.protocols.mobileip.registration import RegistrationReply, RegistrationRequest
+from roamlab.protocols.pcapng import Direction as Way
+from roamlab.protocols.trace import IpDatagram, Trace, UdpPacket
+from roamlab.record import run_directory
+from roamlab.record.result import Judgement
+from roamlab.record.run_directory import RunDirectory
+from roamlab.registry import find
+from roamlab.runs import orchestrator
 from tests.pages import Run
 
 HOME = IPv4Address("192.0.2.10")

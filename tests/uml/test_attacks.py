@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from experiments.result import Judgement
+from roamlab.record.result import Judgement
 from tests.uml.mobile_ip_runs import Player, needs_lab_kernel
 
 Play = Callable[..., Judgement]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.decoding import decode
+from roamlab.query.decoding import decode
 from tests.pages import Sign, cells, check, signs
 from tests.uml.mobile_ip_runs import Player, needs_lab_kernel
 

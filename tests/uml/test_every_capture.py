@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from experiments.run_directory import CAPTURE, MANIFEST
+from roamlab.record.run_directory import CAPTURE, MANIFEST
 from tests.second_opinion import compare
 from tests.tshark import needs_tshark
 from tests.uml.conftest import COMPARED

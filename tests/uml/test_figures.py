@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from experiments import orchestrator, run_directory
-from experiments.decoding import decode
-from experiments.run_directory import RunDirectory
-from experiments.scenario import find
-from kernels.choose import select
-from protocols.pcapng import Direction as Way
-from protocols.sctp.chunks import Data
-from reports.blocks import blocks
+from roamlab.kernels.choose import select
+from roamlab.protocols.pcapng import Direction as Way
+from roamlab.protocols.sctp.chunks import Data
+from roamlab.query.decoding import decode
+from roamlab.record import run_directory
+from roamlab.record.run_directory import RunDirectory
+from roamlab.registry import find
+from roamlab.reports.blocks import blocks
+from roamlab.runs import orchestrator
 from tests.pages import Sign, check
 from tests.uml.mobile_ip_runs import HOME, Played, Player, needs_lab_kernel
 

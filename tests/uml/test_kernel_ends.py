@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from kernels.choose import select
-from kernels.job import Job, Kernel, Outcome
-from kernels.spin import SpinWatch, guest_process
-from kernels.supervise import Launch, supervise
+from roamlab.kernels.choose import select
+from roamlab.kernels.job import Job, Kernel, Outcome
+from roamlab.kernels.spin import SpinWatch, guest_process
+from roamlab.kernels.supervise import Launch, supervise
 from tests.processes import descendants, gone
 
 pytestmark = pytest.mark.skipif(shutil.which("linux.uml") is None, reason="needs Debian's user-mode-linux")
@@ -24,9 +24,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 FRONT_END = """
     import sys
     from pathlib import Path
-    from kernels import sandbox
-    from kernels.choose import select
-    from kernels.job import Job
+    from roamlab.kernels import sandbox
+    from roamlab.kernels.choose import select
+    from roamlab.kernels.job import Job
     script = "echo 'roamlab: step waiting'; sleep 60"
     job = Job(("/bin/sh", "-c", script), Path(sys.argv[2]), seed=1, limit_s=50)
     if sys.argv[1] == "unconfined":
@@ -120,7 +120,7 @@ def test_a_spinning_guest_is_ended_and_the_spinner_named(
     kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In real time each second brings a heartbeat, so a tenth of CPU without one is a spin here."""
-    monkeypatch.setattr("kernels.uml.no_watch", SpinWatch("/run/uml/guest/mconsole", limit_s=0.1))
+    monkeypatch.setattr("roamlab.kernels.uml.no_watch", SpinWatch("/run/uml/guest/mconsole", limit_s=0.1))
     script = "echo 'roamlab: step wait for the clock'; while :; do :; done"
     outcome = run(kernel, tmp_path, script, limit_s=20.0)
     assert "hang at step wait for the clock: sh (process " in outcome.reason
@@ -178,8 +178,8 @@ def test_a_full_run_directory_is_an_error_and_ends_the_guest(tmp_path: Path) -> 
     code = """
         import sys
         from pathlib import Path
-        from kernels.choose import select
-        from kernels.job import Job
+        from roamlab.kernels.choose import select
+        from roamlab.kernels.job import Job
         job = Job(("/usr/bin/yes", "no room"), Path(sys.argv[1]), seed=1, limit_s=50)
         try:
             select("debian").execute(job, lambda line: None)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from kernels.choose import select
-from kernels.job import Job, Kernel, NotPermitted, Outcome, Unsupported
+from roamlab.kernels.choose import select
+from roamlab.kernels.job import Job, Kernel, NotPermitted, Outcome, Unsupported
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -77,8 +77,8 @@ def test_an_ordinary_user_can_or_is_told_why_not(ordinary_user: list[str]) -> No
     code = """
         import sys
         from pathlib import Path
-        from kernels.choose import select
-        from kernels.job import Job, NotPermitted
+        from roamlab.kernels.choose import select
+        from roamlab.kernels.job import Job, NotPermitted
         try:
             kernel = select("native")
         except NotPermitted as error:
@@ -111,8 +111,8 @@ def test_an_interactive_job_gets_a_terminal(tmp_path: Path, kernel: Kernel) -> N
     code = """
         import sys
         from pathlib import Path
-        from kernels.choose import select
-        from kernels.job import Job
+        from roamlab.kernels.choose import select
+        from roamlab.kernels.job import Job
         job = Job(("/bin/sh", "-c", "test -t 0 && cat"), Path(sys.argv[1]), seed=1, interactive=True, limit_s=20)
         sys.exit(select("native").execute(job, print).status)
     """

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from kernels import sandbox
-from kernels.choose import select
-from kernels.job import Job, Kernel, KernelError, Outcome, Unsupported
+from roamlab.kernels import sandbox
+from roamlab.kernels.choose import select
+from roamlab.kernels.job import Job, Kernel, KernelError, Outcome, Unsupported
 
 pytestmark = pytest.mark.skipif(shutil.which("linux.uml") is None, reason="needs Debian's user-mode-linux")
 REPOSITORY = Path(__file__).resolve().parents[2]
 FRONT_END = """
     import sys
     from pathlib import Path
-    from kernels.choose import select
-    from kernels.job import Job
+    from roamlab.kernels.choose import select
+    from roamlab.kernels.job import Job
     job = Job(tuple(sys.argv[3:]), Path(sys.argv[2]), seed=1, limit_s=30, interactive=sys.argv[1] == "talk")
     outcome = select("debian").execute(job, lambda line: print(line, flush=True))
     print(f"OUTCOME {outcome.status} {outcome.reason}", flush=True)
@@ -108,7 +108,7 @@ def test_needs_are_there(kernel: Kernel, tmp_path: Path, kind: str) -> None:
 
 def test_probing_a_guest_finds_what_its_binary_says(kernel: Kernel, tmp_path: Path) -> None:
     """Reading abilities from the configuration and trying them agree."""
-    probe = REPOSITORY / "kernels" / "inside" / "probe.py"
+    probe = REPOSITORY / "roamlab" / "kernels" / "inside" / "probe.py"
     needs = frozenset({"sctp", "sctp_diag", "netem", "htb", "tbf", "veth", "bridge", "ipip", "gre", "ipv6"})
     lines: list[str] = []
     kernel.execute(Job((sys.executable, "-I", "-S", str(probe)), tmp_path, seed=1, needs=needs), lines.append)
@@ -133,11 +133,11 @@ def test_a_checkout_in_a_temporary_directory_stays_visible(tmp_path: Path) -> No
     checkout = tmp_path / "checkout"
     run_dir = checkout / "runs" / "one"
     run_dir.mkdir(parents=True)
-    shutil.copytree(REPOSITORY / "kernels", checkout / "kernels")
-    program = "import kernels.job; print(kernels.job.__file__); open('written', 'w')"
+    shutil.copytree(REPOSITORY / "roamlab", checkout / "roamlab")
+    program = "import roamlab.kernels.job; print(roamlab.kernels.job.__file__); open('written', 'w')"
     command = front_end("run", run_dir, sys.executable, "-c", program)
     done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=60)
-    assert done.stdout == f"{checkout}/kernels/job.py\nOUTCOME 0 \n", done.stderr
+    assert done.stdout == f"{checkout}/roamlab/kernels/job.py\nOUTCOME 0 \n", done.stderr
     assert (run_dir / "written").exists()
     assert not (checkout / "written").exists()
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from kernels.choose import lab_kernels, select
-from kernels.job import Job, Outcome
-from kernels.spin import SPIN_CPU_S
-from kernels.uml import VIRTUAL_START_NS
+from roamlab.kernels.choose import lab_kernels, select
+from roamlab.kernels.job import Job, Outcome
+from roamlab.kernels.spin import SPIN_CPU_S
+from roamlab.kernels.uml import VIRTUAL_START_NS
 
 pytestmark = pytest.mark.skipif(
     not any(not kernel.metadata.variant for kernel in lab_kernels()),

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from kernels.build import BuiltKernel, boot, cached
-from kernels.build.recipes import asked, missing
+from roamlab.kernels.build import BuiltKernel, boot, cached
+from roamlab.kernels.build.recipes import asked, missing
 
 KERNEL = cached()
 pytestmark = pytest.mark.skipif(

@@ -10,14 +10,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from experiments import run_directory
-from experiments.judging.evidence import gather
-from experiments.judging.verdict import judge
-from experiments.run_directory import RunDirectory
-from protocols import payload, pcapng, trace
-from protocols.mobileip.registration import RequestFlags
-from protocols.pcapng import Direction as Way
-from protocols.trace import UdpPacket
+from roamlab.judge.evidence import gather
+from roamlab.judge.verdict import judge
+from roamlab.protocols import payload, pcapng, trace
+from roamlab.protocols.mobileip.registration import RequestFlags
+from roamlab.protocols.pcapng import Direction as Way
+from roamlab.protocols.trace import UdpPacket
+from roamlab.record import run_directory
+from roamlab.record.run_directory import RunDirectory
 from tests.uml import mobile_ip_runs as runs
 from tests.uml.mobile_ip_runs import LATE_S, Player, needs_lab_kernel
 

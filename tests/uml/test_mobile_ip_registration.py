@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from experiments.playing.denials import HOPELESS, MENDABLE
-from nodes.mobileip_settings import Security
-from protocols.mobileip.advertisement import ALL_HOSTS, AgentFlags, AgentSolicitation
-from protocols.mobileip.authentication import verify
-from protocols.mobileip.extensions import FOREIGN_HOME, MOBILE_FOREIGN, MOBILE_HOME
-from protocols.mobileip.identification import NTP_UNIX_OFFSET, high, low
-from protocols.mobileip.registration import PORT, RequestFlags
-from protocols.pcapng import Direction as Way
+from roamlab.agents.mobileip_settings import Security
+from roamlab.lab.denials import HOPELESS, MENDABLE
+from roamlab.protocols.mobileip.advertisement import ALL_HOSTS, AgentFlags, AgentSolicitation
+from roamlab.protocols.mobileip.authentication import verify
+from roamlab.protocols.mobileip.extensions import FOREIGN_HOME, MOBILE_FOREIGN, MOBILE_HOME
+from roamlab.protocols.mobileip.identification import NTP_UNIX_OFFSET, high, low
+from roamlab.protocols.mobileip.registration import PORT, RequestFlags
+from roamlab.protocols.pcapng import Direction as Way
 from tests.uml import mobile_ip_runs as runs
 from tests.uml.mobile_ip_runs import LATE_S, Player, needs_lab_kernel
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from kernels.choose import select
-from kernels.job import Job
-from protocols.pcapng import Packet, read
+from roamlab.kernels.choose import select
+from roamlab.kernels.job import Job
+from roamlab.protocols.pcapng import Packet, read
 
 pytestmark = pytest.mark.skipif(shutil.which("linux.uml") is None, reason="needs Debian's user-mode-linux")
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -20,8 +20,8 @@ SCRIPT = """
 import json, socket, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from network.net import Mininet
-from topologies import TwoSegments
+from roamlab.network.net import Mininet
+from roamlab.topologies import TwoSegments
 
 def udp(node, address, port):
     with node.namespace.entered():

@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from experiments import orchestrator
-from experiments.identity import hashes
-from experiments.result import Result
-from experiments.run_directory import RunDirectory
-from experiments.scenario import find
-from kernels.build import BuiltKernel, boot, cached
-from kernels.choose import select
-from protocols import trace
-from protocols.sctp.chunks import AsconfAck
-from protocols.sctp.parameters import ErrorCauseIndication
+from roamlab.kernels.build import BuiltKernel, boot, cached
+from roamlab.kernels.choose import select
+from roamlab.protocols import trace
+from roamlab.protocols.sctp.chunks import AsconfAck
+from roamlab.protocols.sctp.parameters import ErrorCauseIndication
+from roamlab.record.identity import hashes
+from roamlab.record.result import Result
+from roamlab.record.run_directory import RunDirectory
+from roamlab.registry import find
+from roamlab.runs import orchestrator
 
 Play = Callable[..., Result]
 

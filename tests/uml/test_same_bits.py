@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from experiments import orchestrator
-from experiments.errors import BadInput, LabError, UnsupportedHere
-from experiments.identity import SAME_BITS, hashes
-from experiments.repeating.load import busy
-from experiments.repeating.prove import prove, replay
-from experiments.result import Result
-from experiments.scenario import find
-from kernels.choose import lab_kernels, select
-from protocols import trace
-from protocols.sctp.chunks import Data, Init
+from roamlab.errors import BadInput, LabError, UnsupportedHere
+from roamlab.kernels.choose import lab_kernels, select
+from roamlab.protocols import trace
+from roamlab.protocols.sctp.chunks import Data, Init
+from roamlab.record.identity import SAME_BITS, hashes
+from roamlab.record.result import Result
+from roamlab.registry import find
+from roamlab.repeat.load import busy
+from roamlab.repeat.prove import prove, replay
+from roamlab.runs import orchestrator
 
 pytestmark = pytest.mark.skipif(
     not any(not kernel.metadata.variant for kernel in lab_kernels()),

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from experiments.repeating import scale
-from experiments.repeating.bench import Figure, run_by_step
-from kernels.choose import lab_kernels, select
-from protocols import payload
-from protocols.payload import Kind, Message
-from protocols.pcapng import Direction, Writer
-from protocols.sctp import packet as sctp
-from protocols.sctp.chunks import Data
+from roamlab.kernels.choose import lab_kernels, select
+from roamlab.protocols import payload
+from roamlab.protocols.payload import Kind, Message
+from roamlab.protocols.pcapng import Direction, Writer
+from roamlab.protocols.sctp import packet as sctp
+from roamlab.protocols.sctp.chunks import Data
+from roamlab.repeat import scale
+from roamlab.repeat.bench import Figure, run_by_step
 
 needs_kernel = pytest.mark.skipif(
     not any(not kernel.metadata.variant for kernel in lab_kernels()),

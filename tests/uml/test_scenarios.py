@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from experiments import orchestrator, run_directory
-from experiments.demonstration import PARTS, Part
-from experiments.judging.verdict import judge
-from experiments.result import Judgement, Result
-from experiments.run_directory import RunDirectory
-from experiments.scenario import find
-from kernels.choose import lab_kernels, select
-from protocols import pcapng
+from roamlab.judge.verdict import judge
+from roamlab.kernels.choose import lab_kernels, select
+from roamlab.protocols import pcapng
+from roamlab.record import run_directory
+from roamlab.record.result import Judgement, Result
+from roamlab.record.run_directory import RunDirectory
+from roamlab.registry import find
+from roamlab.runs import orchestrator
+from roamlab.runs.demonstration import PARTS, Part
 
 Play = Callable[..., Result]
 

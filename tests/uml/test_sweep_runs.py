@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from experiments.errors import LabError
-from experiments.repeating.cluster import cluster
-from experiments.repeating.sweep import Grid, Row, Sweep
-from experiments.repeating.workers import processes
-from experiments.scenario import find
-from kernels.choose import lab_kernels, select
+from roamlab.errors import LabError
+from roamlab.kernels.choose import lab_kernels, select
+from roamlab.registry import find
+from roamlab.repeat.cluster import cluster
+from roamlab.repeat.sweep import Grid, Row, Sweep
+from roamlab.repeat.workers import processes
 from tests.processes import descendants, gone
 
 pytestmark = pytest.mark.skipif(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels.build import cached, variants
+from roamlab.kernels.build import cached, variants
 from tests.pages import Sign, Unshown, cells, check, signs
 from tests.uml.mobile_ip_runs import Player, needs_lab_kernel
 

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from nodes.acknowledgements import attach
-from protocols.sctp.chunks import AsconfAck, Auth, Chunk, Data, Heartbeat, Sack
+from roamlab.agents.acknowledgements import attach
+from roamlab.protocols.sctp.chunks import AsconfAck, Auth, Chunk, Data, Heartbeat, Sack
 
 IPV4 = bytes([0x46]) + bytes(23)  # a header with options: the filter must not take its length for granted
 HEADER = bytes(12)

@@ -6,7 +6,7 @@ import socket
 import struct
 from contextlib import closing
 
-from nodes.addresses import AddressWatch
+from roamlab.agents.addresses import AddressWatch
 
 _PATIENCE_S = 10
 

@@ -5,8 +5,8 @@ from itertools import combinations
 
 import pytest
 
-from topologies import addresses
-from topologies.addresses import HOME, Subnet
+from roamlab.topologies import addresses
+from roamlab.topologies.addresses import HOME, Subnet
 
 DOCUMENTATION = [
     ip_network(prefix) for prefix in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")

@@ -5,20 +5,20 @@ from typing import Any
 
 import pytest
 
-from experiments.judging.announced import unmet
-from experiments.judging.answers import asked, outcomes, wrong_answers
-from experiments.judging.cookies import echoed, wrong_set_ups
-from experiments.judging.evidence import Evidence
-from experiments.judging.witness import unseen_stimuli
-from experiments.playing.request_acts import ANYHOW, UNSAID, Request
-from protocols.ip import SCTP, Datagram
-from protocols.mobility import Verb
-from protocols.pcapng import Direction
-from protocols.rewriting import OWN_IDS
-from protocols.sctp import causes
-from protocols.sctp.chunks import Abort, Asconf, AsconfAck, Chunk, CookieEcho
-from protocols.sctp.packet import Packet
-from protocols.sctp.parameters import (
+from roamlab.judge.announced import unmet
+from roamlab.judge.answers import asked, outcomes, wrong_answers
+from roamlab.judge.cookies import echoed, wrong_set_ups
+from roamlab.judge.evidence import Evidence
+from roamlab.judge.witness import unseen_stimuli
+from roamlab.lab.request_acts import ANYHOW, UNSAID, Request
+from roamlab.protocols.ip import SCTP, Datagram
+from roamlab.protocols.mobility import Verb
+from roamlab.protocols.pcapng import Direction
+from roamlab.protocols.rewriting import OWN_IDS
+from roamlab.protocols.sctp import causes
+from roamlab.protocols.sctp.chunks import Abort, Asconf, AsconfAck, Chunk, CookieEcho
+from roamlab.protocols.sctp.packet import Packet
+from roamlab.protocols.sctp.parameters import (
     AddIp,
     DeleteIp,
     ErrorCauseIndication,
@@ -27,7 +27,7 @@ from protocols.sctp.parameters import (
     SetPrimary,
     Success,
 )
-from protocols.trace import Message, SctpPacket, Trace
+from roamlab.protocols.trace import Message, SctpPacket, Trace
 
 A = IPv4Address("192.0.2.10")
 CN = IPv4Address("203.0.113.10")

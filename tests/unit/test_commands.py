@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from commands.collection import TASKS
+from roamlab.cli.collection import TASKS
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def lab(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "commands", *words],
+        [sys.executable, "-m", "roamlab.cli", *words],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -93,7 +93,7 @@ def test_invoke_itself_finds_the_same_tasks() -> None:
 @pytest.mark.parametrize("words", ["list", "--list", "decode tests/captures/linux-asconf.pcapng"])
 def test_output_that_finds_no_space_is_one_sentence(words: str) -> None:
     full = subprocess.run(
-        f"{sys.executable} -m commands {words} >/dev/full",
+        f"{sys.executable} -m roamlab.cli {words} >/dev/full",
         shell=True,
         cwd=ROOT,
         capture_output=True,
@@ -108,7 +108,7 @@ def test_output_that_finds_no_space_is_one_sentence(words: str) -> None:
 )
 def test_a_reader_that_has_seen_enough_ends_a_task_in_silence(words: str, first: str) -> None:
     # What is left to write must not fit into the pipe.
-    line = f"for _ in $(seq 40); do {sys.executable} -m commands {words} || exit; done | head -1"
+    line = f"for _ in $(seq 40); do {sys.executable} -m roamlab.cli {words} || exit; done | head -1"
     ended = subprocess.run(
         ["bash", "-o", "pipefail", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False
     )

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from experiments.repeating.compare import ChainLine, compare
-from experiments.run_directory import CAPTURE, EVENTS, MANIFEST, PLAN, VERDICT, RunDirectory
-from protocols.pcapng import Direction, Writer
+from roamlab.protocols.pcapng import Direction, Writer
+from roamlab.record.run_directory import CAPTURE, EVENTS, MANIFEST, PLAN, VERDICT, RunDirectory
+from roamlab.repeat.compare import ChainLine, compare
 
 START = {"t": 0, "node": "lab", "kind": "run.start", "epoch_ns": 1}
 REFUSED = {"t": 500, "node": "mn", "kind": "asconf.acknowledged", "refused": ["DELETE IP 192.0.2.10"]}

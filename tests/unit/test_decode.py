@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments.decoding import decode
-from experiments.errors import BadInput
-from protocols import trace
-from protocols.sctp.parameters import PARAMETERS
+from roamlab.errors import BadInput
+from roamlab.protocols import trace
+from roamlab.protocols.sctp.parameters import PARAMETERS
+from roamlab.query.decoding import decode
 from tests import second_opinion
 from tests.second_opinion import compare_here
 from tests.tshark import needs_tshark

@@ -5,13 +5,13 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 from typing import Any
 
-from experiments.judging.evidence import Evidence, gather
-from protocols import payload
-from protocols.ip import Datagram
-from protocols.pcapng import Direction as Way
-from protocols.sctp.chunks import Chunk, CookieEcho, Data, InitAck
-from protocols.sctp.packet import Packet
-from protocols.trace import Message, SctpPacket, Trace
+from roamlab.judge.evidence import Evidence, gather
+from roamlab.protocols import payload
+from roamlab.protocols.ip import Datagram
+from roamlab.protocols.pcapng import Direction as Way
+from roamlab.protocols.sctp.chunks import Chunk, CookieEcho, Data, InitAck
+from roamlab.protocols.sctp.packet import Packet
+from roamlab.protocols.trace import Message, SctpPacket, Trace
 
 MN, CN = IPv4Address("192.0.2.10"), IPv4Address("203.0.113.10")
 CLIENT, FIRST, SECOND = 0xC, 0x51, 0x52

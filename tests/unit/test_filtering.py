@@ -4,14 +4,14 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from experiments.errors import BadInput
-from experiments.filtering import Filter, facts
-from protocols.ip import UDP, Arp, Datagram
-from protocols.mobileip.extensions import Authentication
-from protocols.mobileip.registration import RegistrationRequest, RequestFlags
-from protocols.pcapng import Direction as Way
-from protocols.trace import ArpPacket, Sighting, Trace, UdpPacket
-from protocols.transport import Udp
+from roamlab.errors import BadInput
+from roamlab.protocols.ip import UDP, Arp, Datagram
+from roamlab.protocols.mobileip.extensions import Authentication
+from roamlab.protocols.mobileip.registration import RegistrationRequest, RequestFlags
+from roamlab.protocols.pcapng import Direction as Way
+from roamlab.protocols.trace import ArpPacket, Sighting, Trace, UdpPacket
+from roamlab.protocols.transport import Udp
+from roamlab.query.filtering import Filter, facts
 
 HOME, HA, FA = (IPv4Address(text) for text in ("192.0.2.10", "192.0.2.1", "198.51.100.1"))
 REQUEST = RegistrationRequest(

@@ -4,10 +4,10 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from protocols.forging import Overheard, Signing
-from protocols.rewriting import NoKey
-from protocols.sctp import auth, packet
-from protocols.sctp.chunks import (
+from roamlab.protocols.forging import Overheard, Signing
+from roamlab.protocols.rewriting import NoKey
+from roamlab.protocols.sctp import auth, packet
+from roamlab.protocols.sctp.chunks import (
     Asconf,
     Auth,
     CookieAck,
@@ -19,8 +19,8 @@ from protocols.sctp.chunks import (
     InitAck,
     Sack,
 )
-from protocols.sctp.packet import Packet
-from protocols.sctp.parameters import (
+from roamlab.protocols.sctp.packet import Packet
+from roamlab.protocols.sctp.parameters import (
     AddIp,
     ChunkList,
     HeartbeatInfo,

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.errors import DecodeError
-from protocols.framing import Deframer, Reassembly, frame
+from roamlab.protocols.errors import DecodeError
+from roamlab.protocols.framing import Deframer, Reassembly, frame
 
 MESSAGES = st.lists(st.binary(max_size=300), max_size=8)
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from experiments.judging.evidence import Evidence, gather
-from experiments.judging.gains import attack_measures, denied, gained, gains, wrong_gains
-from experiments.judging.made_packets import arrived
-from protocols.ip import Datagram
-from protocols.pcapng import Direction as Way
-from protocols.sctp.chunks import Asconf, AsconfAck, Auth, Chunk, Data, Heartbeat
-from protocols.sctp.packet import Packet
-from protocols.sctp.parameters import AddIp, ErrorCauseIndication, HeartbeatInfo
-from protocols.trace import Message, SctpPacket, Trace
+from roamlab.judge.evidence import Evidence, gather
+from roamlab.judge.gains import attack_measures, denied, gained, gains, wrong_gains
+from roamlab.judge.made_packets import arrived
+from roamlab.protocols.ip import Datagram
+from roamlab.protocols.pcapng import Direction as Way
+from roamlab.protocols.sctp.chunks import Asconf, AsconfAck, Auth, Chunk, Data, Heartbeat
+from roamlab.protocols.sctp.packet import Packet
+from roamlab.protocols.sctp.parameters import AddIp, ErrorCauseIndication, HeartbeatInfo
+from roamlab.protocols.trace import Message, SctpPacket, Trace
 
 X, A, CN = "198.51.100.65", "192.0.2.10", "203.0.113.10"
 STIMULUS = {"kind": "stimulus", "action": "attack", "act": 1, "t": 10, "node": "pc16", "target": "cn"}

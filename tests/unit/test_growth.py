@@ -2,10 +2,10 @@
 
 import pytest
 
-from experiments.judging.evidence import Evidence
-from experiments.judging.growth import growth, measures
-from nodes.sctp_state import local_addresses
-from protocols.trace import Trace
+from roamlab.agents.sctp_state import local_addresses
+from roamlab.judge.evidence import Evidence
+from roamlab.judge.growth import growth, measures
+from roamlab.protocols.trace import Trace
 
 
 def evidence(*samples: tuple[int, int, int]) -> Evidence:

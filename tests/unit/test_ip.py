@@ -18,10 +18,10 @@ from scapy.layers.inet6 import (
 from scapy.layers.l2 import ARP, CookedLinux, CookedLinuxV2, Dot1Q, Ether
 from scapy.packet import Packet, Raw
 
-from protocols import ip
-from protocols.errors import DecodeError
-from protocols.ip import Arp, Datagram, decode
-from protocols.transport import Icmp, Tcp, Udp
+from roamlab.protocols import ip
+from roamlab.protocols.errors import DecodeError
+from roamlab.protocols.ip import Arp, Datagram, decode
+from roamlab.protocols.transport import Icmp, Tcp, Udp
 
 A, B, C, D = "192.0.2.1", "198.51.100.2", "203.0.113.3", "203.0.113.4"
 A6, B6 = "2001:db8::1", "2001:db8:1::2"

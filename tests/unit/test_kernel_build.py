@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from kernels.build import (
+from roamlab.kernels.build import (
     BuildError,
     boot,
     build,
@@ -32,8 +32,8 @@ from kernels.build import (
     store,
     tools,
 )
-from kernels.build.recipes import PATCHES, asked, missing, recipe, variants
-from kernels.build.tools import packages_missing
+from roamlab.kernels.build.recipes import PATCHES, asked, missing, recipe, variants
+from roamlab.kernels.build.tools import packages_missing
 
 ABSENT = [tool for tool in ("make", "tar", "patch", "strip") if shutil.which(tool) is None]
 pytestmark = pytest.mark.skipif(bool(ABSENT), reason=f"needs {', '.join(ABSENT)}")
@@ -59,7 +59,7 @@ linux:
 BUILD = """
 import sys
 from pathlib import Path
-from kernels.build import boot, build, recipes, tools
+from roamlab.kernels.build import boot, build, recipes, tools
 recipes.ALWAYS = ()
 tools.packages_missing = list
 boot.check = lambda binary, version: None
@@ -202,7 +202,7 @@ def test_a_check_boots_a_kernel_without_a_device_and_in_the_mode_it_has(
     told.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     told.chmod(0o755)
     words = boot.run(told, boot.virtual_time(version, 7), "").splitlines()
-    # The device that UML names where nobody does is more than kernels before 6.5 can bear (kernels/uml.py).
+    # The device that UML names where nobody does is more than kernels before 6.5 can bear (roamlab/kernels/uml.py).
     assert {"root=none", "rootfstype=hostfs", "time-travel=inf-cpu", "roamlab.seed=7"} <= set(words)
     assert ("seccomp=on" in words) is seccomp
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from kernels import binary, choose
-from kernels.abilities import ABILITIES, modules_for, option
-from kernels.binary import Binary
-from kernels.choose import select
-from kernels.job import KernelMissing, NotAKernel, Unsupported
+from roamlab.kernels import binary, choose
+from roamlab.kernels.abilities import ABILITIES, modules_for, option
+from roamlab.kernels.binary import Binary
+from roamlab.kernels.choose import select
+from roamlab.kernels.job import KernelMissing, NotAKernel, Unsupported
 
 
 def test_a_path_that_is_not_there(tmp_path: Path) -> None:

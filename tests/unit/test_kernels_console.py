@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kernels.console import TAIL_LINES, Lines, Progress
+from roamlab.kernels.console import TAIL_LINES, Lines, Progress
 
 
 def running() -> Progress:

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from kernels.cpu import own_cpu, pinned
+from roamlab.kernels.cpu import own_cpu, pinned
 
 
 def test_guests_at_once_are_spread_evenly() -> None:

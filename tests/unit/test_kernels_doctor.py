@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from kernels.doctor import WANTED, Report, Tool, Uml, render
+from roamlab.kernels.doctor import WANTED, Report, Tool, Uml, render
 
 ALL = frozenset(WANTED)
 GOOD = Report(

@@ -8,12 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from experiments.repeating.load import busy
+from roamlab.repeat.load import busy
 from tests.processes import alive, gone
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 KEEPS_BUSY = (
-    "from experiments.repeating.load import busy\nwith busy(2) as pids:\n print(*pids, flush=True)\n input()"
+    "from roamlab.repeat.load import busy\nwith busy(2) as pids:\n print(*pids, flush=True)\n input()"
 )
 
 

@@ -3,15 +3,15 @@
 from ipaddress import IPv4Address
 from typing import Any
 
-from experiments.judging.evidence import Evidence
-from experiments.judging.made_packets import answers, arrived, wrong_replies
-from protocols.ip import SCTP, Datagram
-from protocols.pcapng import Direction as Way
-from protocols.sctp import causes
-from protocols.sctp.chunks import Abort, AsconfAck, Auth, Chunk, CookieAck, Data, Sack
-from protocols.sctp.packet import Packet
-from protocols.sctp.parameters import ErrorCauseIndication
-from protocols.trace import Message, SctpPacket, Trace
+from roamlab.judge.evidence import Evidence
+from roamlab.judge.made_packets import answers, arrived, wrong_replies
+from roamlab.protocols.ip import SCTP, Datagram
+from roamlab.protocols.pcapng import Direction as Way
+from roamlab.protocols.sctp import causes
+from roamlab.protocols.sctp.chunks import Abort, AsconfAck, Auth, Chunk, CookieAck, Data, Sack
+from roamlab.protocols.sctp.packet import Packet
+from roamlab.protocols.sctp.parameters import ErrorCauseIndication
+from roamlab.protocols.trace import Message, SctpPacket, Trace
 
 CN, HERE = IPv4Address("203.0.113.10"), IPv4Address("198.51.100.65")
 SECOND = 1_000_000_000

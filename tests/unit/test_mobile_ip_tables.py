@@ -1,6 +1,6 @@
 """The tables that a person sees: mobility bindings and visitors, as rows of text."""
 
-from experiments.playing.mobile_ip import Agent, bindings, visitors
+from roamlab.lab.mobile_ip import Agent, bindings, visitors
 
 HOME_AGENT = Agent("ha", None, None)
 FOREIGN_AGENT = Agent("fa", None, None)

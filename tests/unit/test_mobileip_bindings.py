@@ -6,23 +6,23 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from protocols.mobileip.actions import (
+from roamlab.protocols.mobileip.actions import (
     AddTunnel,
     Endpoint,
     ProxyArp,
     RemoveTunnel,
     SendUdp,
 )
-from protocols.mobileip.authentication import sign
-from protocols.mobileip.extensions import MOBILE_HOME
-from protocols.mobileip.identification import (
+from roamlab.protocols.mobileip.authentication import sign
+from roamlab.protocols.mobileip.extensions import MOBILE_HOME
+from roamlab.protocols.mobileip.identification import (
     SECOND,
     Replay,
     high,
     join,
     timestamp,
 )
-from protocols.mobileip.registration import RegistrationReply, RequestFlags
+from roamlab.protocols.mobileip.registration import RegistrationReply, RequestFlags
 from tests.unit.test_mobileip_home_agent import (
     FA1,
     FA2,

@@ -5,25 +5,25 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from protocols.mobileip.actions import (
+from roamlab.protocols.mobileip.actions import (
     Encapsulation,
     Endpoint,
     EventKind,
     SendUdp,
 )
-from protocols.mobileip.authentication import sign, verify
-from protocols.mobileip.codes import describe
-from protocols.mobileip.extensions import ENCAPSULATING_DELIVERY, FOREIGN_HOME, MOBILE_HOME, Extension
-from protocols.mobileip.foreign_agent import ForeignAgent
-from protocols.mobileip.identification import SECOND, Replay
-from protocols.mobileip.policy import Reverse
-from protocols.mobileip.registration import (
+from roamlab.protocols.mobileip.authentication import sign, verify
+from roamlab.protocols.mobileip.codes import describe
+from roamlab.protocols.mobileip.extensions import ENCAPSULATING_DELIVERY, FOREIGN_HOME, MOBILE_HOME, Extension
+from roamlab.protocols.mobileip.foreign_agent import ForeignAgent
+from roamlab.protocols.mobileip.identification import SECOND, Replay
+from roamlab.protocols.mobileip.policy import Reverse
+from roamlab.protocols.mobileip.registration import (
     RegistrationReply,
     RegistrationRequest,
     RequestFlags,
     decode_registration,
 )
-from protocols.mobileip.roaming import State
+from roamlab.protocols.mobileip.roaming import State
 from tests.unit.test_mobileip_trio import (
     AGENT,
     FA1,

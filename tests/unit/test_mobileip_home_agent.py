@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from protocols.mobileip.actions import (
+from roamlab.protocols.mobileip.actions import (
     AddTunnel,
     Encapsulation,
     Endpoint,
@@ -17,13 +17,13 @@ from protocols.mobileip.actions import (
     SendIcmp,
     SendUdp,
 )
-from protocols.mobileip.admission import HomeAgentConfig
-from protocols.mobileip.advertisement import AgentAdvertisement, AgentFlags, AgentSolicitation
-from protocols.mobileip.advertiser import Advertiser, Advertising, following
-from protocols.mobileip.authentication import SecurityAssociation, sign, verify
-from protocols.mobileip.extensions import FOREIGN_HOME, MOBILE_HOME
-from protocols.mobileip.home_agent import HomeAgent
-from protocols.mobileip.identification import (
+from roamlab.protocols.mobileip.admission import HomeAgentConfig
+from roamlab.protocols.mobileip.advertisement import AgentAdvertisement, AgentFlags, AgentSolicitation
+from roamlab.protocols.mobileip.advertiser import Advertiser, Advertising, following
+from roamlab.protocols.mobileip.authentication import SecurityAssociation, sign, verify
+from roamlab.protocols.mobileip.extensions import FOREIGN_HOME, MOBILE_HOME
+from roamlab.protocols.mobileip.home_agent import HomeAgent
+from roamlab.protocols.mobileip.identification import (
     SECOND,
     Replay,
     TimestampGuard,
@@ -34,8 +34,8 @@ from protocols.mobileip.identification import (
     low,
     timestamp,
 )
-from protocols.mobileip.policy import Reverse
-from protocols.mobileip.registration import RegistrationReply, RegistrationRequest, RequestFlags
+from roamlab.protocols.mobileip.policy import Reverse
+from roamlab.protocols.mobileip.registration import RegistrationReply, RegistrationRequest, RequestFlags
 
 HOME, OTHER, AGENT = (IPv4Address(a) for a in ("192.0.2.10", "192.0.2.11", "192.0.2.1"))
 FA1, FA2, FA3 = (IPv4Address(a) for a in ("198.51.100.1", "198.51.100.65", "203.0.113.1"))

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scapy.layers.inet import IP, UDP
 from scapy.layers.mobileip import MobileIPRRP, MobileIPRRQ
 
-from protocols.errors import DecodeError
-from protocols.mobileip.advertisement import (
+from roamlab.protocols.errors import DecodeError
+from roamlab.protocols.mobileip.advertisement import (
     AgentAdvertisement,
     AgentFlags,
     AgentSolicitation,
@@ -21,16 +21,16 @@ from protocols.mobileip.advertisement import (
     Router,
     checksum,
 )
-from protocols.mobileip.authentication import Algorithm, SecurityAssociation, cut_after, sign, verify
-from protocols.mobileip.codes import REPLY_CODE_NAMES, ReplyCode, describe
-from protocols.mobileip.extensions import (
+from roamlab.protocols.mobileip.authentication import Algorithm, SecurityAssociation, cut_after, sign, verify
+from roamlab.protocols.mobileip.codes import REPLY_CODE_NAMES, ReplyCode, describe
+from roamlab.protocols.mobileip.extensions import (
     FOREIGN_HOME,
     MOBILE_FOREIGN,
     MOBILE_HOME,
     Authentication,
     Extension,
 )
-from protocols.mobileip.registration import (
+from roamlab.protocols.mobileip.registration import (
     RegistrationReply,
     RegistrationRequest,
     RequestFlags,

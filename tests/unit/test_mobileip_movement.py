@@ -5,17 +5,17 @@ from ipaddress import IPv4Address, IPv4Interface
 
 import pytest
 
-from protocols.mobileip.actions import (
+from roamlab.protocols.mobileip.actions import (
     AddVisitor,
     Decapsulate,
     Encapsulation,
     SendIcmp,
     SetDefaultRoute,
 )
-from protocols.mobileip.advertisement import AgentFlags
-from protocols.mobileip.movement import Movement
-from protocols.mobileip.registration import RequestFlags
-from protocols.mobileip.roaming import State
+from roamlab.protocols.mobileip.advertisement import AgentFlags
+from roamlab.protocols.mobileip.movement import Movement
+from roamlab.protocols.mobileip.registration import RequestFlags
+from roamlab.protocols.mobileip.roaming import State
 from tests.unit.test_mobileip_trio import AGENT, CARE_OF, FA1, FA2, MN_CONFIG, World, fa_config
 
 

@@ -6,20 +6,20 @@ from ipaddress import IPv4Address
 import msgspec
 import pytest
 
-from nodes import mobileip_shell
-from nodes.mobileip_settings import ForeignAgentSettings, HomeAgentSettings, MobileSettings
-from nodes.mobileip_shell import Shell
-from nodes.tunnels import Tunnel, Tunnels
-from protocols.mobileip.actions import (
+from roamlab.agents import mobileip_shell
+from roamlab.agents.mobileip_settings import ForeignAgentSettings, HomeAgentSettings, MobileSettings
+from roamlab.agents.mobileip_shell import Shell
+from roamlab.agents.tunnels import Tunnel, Tunnels
+from roamlab.protocols.mobileip.actions import (
     Encapsulation,
     Event,
     EventKind,
     Outbox,
     ProxyArp,
 )
-from protocols.mobileip.advertisement import AgentFlags
-from protocols.mobileip.authentication import Algorithm
-from protocols.mobileip.registration import RequestFlags
+from roamlab.protocols.mobileip.advertisement import AgentFlags
+from roamlab.protocols.mobileip.authentication import Algorithm
+from roamlab.protocols.mobileip.registration import RequestFlags
 
 HERE, THERE = IPv4Address("192.0.2.1"), IPv4Address("198.51.100.1")
 ONE = Tunnel(HERE, THERE, Encapsulation.IPIP)
@@ -27,7 +27,7 @@ OTHER = Tunnel(HERE, THERE, Encapsulation.GRE)
 
 
 class Devices:
-    """Stands for nodes.routing.Routing: which tunnel devices there are."""
+    """Stands for roamlab.agents.routing.Routing: which tunnel devices there are."""
 
     def __init__(self):
         self.there = {}
@@ -73,7 +73,7 @@ def test_what_a_crashed_agent_left_is_taken_down_and_nothing_else():
 
 @dataclass
 class Loop:
-    """Stands for nodes.agent.Agent: what is emitted, and what is to be called when."""
+    """Stands for roamlab.agents.agent.Agent: what is emitted, and what is to be called when."""
 
     emitted: list = field(default_factory=list)
     timers: list = field(default_factory=list)

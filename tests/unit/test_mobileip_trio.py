@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from protocols.mobileip.actions import (
+from roamlab.protocols.mobileip.actions import (
     AddTunnel,
     AddVisitor,
     AnswerArp,
@@ -24,18 +24,18 @@ from protocols.mobileip.actions import (
     SendUdp,
     SetDefaultRoute,
 )
-from protocols.mobileip.admission import HomeAgentConfig
-from protocols.mobileip.advertisement import ALL_HOSTS, AgentFlags
-from protocols.mobileip.advertiser import Advertising
-from protocols.mobileip.authentication import SecurityAssociation
-from protocols.mobileip.foreign_agent import ForeignAgent, ForeignAgentConfig
-from protocols.mobileip.home_agent import HomeAgent
-from protocols.mobileip.identification import SECOND, Replay
-from protocols.mobileip.mobile_node import MobileNode
-from protocols.mobileip.movement import Movement
-from protocols.mobileip.registering import MobileNodeConfig
-from protocols.mobileip.registration import RegistrationRequest, RequestFlags
-from protocols.mobileip.roaming import TRANSITIONS, Input, State, Step
+from roamlab.protocols.mobileip.admission import HomeAgentConfig
+from roamlab.protocols.mobileip.advertisement import ALL_HOSTS, AgentFlags
+from roamlab.protocols.mobileip.advertiser import Advertising
+from roamlab.protocols.mobileip.authentication import SecurityAssociation
+from roamlab.protocols.mobileip.foreign_agent import ForeignAgent, ForeignAgentConfig
+from roamlab.protocols.mobileip.home_agent import HomeAgent
+from roamlab.protocols.mobileip.identification import SECOND, Replay
+from roamlab.protocols.mobileip.mobile_node import MobileNode
+from roamlab.protocols.mobileip.movement import Movement
+from roamlab.protocols.mobileip.registering import MobileNodeConfig
+from roamlab.protocols.mobileip.registration import RegistrationRequest, RequestFlags
+from roamlab.protocols.mobileip.roaming import TRANSITIONS, Input, State, Step
 
 HOME, AGENT = IPv4Address("192.0.2.10"), IPv4Address("192.0.2.1")
 FA1, FA2 = IPv4Address("198.51.100.1"), IPv4Address("203.0.113.1")

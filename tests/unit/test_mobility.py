@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from protocols.mobility import Announce, Command, MobilityPolicy, State, Verb, Wishes
+from roamlab.protocols.mobility import Announce, Command, MobilityPolicy, State, Verb, Wishes
 
 A, B, X = "192.0.2.10", "198.51.100.20", "203.0.113.30"
 ACCEPTED: frozenset[Command] = frozenset()

@@ -11,12 +11,12 @@ from xml.etree import ElementTree as Xml
 import msgspec
 import pytest
 
-from experiments.errors import BadInput, LabError
-from experiments.result import Judgement, Result
-from experiments.run_directory import EVENTS, MANIFEST, PLAN, VERDICT, RunDirectory
-from kernels.build.store import BuiltKernel, Metadata, hash_file
-from reports import follow, kernels, pages, terminal
-from reports.outputs import Outputs
+from roamlab.errors import BadInput, LabError
+from roamlab.kernels.build.store import BuiltKernel, Metadata, hash_file
+from roamlab.record.result import Judgement, Result
+from roamlab.record.run_directory import EVENTS, MANIFEST, PLAN, VERDICT, RunDirectory
+from roamlab.reports import follow, kernels, pages, terminal
+from roamlab.reports.outputs import Outputs
 from tests.browser import samples
 from tests.unit import test_report_sweep as sweeps
 
@@ -200,7 +200,7 @@ def following(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Following:
 
     def follows(*pieces: bytes) -> list[str]:
         lab = _Lab(tmp_path, *pieces)
-        monkeypatch.setattr("reports.follow.time.sleep", lab.sleep)
+        monkeypatch.setattr("roamlab.reports.follow.time.sleep", lab.sleep)
         with lab.run.held():
             return list(follow.follow(lab.run))
 
@@ -248,7 +248,7 @@ def test_messages_are_counted_and_not_told_one_by_one(following: Following) -> N
 def test_a_run_that_is_over_is_told_without_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = samples.real(tmp_path)
     waits: list[float] = []
-    monkeypatch.setattr("reports.follow.time.sleep", waits.append)
+    monkeypatch.setattr("roamlab.reports.follow.time.sleep", waits.append)
     lines = list(follow.follow(run))
     told = [event for event in run.events() if not event["kind"].startswith("data.")]
     assert len([line for line in lines if "messages sent or received" not in line]) == len(told)
@@ -337,7 +337,7 @@ def test_off_a_terminal_a_build_says_each_phase_once(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr("reports.kernels.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("roamlab.reports.kernels.time.monotonic", lambda: now[0])
     with kernels.BuildProgress() as progress:
         for phase, share, second in (
             ("unpack", -1.0, 0),

@@ -5,13 +5,13 @@ from itertools import count
 
 import pytest
 
-from experiments.errors import BadInput
-from protocols.ip import SCTP, Datagram
-from protocols.pcapng import Direction as Way
-from protocols.sctp.chunks import Asconf, AsconfAck, Chunk, Data, Init
-from protocols.sctp.packet import Packet
-from protocols.sctp.parameters import AddIp, IPv4Parameter
-from protocols.trace import Message, SctpPacket, Trace
+from roamlab.errors import BadInput
+from roamlab.protocols.ip import SCTP, Datagram
+from roamlab.protocols.pcapng import Direction as Way
+from roamlab.protocols.sctp.chunks import Asconf, AsconfAck, Chunk, Data, Init
+from roamlab.protocols.sctp.packet import Packet
+from roamlab.protocols.sctp.parameters import AddIp, IPv4Parameter
+from roamlab.protocols.trace import Message, SctpPacket, Trace
 from tests.pages import Run, Sign, Unshown, check
 
 MN, CN = IPv4Address("192.0.2.10"), IPv4Address("203.0.113.10")

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols import pcapng
-from protocols.errors import DecodeError
-from protocols.pcapng import Direction, Interface, Packet, Writer
+from roamlab.protocols import pcapng
+from roamlab.protocols.errors import DecodeError
+from roamlab.protocols.pcapng import Direction, Interface, Packet, Writer
 
 TIME = 1_700_000_000_123_456_789
 FRAME = bytes.fromhex("02000000000202000000000188b5") + b"roamlab"

@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
-from protocols import radio
-from protocols.radio import Model, Sample, Station
-from protocols.signals import Decision, SignalPolicy, Thresholds
+from roamlab.protocols import radio
+from roamlab.protocols.radio import Model, Sample, Station
+from roamlab.protocols.signals import Decision, SignalPolicy, Thresholds
 
 STATIONS = [Station("wlan0", 0.0), Station("wlan1", 90.0)]
 BORDER = Path(__file__).parent.parent.parent / "experiments" / "traces" / "border.csv"

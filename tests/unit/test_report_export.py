@@ -9,10 +9,10 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
-from experiments.result import Both, Count, Judgement, Result
-from reports import ci, export, story
-from reports.__main__ import main
-from reports.timeline import Curve, scale
+from roamlab.record.result import Both, Count, Judgement, Result
+from roamlab.reports import ci, export, story
+from roamlab.reports.__main__ import main
+from roamlab.reports.timeline import Curve, scale
 from tests.browser import samples
 
 

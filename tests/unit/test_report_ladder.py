@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from protocols.ip import Datagram
-from protocols.mobileip.advertisement import AgentAdvertisement
-from protocols.pcapng import Direction
-from protocols.trace import IcmpPacket
-from protocols.transport import Icmp
-from reports import story, text
-from reports.blocks import blocks
-from reports.journeys import Fate, journeys, legs
-from reports.ladder import Arrow, Fold, ladder, words
-from reports.packets import Kind, fields
-from reports.timeline import timeline
+from roamlab.protocols.ip import Datagram
+from roamlab.protocols.mobileip.advertisement import AgentAdvertisement
+from roamlab.protocols.pcapng import Direction
+from roamlab.protocols.trace import IcmpPacket
+from roamlab.protocols.transport import Icmp
+from roamlab.reports import story, text
+from roamlab.reports.blocks import blocks
+from roamlab.reports.journeys import Fate, journeys, legs
+from roamlab.reports.ladder import Arrow, Fold, ladder, words
+from roamlab.reports.packets import Kind, fields
+from roamlab.reports.timeline import timeline
 from tests.browser import samples
 
 

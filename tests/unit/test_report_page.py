@@ -10,12 +10,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from experiments.run_directory import VERDICT, RunDirectory
-from experiments.scenario import scenarios
-from reports import matrix, page, story
-from reports.network import lay_out
-from reports.packing import script
-from reports.words import sentence
+from roamlab.record.run_directory import VERDICT, RunDirectory
+from roamlab.registry import scenarios
+from roamlab.reports import matrix, page, story
+from roamlab.reports.network import lay_out
+from roamlab.reports.packing import script
+from roamlab.reports.words import sentence
 from tests.browser import samples
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from experiments.errors import BadInput
-from reports import sweep
+from roamlab.errors import BadInput
+from roamlab.reports import sweep
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 

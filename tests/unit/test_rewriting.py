@@ -5,12 +5,12 @@ from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
-from nodes.rewriter import with_payload
-from protocols.rewriting import OWN_IDS, Gate, NoKey, Rewriter, one_message
-from protocols.sctp import auth, causes, chunks, packet
-from protocols.sctp.chunks import Asconf, AsconfAck, Auth, Data, HeartbeatAck, Init, InitAck
-from protocols.sctp.packet import Packet
-from protocols.sctp.parameters import (
+from roamlab.agents.rewriter import with_payload
+from roamlab.protocols.rewriting import OWN_IDS, Gate, NoKey, Rewriter, one_message
+from roamlab.protocols.sctp import auth, causes, chunks, packet
+from roamlab.protocols.sctp.chunks import Asconf, AsconfAck, Auth, Data, HeartbeatAck, Init, InitAck
+from roamlab.protocols.sctp.packet import Packet
+from roamlab.protocols.sctp.parameters import (
     AddIp,
     ChunkList,
     DeleteIp,

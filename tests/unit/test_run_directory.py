@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from experiments.errors import BadInput, LabError
-from experiments.run_directory import EVENTS, PLAN, EventLog, RunDirectory
+from roamlab.errors import BadInput, LabError
+from roamlab.record.run_directory import EVENTS, PLAN, EventLog, RunDirectory
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 import pytest
 
-from experiments.errors import BadInput
-from experiments.playing.mobile_ip import Terms
-from experiments.scenario import find, scenarios, settings
+from roamlab.errors import BadInput
+from roamlab.lab.mobile_ip import Terms
+from roamlab.registry import find, scenarios, settings
 
 
 def test_every_scenario_says_what_happens_in_it() -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from protocols import trace
-from protocols.errors import DecodeError
-from protocols.sctp import auth, packet
-from protocols.sctp import chunks as k
-from protocols.sctp import parameters as p
-from protocols.sctp.packet import Packet
+from roamlab.protocols import trace
+from roamlab.protocols.errors import DecodeError
+from roamlab.protocols.sctp import auth, packet
+from roamlab.protocols.sctp import chunks as k
+from roamlab.protocols.sctp import parameters as p
+from roamlab.protocols.sctp.packet import Packet
 
 REAL = Path(__file__).parent.parent / "captures" / "linux-asconf.pcapng"
 

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.errors import DecodeError
-from protocols.sctp import causes as c
-from protocols.sctp import chunks as k
-from protocols.sctp import packet, tlv
-from protocols.sctp import parameters as p
-from protocols.sctp.describe import describe, outline
-from protocols.sctp.packet import Packet
+from roamlab.protocols.errors import DecodeError
+from roamlab.protocols.sctp import causes as c
+from roamlab.protocols.sctp import chunks as k
+from roamlab.protocols.sctp import packet, tlv
+from roamlab.protocols.sctp import parameters as p
+from roamlab.protocols.sctp.describe import describe, outline
+from roamlab.protocols.sctp.packet import Packet
 
 U8, U16, U32 = (st.integers(0, 2**bits - 1) for bits in (8, 16, 32))
 NUMBERS = {"B": U8, "H": U16, "I": U32}

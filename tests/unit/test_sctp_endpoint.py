@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.sctp import auth, packet
-from protocols.sctp.chunks import (
+from roamlab.protocols.sctp import auth, packet
+from roamlab.protocols.sctp.chunks import (
     Abort,
     Asconf,
     AsconfAck,
@@ -25,9 +25,9 @@ from protocols.sctp.chunks import (
     Shutdown,
     ShutdownAck,
 )
-from protocols.sctp.endpoint import Received, SctpEndpoint, State
-from protocols.sctp.packet import Packet
-from protocols.sctp.parameters import (
+from roamlab.protocols.sctp.endpoint import Received, SctpEndpoint, State
+from roamlab.protocols.sctp.packet import Packet
+from roamlab.protocols.sctp.parameters import (
     AddIp,
     ChunkList,
     HeartbeatInfo,

@@ -11,10 +11,10 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import GRE, Ether
 from scapy.packet import Raw
 
-from protocols.sctp import causes as c
-from protocols.sctp import chunks as k
-from protocols.sctp import parameters as p
-from protocols.sctp.packet import Packet
+from roamlab.protocols.sctp import causes as c
+from roamlab.protocols.sctp import chunks as k
+from roamlab.protocols.sctp import parameters as p
+from roamlab.protocols.sctp.packet import Packet
 from tests.second_opinion import compare_here, written
 from tests.tshark import needs_tshark
 

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.sctp import crc32c as scapy_crc32c
 
-from protocols.checksum import crc32c
-from protocols.errors import DecodeError
-from protocols.sctp import causes as c
-from protocols.sctp import chunks as k
-from protocols.sctp import packet
-from protocols.sctp import parameters as p
-from protocols.sctp.describe import describe, outline
-from protocols.sctp.packet import Packet
+from roamlab.protocols.checksum import crc32c
+from roamlab.protocols.errors import DecodeError
+from roamlab.protocols.sctp import causes as c
+from roamlab.protocols.sctp import chunks as k
+from roamlab.protocols.sctp import packet
+from roamlab.protocols.sctp import parameters as p
+from roamlab.protocols.sctp.describe import describe, outline
+from roamlab.protocols.sctp.packet import Packet
 
 A, X = IPv4Address("192.0.2.1"), IPv4Address("198.51.100.7")
 

@@ -10,13 +10,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from experiments.errors import BadInput, LabError
-from experiments.repeating import sweep as module
-from experiments.repeating import table_file, workers
-from experiments.repeating.sweep import Grid, Row, Sweep, medians
-from experiments.repeating.workers import Order
-from experiments.result import Both, Judgement, Result
-from experiments.scenario import find
+from roamlab.errors import BadInput, LabError
+from roamlab.record.result import Both, Judgement, Result
+from roamlab.registry import find
+from roamlab.repeat import sweep as module
+from roamlab.repeat import table_file, workers
+from roamlab.repeat.sweep import Grid, Row, Sweep, medians
+from roamlab.repeat.workers import Order
 
 SETTINGS = ["gap=0,0.5", "edge_delay_ms=5,20"]
 

@@ -7,9 +7,9 @@ import io
 import pytest
 from rich.console import Console
 
-from experiments.result import Both, Count, Judgement, Result
-from experiments.scenario import scenarios
-from reports import terminal
+from roamlab.record.result import Both, Count, Judgement, Result
+from roamlab.registry import scenarios
+from roamlab.reports import terminal
 
 RESULT = Result(
     judgement=Judgement(
@@ -36,7 +36,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """A terminal of sixty columns."""
     screen = io.StringIO()
     made = Console(file=screen, width=60, force_terminal=True, color_system=None, highlight=False)
-    monkeypatch.setattr("reports.terminal.console", lambda **_: made)
+    monkeypatch.setattr("roamlab.reports.terminal.console", lambda **_: made)
     return screen
 
 

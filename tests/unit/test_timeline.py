@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from experiments.playing.clock import Timeline
+from roamlab.lab.clock import Timeline
 
 
 class Scripted:

@@ -4,7 +4,7 @@ from ipaddress import ip_interface
 
 import pytest
 
-from topologies import TOPOLOGIES, HomeAndVisited, TwoSegments
+from roamlab.topologies import TOPOLOGIES, HomeAndVisited, TwoSegments
 
 
 @pytest.mark.parametrize("name", TOPOLOGIES)

@@ -7,12 +7,12 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 
-from protocols import pcapng, trace
-from protocols.pcapng import CaptureFile, Direction, Interface, Packet
-from protocols.sctp import chunks as k
-from protocols.sctp import packet as sctp
-from protocols.sctp.describe import describe
-from protocols.trace import IpDatagram, Trace, Undecoded
+from roamlab.protocols import pcapng, trace
+from roamlab.protocols.pcapng import CaptureFile, Direction, Interface, Packet
+from roamlab.protocols.sctp import chunks as k
+from roamlab.protocols.sctp import packet as sctp
+from roamlab.protocols.sctp.describe import describe
+from roamlab.protocols.trace import IpDatagram, Trace, Undecoded
 
 REAL = Path(__file__).parent.parent / "captures" / "linux-asconf.pcapng"
 A, B, C, D = "192.0.2.1", "198.51.100.2", "203.0.113.3", "203.0.113.4"

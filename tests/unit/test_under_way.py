@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from experiments.playing.under_way import RECEIVED, SENT, UnderWay
+from roamlab.lab.under_way import RECEIVED, SENT, UnderWay
 
 
 def seen(*events: tuple[str, int], session: int = 1, stimulus_after: int = 0) -> UnderWay:

@@ -6,8 +6,8 @@ import pytest
 from invoke.exceptions import ParseError
 from invoke.parser import ParserContext
 
-from commands.collection import TASKS
-from commands.words import prepare
+from roamlab.cli.collection import TASKS
+from roamlab.cli.words import prepare
 
 
 @pytest.fixture(scope="module")

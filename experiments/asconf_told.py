@@ -1,0 +1,64 @@
+"""ASCONFs of the correspondent node's kernel's own making, to an endpoint of roamlab's own that answers as no stack would.
+
+The correspondent node gets further addresses in service, and its kernel announces them (net.sctp.default_auto_asconf) in every
+association that it has: the mobile node's, whose kernel answers by the book, shows what the other would have been sent.
+"""
+
+from typing import Final
+
+from roamlab.lab.lab import Family, Lab
+from roamlab.lab.raw import Acknowledge, Raw, beside_a_session
+from roamlab.registry import Verdict, scenario
+from roamlab.topologies import WithAttacker
+
+_SILENCE: Final[list[str]] = []
+
+
+def _raw(lab: Lab, family: Family) -> Raw:
+    """The raw endpoint beside an ordinary session, with a correspondent node that announces its addresses."""
+    lab.site.announcing()
+    return beside_a_session(lab, family)
+
+
+@scenario("asconf-unanswered", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
+def asconf_unanswered(lab: Lab, family: Family = 4) -> None:
+    """An ASCONF that is not answered for a while: T4 repeats it (RFC 5061, 5.1, B1 to B5); the next one waits (5.1.1, C1)."""
+    raw = _raw(lab, family)
+    one = raw.associate(2.0, tsn=1000, also=(raw.address(2),))
+    lab.at(8.0).renumber(1)
+    lab.at(10.0).renumber(2)
+    one.say(20.0, Acknowledge(0), answers=["AUTH, ASCONF"])
+    one.say(20.5, Acknowledge(1), answers=_SILENCE)
+    lab.until(24.0)
+
+
+@scenario("asconf-not-understood", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
+def asconf_not_understood(lab: Lab, family: Family = 4) -> None:
+    """What a peer does not understand it is not sent again (RFC 5061, 5.3): ADD and DELETE IP (F3a), SET PRIMARY (F3b).
+
+    To Linux all three are one: a peer that understands no SET PRIMARY is sent no ADD IP either.
+    """
+    raw = _raw(lab, family)
+    no_add = raw.associate(2.0, tsn=1000)
+    no_primary = raw.associate(2.1, tsn=2000)
+    for one, understood in ((no_add, True), (no_primary, False)):
+        lab.at(2.5).favour(one.port)
+        one.say(3.0, Acknowledge(0, understood=understood), answers=_SILENCE)
+    lab.at(4.0).renumber(1)
+    no_add.say(5.0, Acknowledge(1, understood=False), answers=_SILENCE)
+    lab.at(6.0).renumber(2)
+    lab.at(8.0).renumber(1, gone=True)
+    lab.until(12.0)
+
+
+@scenario("asconf-init-primary", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
+def asconf_init_primary(lab: Lab, family: Family = 4) -> None:
+    """SET PRIMARY in an INIT (RFC 5061, 5.4), behind the addresses that it lists and before them."""
+    raw = _raw(lab, family)
+    second = raw.address(2)
+    behind = raw.associate(2.0, tsn=1000, also=(second,), prefer=second)
+    before = raw.associate(2.1, tsn=2000, also=(second,), prefer=second, prefers_first=True)
+    lab.at(8.0).renumber(1)
+    for one in (behind, before):
+        one.say(9.0, Acknowledge(0), answers=_SILENCE)
+    lab.until(12.0)

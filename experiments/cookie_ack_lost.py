@@ -1,0 +1,23 @@
+"""A set-up whose last packet is lost (RFC 9260, 5.2.4, D)."""
+
+from typing import Final
+
+from roamlab.lab.known import by_kernel
+from roamlab.lab.lab import Family, Lab, Style
+from roamlab.lab.raw import CookieEcho, beside_a_session
+from roamlab.registry import Verdict, scenario
+from roamlab.topologies import WithAttacker
+
+SILENT: Final = {"7.3": ("silence",)}
+"""An accepted socket takes the cookie that brought it for a forged one (docs/findings.md, 19)."""
+
+
+@scenario("cookie-ack-lost", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
+def cookie_ack_lost(lab: Lab, listening: Style = "one-to-one", family: Family = 4) -> None:
+    """Whom no COOKIE-ACK reached sends COOKIE-ECHO again, and is due another (RFC 9260, 5.2.4, D)."""
+    lab.site.one_to_many = listening == "one-to-many"
+    if listening == "one-to-one" and by_kernel(SILENT, mended_by="cookie-key"):
+        lab.expect(Verdict.BROKE)
+    one = beside_a_session(lab, family).associate(2.0, tsn=1000)
+    one.say(5.0, CookieEcho(), answers=["COOKIE-ACK"])
+    lab.until(10.0)

@@ -1,0 +1,35 @@
+"""FIG. 8: a second NIC, and signals that decide."""
+
+from roamlab.lab import radio
+from roamlab.lab.lab import Family, Lab
+from roamlab.protocols.mobility import Verb
+from roamlab.protocols.signals import Thresholds
+from roamlab.registry import Seconds, Verdict, scenario
+from roamlab.topologies import HomeAndVisited
+
+
+@scenario("fig08", figure="FIG. 8", topology=HomeAndVisited, expect=Verdict.SURVIVED)
+def fig08(
+    lab: Lab,
+    speed: float = 5.0,
+    apart: float = 90.0,
+    hysteresis: float = 5.0,
+    dwell: Seconds = 0.5,
+    trace: str = "",
+    family: Family = 4,
+) -> None:
+    """A mobile node walks from one base station to another: ADD, SET PRIMARY, DELETE as the signals say; or as a CSV does."""
+    session = lab.mobile.connect(lab.correspondent, family=family, set_primary=False, delete=False)
+    lab.at(1.0).start(session.stream(every=0.02))
+    places = {"wlan0": lab.home, "wlan1": lab.visited}
+    end_s = 2.0 + 1.2 * apart / speed
+    samples = (
+        radio.traced(trace)
+        if trace
+        else radio.walked([*places], seed=lab.seed, start_s=2.0, end_s=end_s, speed=speed, apart=apart)
+    )
+    end_s = samples[-1].time_s
+    limits = Thresholds(hysteresis=hysteresis, dwell_ns=round(dwell * 1e9))
+    expects = [Verb.ADD] if trace else [*Verb]
+    radio.Radio(lab, places, samples, limits, expects).play(end_s)
+    lab.until(end_s + 6.0)

@@ -1,0 +1,30 @@
+"""Moves without end: the same NIC back and forth between two subnets, in one session."""
+
+from roamlab.experiments.fig09 import RoamingWay
+from roamlab.lab.lab import Family, Lab
+from roamlab.protocols.mobility import Announce
+from roamlab.registry import Seconds, Verdict, scenario
+from roamlab.topologies import HomeAndVisited
+
+
+@scenario("pingpong", figure="FIG. 9", topology=HomeAndVisited, expect=Verdict.SURVIVED)
+def pingpong(
+    lab: Lab,
+    moves: int = 1000,
+    every: Seconds = 1.0,
+    cadence: Seconds = 0.1,
+    family: Family = 4,
+    way: RoamingWay = "socket",
+) -> None:
+    """A mobile node with one NIC moves a thousand times, each second; what the kernels keep for it stays bounded."""
+    session = lab.mobile.connect(lab.correspondent, family=family, announce=Announce(way))
+    nic = lab.mobile.nic("wlan0")
+    lab.at(1.0).start(session.stream(every=cadence))
+    for number in range(moves):
+        time_s = 5.0 + number * every
+        lab.at(time_s).move(nic, to=lab.home if number % 2 else lab.visited)
+        if number % max(1, moves // 20) == 0:
+            lab.at(time_s + 0.9 * every).account()
+    end_s = 5.0 + moves * every
+    lab.at(end_s).account()
+    lab.until(end_s + 6.0)

@@ -1,9 +1,0 @@
-"""What can go wrong with building the lab kernel: each a sentence for the user."""
-
-from __future__ import annotations
-
-from kernels.job import KernelError
-
-
-class BuildError(KernelError):
-    """The lab kernel can't be built or found; the message is one sentence that says what to do."""

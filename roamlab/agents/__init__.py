@@ -1,0 +1,1 @@
+"""What every agent is made of: its loop, its channels, and what it does to its host."""

@@ -1,0 +1,103 @@
+"""Agents as processes: forked from the warm interpreter, moved into their host's network namespace.
+
+Starting Python costs far more than a fork, inside User-Mode Linux above all; so the caller imports what agents need
+(:func:`warm`) and each agent is a fork of it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NoReturn
+
+from roamlab.agents.agent import Agent
+
+_CLONE_NEWNET: Final = 0x40000000
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_TIMERSLACK: Final = 29
+_SO_SNDBUFFORCE: Final = 32
+_REPORTS: Final = (
+    16 << 20
+)  # room for what an agent reports while nobody reads: it must not wait for its reader
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentProcess:
+    """A running agent: its process and the orchestrator's end of its control socket."""
+
+    name: str
+    pid: int
+    control: socket.socket
+
+
+def launch(
+    make: Callable[[str, socket.socket], Agent],
+    name: str,
+    namespace: int,
+    log: Path,
+    *,
+    keep: frozenset[int] = frozenset(),
+) -> AgentProcess:
+    """Fork an agent into the network namespace that the descriptor ``namespace`` refers to.
+
+    What it writes to standard error, a traceback included, goes to ``log``. ``keep`` are descriptors it may inherit.
+    """
+    ours, theirs = socket.socketpair()
+    with suppress(PermissionError):  # in a user namespace it stays what it is
+        theirs.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _REPORTS)
+    gc.freeze()  # the collector leaves the pages shared with the parent alone
+    pid = os.fork()
+    if pid == 0:
+        _become(make, name, namespace, log, theirs, keep)
+    theirs.close()
+    return AgentProcess(name, pid, ours)
+
+
+def _become(
+    make: Callable[[str, socket.socket], Agent],
+    name: str,
+    namespace: int,
+    log: Path,
+    control: socket.socket,
+    keep: frozenset[int],
+) -> NoReturn:
+    status = 1
+    try:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _libc.prctl(_PR_SET_TIMERSLACK, 1)  # timers to the nanosecond, not to the default 50 us
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, signal.SIG_DFL)
+        if _libc.setns(namespace, _CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), f"cannot enter the network namespace of {name}")
+        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        sys.stdout = sys.stderr = os.fdopen(
+            2, "w", closefd=False
+        )  # the parent's may stand for something else
+        wanted = {0, 1, 2, control.fileno(), *keep}
+        for descriptor in [int(entry) for entry in os.listdir("/proc/self/fd")]:  # noqa: PTH208 - no Path a descriptor
+            if descriptor not in wanted:
+                try:
+                    os.close(descriptor)
+                except OSError:
+                    continue  # the one that listed the directory
+        make(name, control).run()
+        status = 0
+    except BrokenPipeError:
+        status = 0  # the orchestrator went first
+    except BaseException:  # the last frame of a process: what it died of belongs in its log
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)

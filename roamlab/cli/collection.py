@@ -1,0 +1,17 @@
+"""All tasks: what `./lab` and invoke offer."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from invoke import Collection
+
+from roamlab.cli.look import decode, diff, report, show
+from roamlab.cli.machine import check, doctor, kernel, test
+from roamlab.cli.play import demo, list_, run, shell
+from roamlab.cli.repeat import bench, prove, replay, sweep
+
+TASKS: Final = Collection(
+    *(bench, check, decode, demo, diff, doctor, kernel, list_),
+    *(prove, replay, report, run, shell, show, sweep, test),
+)

@@ -1,0 +1,92 @@
+"""Tasks of the machine and of those who work on roamlab: its abilities, its kernels, tests and linters."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from invoke import Context
+
+from roamlab.cli.command import command
+from roamlab.errors import BadInput
+from roamlab.where import ROOT
+
+
+@command()
+def doctor(_: Context) -> None:
+    """Say what this machine can do, and how to get what is missing."""
+    from roamlab.kernels import doctor as examiner
+    from roamlab.reports import terminal
+
+    examiner.render(examiner.examine(), terminal.console())
+
+
+def _build_kernels(version: str = "", variant: str = "", source: str = "", every: bool = False) -> list[Path]:
+    from roamlab.kernels import build
+    from roamlab.reports import kernels
+
+    tarball = Path(source) if source else None
+    with kernels.BuildProgress() as progress:
+        if every:
+            return build.build_all(version or build.DEFAULT, tarball, progress.show)
+        return [build.build(version or build.DEFAULT, variant, tarball, progress.show)]
+
+
+@command(
+    help={
+        "list": "show the kernels in the cache",
+        "variant": "a named patch on top that changes protocol behaviour",
+        "all": "the kernel and every variant of it, each of which then costs little more",
+        "version": "as much of a version as matters: 7, 6.12, 6.1",
+        "source": "a kernel tarball instead of Debian's source package",
+        "remove": "take the kernels of a name out of the cache",
+    }
+)
+def kernel(
+    _: Context,
+    list: bool = False,
+    variant: str = "",
+    all: bool = False,
+    version: str = "",
+    source: str = "",
+    remove: str = "",
+) -> None:
+    """Build the lab's own kernel, once; it is the default from then on."""
+    from roamlab.kernels import build
+    from roamlab.reports import kernels, terminal
+
+    if list:
+        kernels.show_kernels(build.list_built(), build.variants(), str(build.kernels_dir()))
+    elif remove:
+        for gone in build.remove(remove):
+            terminal.console().print(f"removed {gone.name}")
+    elif all and variant:
+        raise BadInput("--all builds every variant; leave out --variant, or --all")
+    else:
+        for made in _build_kernels(version, variant, source, every=all):
+            terminal.console().print(f"built: {made}", soft_wrap=True)
+
+
+@command(help={"only": "what to run: unit, netns, uml, browser or a path; all without"})
+def test(_: Context, only: str = "") -> int:
+    """Run the tests, with the reasons of those that were skipped; builds the lab kernels first that are missing."""
+    from roamlab.kernels.job import KernelError
+
+    if only in ("", "uml"):
+        try:
+            _build_kernels(every=True)
+        except KernelError as error:
+            sys.stderr.write(f"lab: tests that need the lab kernel are skipped: {error}\n")
+    # Browsers last: the driver stays as a child of the process, and tests of guests count those.
+    parts = ("unit", "netns", "uml", "browser")
+    where = [f"tests/{part}" for part in parts if only in ("", part)] or [only]
+    return subprocess.run([sys.executable, "-m", "pytest", *where], cwd=ROOT).returncode
+
+
+@command()
+def check(_: Context) -> int:
+    """Run the linters: ruff, mypy --strict, import-linter."""
+    bin_ = Path(sys.executable).parent
+    commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"])
+    return max(subprocess.run([bin_ / c[0], *c[1:]], cwd=ROOT).returncode for c in commands)

@@ -1,0 +1,107 @@
+"""Tasks that play: a scenario, the demonstration, a topology by hand."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from pathlib import Path
+
+from invoke import Context
+
+from roamlab.cli.command import command
+
+
+@command(name="list")
+def list_(_: Context) -> None:
+    """Show every scenario with its figure, expected verdict and parameters."""
+    from roamlab.registry import scenarios
+    from roamlab.reports import terminal
+
+    terminal.show_scenarios(scenarios())
+
+
+@command(iterable=["set"])
+def run(
+    _: Context,
+    scenario: str,
+    kernel: str = "",
+    seed: int = 1,
+    set: list[str] | None = None,
+    runs: str = "runs",
+    json: bool = False,
+    report: bool = True,
+    junit: str = "",
+    ktap: bool = False,
+    summary: str = "",
+) -> int:
+    """Play one scenario and say whether the session survived."""
+    from roamlab.kernels.choose import select
+    from roamlab.registry import find, settings
+    from roamlab.reports import terminal
+    from roamlab.runs import orchestrator
+
+    chosen = find(scenario)
+    parameters = chosen.complete(settings(set or []))
+    machine = select(kernel or None)
+    with terminal.Progress([chosen.name], quiet=json or ktap) as progress:
+        result = orchestrator.run(
+            chosen,
+            parameters,
+            seed=seed,
+            kernel=machine,
+            runs=Path(runs),
+            on_line=lambda line: progress.line(chosen.name, line),
+        )
+    if json:
+        print(jsonlib.dumps(result.as_dict()), flush=True)
+    elif not ktap:
+        terminal.show_result(result)
+    from roamlab.reports.outputs import Outputs  # a long run's page takes a second: the verdict first
+
+    pages = Outputs(report, junit, ktap, summary).write([result])
+    if not json and not ktap:
+        terminal.show_pages(pages)
+    return result.status
+
+
+@command()
+def demo(
+    _: Context,
+    kernel: str = "",
+    seed: int = 1,
+    runs: str = "runs",
+    report: bool = True,
+    junit: str = "",
+    ktap: bool = False,
+    summary: str = "",
+) -> int:
+    """Move a mobile node every way there is, and end with one table of what became of its session."""
+    from roamlab.kernels.choose import select
+    from roamlab.reports import terminal
+    from roamlab.reports.outputs import Outputs
+    from roamlab.runs import demonstration
+
+    machine = select(kernel or None)
+    with terminal.Progress([part.name for part in demonstration.PARTS], quiet=ktap) as progress:
+        results = demonstration.play(
+            machine, seed=seed, runs=Path(runs), on_line=progress.line, on_result=progress.done
+        )
+    if not ktap:
+        terminal.show_table(results)
+    pages = Outputs(report, junit, ktap, summary).write(results)
+    if ktap:
+        return max(result.status for result in results)
+    terminal.show_pages(pages)
+    if not machine.virtual_time:
+        terminal.note(
+            "in real time; `./lab kernel` builds a kernel that does this in virtual time, faster and the same each time"
+        )
+    return max(result.status for result in results)
+
+
+@command(help={"topology": "which hosts and links"})
+def shell(_: Context, topology: str, kernel: str = "") -> int:
+    """Open Mininet's command line on a topology, in the chosen kernel."""
+    from roamlab.kernels.choose import select
+    from roamlab.runs import interactive
+
+    return interactive.shell(topology, select(kernel or None))

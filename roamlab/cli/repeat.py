@@ -1,0 +1,148 @@
+"""Tasks that play many times: the same run again, every combination of parameters, measurements of the lab itself."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import sys
+from pathlib import Path
+
+from invoke import Context
+
+from roamlab.cli.command import command
+
+
+@command(
+    iterable=["set"],
+    help={
+        "times": "how many runs",
+        "load": "keep twice as many busy loops as there are cores running meanwhile",
+    },
+)
+def prove(
+    _: Context,
+    scenario: str,
+    times: int = 10,
+    load: bool = False,
+    kernel: str = "",
+    seed: int = 1,
+    set: list[str] | None = None,
+    runs: str = "runs",
+) -> int:
+    """Play one scenario many times over and say whether every run is the same to the last bit."""
+    from roamlab.kernels.choose import select
+    from roamlab.registry import find, settings
+    from roamlab.repeat import prove as prover
+    from roamlab.reports import comparison, terminal
+
+    chosen = find(scenario)
+    with terminal.Tally(f"{chosen.name}: identical runs", times) as count:
+        proof = prover.prove(
+            chosen,
+            chosen.complete(settings(set or [])),
+            seed=seed,
+            kernel=select(kernel or None),
+            runs=Path(runs),
+            times=times,
+            load=load,
+            on_run=count.show,
+        )
+    comparison.show_proof(proof)
+    return 0 if proof.identical else 1
+
+
+@command(
+    help={
+        "run": "a run directory, or a manifest.json alone",
+        "kernel": "another kernel than the run's own",
+    }
+)
+def replay(_: Context, run: str, kernel: str = "", runs: str = "runs") -> int:
+    """Make a run again, on the same kernel, and say whether it is the same to the last bit."""
+    from roamlab.repeat import prove as prover
+    from roamlab.reports import comparison, terminal
+
+    with terminal.Progress(["replay"]) as progress:
+        again = prover.replay(
+            Path(run),
+            kernel=kernel or None,
+            runs=Path(runs),
+            on_line=lambda line: progress.line("replay", line),
+        )
+    comparison.show_replay(again, run)
+    return 0 if again.identical else 1
+
+
+@command(
+    iterable=["set"],
+    help={
+        "set": "KEY=VALUE,VALUE,..., the values of a parameter; may be repeated",
+        "seeds": "how many seeds, from 1",
+        "jobs": "how many at once; by default one a core",
+        "scheduler": "address of a Dask scheduler whose workers carry the cells out",
+        "out": "the sweep's directory; a sweep that is run again there goes on where it ended",
+    },
+)
+def sweep(
+    _: Context,
+    scenario: str,
+    set: list[str] | None = None,
+    seeds: int = 1,
+    jobs: int = 0,
+    scheduler: str = "",
+    kernel: str = "",
+    out: str = "",
+    junit: str = "",
+    ktap: bool = False,
+    summary: str = "",
+) -> None:
+    """Play one scenario with every combination of parameters and seeds; rows go to one Parquet file."""
+    from roamlab.kernels.choose import select
+    from roamlab.record.run_directory import RunDirectory
+    from roamlab.registry import find
+    from roamlab.repeat import sweep as sweeper
+    from roamlab.repeat import table_file
+    from roamlab.repeat.cluster import cluster
+    from roamlab.repeat.workers import cores, processes
+    from roamlab.reports import sweeps
+    from roamlab.reports.outputs import Outputs
+    from roamlab.runs.orchestrator import load
+
+    chosen = find(scenario)
+    grid = sweeper.Grid.parse(chosen, set or [], seeds)
+    directory = Path(out or f"runs/sweeps/{chosen.name}")
+    held = sweeper.Sweep(directory)
+    machine = select(kernel or None)
+    with held.held():
+        with (
+            cluster(scheduler) if scheduler else processes(jobs or cores()) as pool,
+            sweeps.SweepProgress(chosen.name, len(grid), grid.swept) as progress,
+        ):
+            rows = held.run(grid, machine, pool, progress.row)
+        written = table_file.write(directory, rows, chosen.parameters())
+    outputs = Outputs(pages=False, junit=junit, ktap=ktap, summary=summary)
+    if outputs != Outputs(pages=False):
+        outputs.write([load(RunDirectory(Path(row.run_dir))) for row in rows])
+    if not ktap:
+        sweeps.show_sweep(rows, grid.swept, str(written))
+
+
+@command(help={"scale": "1, 10, 100 and 500 mobile nodes that all move at once"})
+def bench(_: Context, json: bool = False, scale: bool = False, kernel: str = "") -> None:
+    """Measure what things cost here: building networks, a run step by step, sweeps; or how far it scales."""
+    import msgspec
+
+    from roamlab.kernels.choose import select
+    from roamlab.repeat import bench as measuring
+    from roamlab.repeat import scale as scaling
+    from roamlab.reports import figures, terminal
+
+    machine = select(kernel or None)
+    said = terminal.console(stderr=True)
+    conditions = measuring.conditions(machine)
+    measure = scaling.measure if scale else measuring.measure
+    found = measure(machine, lambda what: said.print(f"measuring {what}", markup=False))
+    if json:
+        plain = {"conditions": conditions, "figures": [msgspec.to_builtins(figure) for figure in found]}
+        sys.stdout.write(jsonlib.dumps(plain) + "\n")
+    else:
+        figures.show_figures(found, conditions)

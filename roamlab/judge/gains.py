@@ -1,0 +1,173 @@
+"""What an attacker got, by the capture and the events: data, requests granted, associations, a mobility binding.
+
+``attack.stakes`` says which addresses are the attacker's (or its victim's), where they lead to, and what the kernel is expected
+to let the attacker have; ``attack.sent`` is one packet of the attack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from roamlab.judge.evidence import Evidence
+from roamlab.judge.registrations import registrations
+from roamlab.protocols.mobileip.registration import RegistrationReply
+from roamlab.protocols.pcapng import Direction as Way
+from roamlab.protocols.sctp import chunks, packet
+from roamlab.protocols.sctp.parameters import ErrorCauseIndication
+from roamlab.protocols.trace import SctpPacket
+
+_TOLD: Final = {
+    "data": "{} DATA packets",
+    "requests": "{} forged requests granted",
+    "associations": "{} associations of the mobile node's replaced or made up",
+    "bindings": "{} changes of the mobility binding",
+    "denials": "{} messages of the session kept from their receiver",
+    "injections": "{} datagrams sent on that came through a tunnel",
+}
+KINDS: Final = tuple(_TOLD)
+"""What can be got."""
+
+
+def gains(evidence: Evidence) -> dict[str, int]:
+    """How much of each kind the attacker got; nothing where nobody attacked."""
+    stakes = evidence.of_kind("attack.stakes")
+    if not stakes:
+        return {}
+    stake, since = stakes[0], _since(evidence)
+    return {
+        "data": sum(_carries(p, chunks.Data) for p in _to_stakes(evidence, stake)),
+        "requests": _granted(evidence, stake),
+        "associations": _associations(evidence, stake, since),
+        "bindings": sum(
+            e["node"] == stake["target"] and e["t"] >= since for e in evidence.of_kind("mip.table")
+        ),
+        "denials": sum(t >= since and key not in evidence.delivered for key, t in evidence.sent.items()),
+        "injections": _injected(evidence, stake),
+    }
+
+
+def gained(evidence: Evidence) -> list[str]:
+    """One sentence: what the attacker got."""
+    if not evidence.of_kind("attack.stakes"):
+        return []
+    size = _data_bytes(evidence, evidence.of_kind("attack.stakes")[0])
+    got = [
+        _TOLD[kind].format(number) + (f" ({size} bytes)" if kind == "data" else "")
+        for kind, number in gains(evidence).items()
+        if number
+    ]
+    return [f"the attacker got: {', '.join(got) or 'nothing'}"]
+
+
+def wrong_gains(evidence: Evidence) -> list[str]:
+    """Where the attacker got more or less than the scenario expects of this kernel, as sentences."""
+    wrong = []
+    for stake in evidence.of_kind("attack.stakes"):
+        for kind, number in gains(evidence).items():
+            if bool(number) != (kind in stake["concedes"]):
+                expected = "some" if kind in stake["concedes"] else "none"
+                wrong.append(f"the attacker got {_TOLD[kind].format(number)} where {expected} were expected")
+    return wrong
+
+
+def denied(evidence: Evidence) -> bool:
+    """Whether this kernel is expected to let an attacker end the session."""
+    return any("denials" in stake["concedes"] for stake in evidence.of_kind("attack.stakes"))
+
+
+def attack_measures(evidence: Evidence) -> dict[str, float]:
+    """What was gained as figures, the packets of the attack, and what came to the stakes besides DATA."""
+    stakes = evidence.of_kind("attack.stakes")
+    if not stakes:
+        return {}
+    to_stakes = list(_to_stakes(evidence, stakes[0]))
+    return {
+        **{f"attacker_{kind}": float(number) for kind, number in gains(evidence).items()},
+        "attacker_data_bytes": float(_data_bytes(evidence, stakes[0])),
+        "attacker_packets": float(len(evidence.of_kind("attack.sent"))),
+        "attacker_bytes": float(sum(len(e["data"]) // 2 for e in evidence.of_kind("attack.sent"))),
+        "attacker_heartbeats": float(sum(_carries(p, chunks.Heartbeat) for p in to_stakes)),
+        "attacker_other_answers": float(
+            sum(not _carries(p, chunks.Data) and not _carries(p, chunks.Heartbeat) for p in to_stakes)
+        ),
+        **_replies(evidence, stakes[0]),
+    }
+
+
+def _to_stakes(evidence: Evidence, stake: dict[str, Any]) -> Iterator[SctpPacket]:
+    """SCTP packets for the attacker's or victim's addresses, as they arrive where those lead to."""
+    for p in evidence.trace.sctp:
+        if p.node == stake["where"] and p.direction is Way.IN and str(p.destination) in stake["addresses"]:
+            yield p
+
+
+def _data_bytes(evidence: Evidence, stake: dict[str, Any]) -> int:
+    """Bytes of the SCTP packets with DATA that came to the stakes."""
+    return sum(len(p.raw) for p in _to_stakes(evidence, stake) if _carries(p, chunks.Data))
+
+
+def _carries(seen: SctpPacket, kind: type[chunks.Chunk]) -> bool:
+    return any(isinstance(chunk, kind) for chunk in seen.chunks)
+
+
+def _granted(evidence: Evidence, stake: dict[str, Any]) -> int:
+    """Requests of forged ASCONFs that the target acknowledged without a cause."""
+    forged: dict[int, int] = {}
+    for event in evidence.of_kind("attack.sent"):
+        if event["forged"] and not event["udp"]:
+            for chunk in packet.decode(bytes.fromhex(event["data"])).chunks:
+                if isinstance(chunk, chunks.Asconf):
+                    forged[chunk.serial] = len(chunk.requests)
+    granted = 0
+    for seen, answer in evidence.trace.asconfs:
+        if (
+            seen.node == stake["target"]
+            and seen.direction is Way.OUT
+            and isinstance(answer, chunks.AsconfAck)
+        ):
+            refused = sum(isinstance(p, ErrorCauseIndication) for p in answer.parameters)
+            granted += forged.pop(answer.serial, refused) - refused
+    return granted
+
+
+def _associations(evidence: Evidence, stake: dict[str, Any], since: int) -> int:
+    """Associations that the target restarted, and those that it has more of at its last account than at its first."""
+    restarted: int = sum(
+        e["node"] == stake["target"] and e["t"] >= since for e in evidence.of_kind("association.restarted")
+    )
+    counts: list[int] = [
+        e["associations"] for e in evidence.of_kind("sctp.state") if e["node"] == stake["target"]
+    ]
+    return restarted + (max(0, counts[-1] - counts[0]) if counts else 0)
+
+
+def _injected(evidence: Evidence, stake: dict[str, Any]) -> int:
+    """Datagrams that the attacker sent in a tunnel, and that the target sent on without it."""
+    sent = {bytes.fromhex(e["data"]) for e in evidence.of_kind("attack.sent") if e.get("tunnelled")}
+    return len(
+        sent
+        & {
+            p.udp.payload
+            for p in evidence.trace.udp
+            if (p.node, p.direction) == (stake["target"], Way.OUT) and not p.outer
+        }
+    )
+
+
+def _since(evidence: Evidence) -> int:
+    """When the attack began: with its first packet, or where the mobile node itself asks, with that."""
+    begun = (*evidence.of_kind("attack.sent"), *evidence.of_kind("stimulus"))
+    return int(begun[0]["t"]) if begun else 0
+
+
+def _replies(evidence: Evidence, stake: dict[str, Any]) -> dict[str, float]:
+    """The code of the home agent's last Registration Reply since the attack began (RFC 5944, 3.4)."""
+    codes = [
+        message.code
+        for seen, message in registrations(evidence.trace)
+        if isinstance(message, RegistrationReply)
+        and (seen.node, seen.direction) == (stake["target"], Way.OUT)
+        and seen.time_ns >= _since(evidence)
+    ]
+    return {"attacker_reply_code": float(codes[-1])} if codes else {}

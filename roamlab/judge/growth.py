@@ -1,0 +1,47 @@
+"""Whether what a node keeps for its session stays bounded, however often it moves."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from roamlab.judge.evidence import Evidence
+
+_LISTS: Final = ("associations", "peer_addresses", "local_addresses")
+_SLAB_KIB: Final = 2048
+"""How much the kernel's memory may grow between the first tenth of a run and its end: caches fill up at the beginning."""
+
+
+def growth(evidence: Evidence) -> list[str]:
+    """What grew, each as a sentence; nothing where a run took no ``sctp.state`` samples.
+
+    With one session a node has one association of at most two addresses on each side, in the middle of a move as well.
+    """
+    samples = evidence.of_kind("sctp.state")
+    reasons = []
+    for node in dict.fromkeys(sample["node"] for sample in samples):
+        own = [sample for sample in samples if sample["node"] == node]
+        for what in _LISTS:
+            limit = 1 if what == "associations" else 2
+            most = max(sample[what] for sample in own)
+            if most > limit:
+                reasons.append(f"{node} kept {most} {what.replace('_', ' ')} where {limit} would do")
+    settled = samples[len(samples) // 10 :]
+    if settled and (grown := settled[-1]["slab_kib"] - settled[0]["slab_kib"]) > _SLAB_KIB:
+        reasons.append(f"the kernel's memory grew by {grown} KiB")
+    return reasons
+
+
+def measures(evidence: Evidence) -> dict[str, float]:
+    """``state_NODE_addresses``: the most on both sides together; ``slab_growth_kib``: from the first sample to the last."""
+    samples = evidence.of_kind("sctp.state")
+    if not samples:
+        return {}
+    figures: dict[str, float] = {"slab_growth_kib": samples[-1]["slab_kib"] - samples[0]["slab_kib"]}
+    for sample in samples:
+        name = f"state_{sample['node']}_addresses"
+        figures[name] = max(figures.get(name, 0.0), _addresses(sample))
+    return figures
+
+
+def _addresses(sample: dict[str, Any]) -> float:
+    return float(sample["peer_addresses"] + sample["local_addresses"])

@@ -1,0 +1,251 @@
+"""Did the session survive? Drawn from the capture and the events, and from nothing else.
+
+A run counts only when its stimulus is in the capture: every ``stimulus`` event names what must be seen on the wire, and a run
+where it isn't is ``invalid``, never a pass.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import inf
+from typing import Any, Final
+
+from roamlab.judge.announced import unmet
+from roamlab.judge.answers import wrong_answers
+from roamlab.judge.bounds import earliest
+from roamlab.judge.chain import SET_UP, chain
+from roamlab.judge.cookies import wrong_set_ups
+from roamlab.judge.evidence import Evidence, gather
+from roamlab.judge.gains import attack_measures, denied, gained, wrong_gains
+from roamlab.judge.growth import growth
+from roamlab.judge.growth import measures as growth_measures
+from roamlab.judge.made_packets import wrong_replies
+from roamlab.judge.registrations import measures
+from roamlab.judge.witness import unseen_stimuli
+from roamlab.protocols import trace
+from roamlab.protocols.errors import DecodeError
+from roamlab.protocols.trace import Trace
+from roamlab.record import run_directory
+from roamlab.record.result import Both, Count, Judgement
+from roamlab.record.run_directory import RunDirectory
+from roamlab.registry import Verdict, find
+
+DIRECTIONS = ("up", "down")
+_LAST_NS: Final = 10**9
+_MOVES: Final = frozenset({"attach", "move", "reconnect"})
+
+
+def judge(run: RunDirectory) -> Judgement:
+    """The judgement of a run directory; what is missing in it makes the run invalid and is named."""
+    plan = run.read(run_directory.PLAN)
+    scenario = find(plan["scenario"])
+    events = list(run.events())
+    session = next((e for e in events if e["kind"] == "session.start"), None)
+    captured, missing = _material(run, events, session)
+    if captured is None or session is None:
+        return Judgement(
+            scenario=scenario.name,
+            figure=scenario.figure,
+            verdict=Verdict.INVALID.value,
+            expected=scenario.expect.value,
+            reasons=[missing],
+        )
+    evidence = gather(captured, events, session["mobile"], session["correspondent"])
+    invalid = [*unseen_stimuli(evidence), *_unseen_deliveries(evidence, session)]
+    broken, unasked = _breaks(evidence, session), unmet(evidence)
+    if broken:
+        broken += unasked
+    else:
+        invalid += unasked  # a session that went on without them proves nothing of them
+    verdict = Verdict.INVALID if invalid else Verdict.BROKE if broken else Verdict.SURVIVED
+    stimuli = evidence.of_kind("stimulus")
+    bound, waits = _bounds(evidence, stimuli)
+    return Judgement(
+        scenario=scenario.name,
+        figure=scenario.figure,
+        verdict=verdict.value,
+        expected=_expected(evidence, scenario.expect),
+        reasons=[*(invalid or broken or [_survival(evidence)]), *_way(evidence), *gained(evidence)],
+        sent=_count(dict.fromkeys(evidence.sent, 1)),
+        delivered=_count(dict.fromkeys(evidence.delivered, 1)),
+        lost=_count({key: 1 for key in evidence.sent if key not in evidence.delivered}),
+        duplicated=_count({key: len(times) - 1 for key, times in evidence.delivered.items()}),
+        outage_s=_outages(evidence, session, stimuli),
+        lower_bound_s=bound,
+        waits_s=waits,
+        measures={**measures(evidence), **growth_measures(evidence), **attack_measures(evidence)},
+        virtual_s=round(events[-1]["t"] / 1e9, 9),
+        chain=chain(
+            evidence,
+            events[0]["epoch_ns"],
+            session["mobile"],
+            session["correspondent"],
+            whole_set_up=scenario.figure == SET_UP,
+        ),
+    )
+
+
+def _expected(evidence: Evidence, announced: Verdict) -> str:
+    """The verdict to expect of the kernel that ran this: the scenario's own, or what that kernel is known to come to."""
+    if denied(evidence):
+        return Verdict.BROKE.value
+    known = evidence.of_kind("expectation")
+    return str(known[-1]["verdict"]) if known else announced.value
+
+
+def _material(
+    run: RunDirectory, events: list[dict[str, Any]], session: dict[str, Any] | None
+) -> tuple[Trace | None, str]:
+    """What the nodes that matter captured, or None and what the run lacks to be judged at all.
+
+    Those are the session's two, and what was acted on or served on the way: mobility agents.
+    """
+    if session is None:
+        return None, "no session was started: the run did not get that far"
+    if not any(e["kind"] == "run.end" for e in events):
+        return None, "the run did not come to its end"
+    nodes = {e["node"] for e in events if e["kind"] in ("stimulus", "mip.serving")}
+    nodes |= {e["where"] for e in events if e["kind"] == "attack.stakes"}
+    nodes |= {session["mobile"], session["correspondent"]}
+    try:
+        captured = trace.load(run.path / run_directory.CAPTURE, nodes)
+    except FileNotFoundError:
+        return None, f"there is no {run_directory.CAPTURE}"
+    except DecodeError as error:
+        return None, f"{run_directory.CAPTURE} cannot be read: {error}"
+    if captured.truncated:
+        return None, f"{run_directory.CAPTURE} is cut off: what it lacks could have been anything"
+    return captured, ""
+
+
+def _unseen_deliveries(evidence: Evidence, session: dict[str, Any]) -> list[str]:
+    """Deliveries that the applications claim and the capture does not bear out."""
+    reasons = []
+    for direction in DIRECTIONS:
+        claimed = [key for key in evidence.delivered if key[1] == direction]
+        unseen = [
+            key
+            for key in claimed
+            if key not in evidence.arrived or evidence.arrived[key].time_ns > evidence.delivered[key][0]
+        ]
+        if unseen:
+            reasons.append(
+                f"{len(unseen)} of {len(claimed)} messages reported as delivered {direction} did not arrive in the capture"
+            )
+        if not claimed and session["streams"]:
+            reasons.append(f"nothing was delivered {direction} at any time, so there was no session to move")
+    return reasons
+
+
+def _breaks(evidence: Evidence, session: dict[str, Any]) -> list[str]:
+    """Why the session did not survive; nothing when it did. A UDP flow survives losses, unless they go on to its end."""
+    reasons = [
+        *wrong_answers(evidence),
+        *wrong_replies(evidence),
+        *wrong_set_ups(evidence),
+        *growth(evidence),
+        *wrong_gains(evidence),
+    ]
+    stimuli = evidence.of_kind("stimulus")
+    moved_ns = evidence.effect_ns(stimuli[-1]) if stimuli else inf
+    used = {arrival.association for arrival in evidence.arrived.values()}
+    if len(used) > 1:
+        reasons.append(
+            f"the session needed {len(used)} associations: the first one ended and did not carry on"
+        )
+    first = evidence.associations[min(used)] if used and min(used) >= 0 else None
+    lost_ones = {e.get("session") for e in evidence.of_kind("association.lost", "connection.lost")}
+    if first and first.ended and len(used) == 1 and lost_ones - evidence.others - {None}:
+        reasons.append(f"the {first.name} ended with {first.ended[1]}")
+    for direction in DIRECTIONS:
+        sent = [key for key in evidence.sent if key[1] == direction]
+        lost = [key for key in sent if key not in evidence.delivered]
+        after = [key for key in sent if evidence.sent[key] > moved_ns]
+        twice = [key for key, times in evidence.delivered.items() if key[1] == direction and len(times) > 1]
+        if twice and session.get("transport") != "udp":
+            reasons.append(f"{len(twice)} messages {direction} were delivered more than once")
+        if after and not any(key in evidence.delivered for key in after):
+            reasons.append(
+                f"nothing sent {direction} after the {stimuli[-1]['action']} was delivered by the end of the run"
+            )
+        elif session.get("transport") == "udp":
+            last = [key for key in sent if evidence.sent[key] > evidence.sent[sent[-1]] - _LAST_NS]
+            if not any(key in evidence.delivered for key in last):
+                reasons.append(
+                    f"nothing sent {direction} in the last second was delivered by the end of the run"
+                )
+        elif lost:
+            reasons.append(
+                f"{len(lost)} of {len(sent)} messages {direction} were not delivered by the end of the run"
+            )
+    return reasons
+
+
+def _survival(evidence: Evidence) -> str:
+    stimuli = evidence.of_kind("stimulus")
+    association = evidence.associations[next(iter(evidence.arrived.values())).association]
+    if not stimuli:
+        return f"one {association.name} carried everything; nothing moved"
+    lost = sum(key not in evidence.delivered for key in evidence.sent)
+    everything = f"all but {lost} of the messages" if lost else "every message"
+    last = stimuli[-1]["action"]
+    return f"the same {association.name} delivered {everything} sent before and after the {last}"
+
+
+def _way(evidence: Evidence) -> list[str]:
+    """Whose ASCONFs the run shows: the kernel's own, or ones that were rewritten on their way out."""
+    rewritten = len(evidence.of_kind("asconf.rewritten"))
+    ways = {
+        "kernel": "way kernel: the kernel made the ASCONFs, by itself (SCTP_AUTO_ASCONF)",
+        "socket": "way socket: the kernel made the ASCONFs, as the mobility manager asked for them through the socket",
+        "rewriting": f"way rewriting: {rewritten} of the kernel's packets were changed on their way out of the mobile node",
+    }
+    asked = bool(evidence.of_kind("stimulus")) and bool(evidence.trace.asconfs)
+    return [ways[event["way"]] for event in evidence.of_kind("asconf.way")] if asked else []
+
+
+def _outages(evidence: Evidence, session: dict[str, Any], stimuli: list[dict[str, Any]]) -> Both:
+    """The longest silence at each receiving application since the first stimulus (s).
+
+    Silence up to twice the cadence is none: no message was missing from it. None when delivery never resumed: what was
+    under way at the stimulus and still arrived is no resumption.
+    """
+    since = stimuli[0]["t"] if stimuli else 0
+    last = evidence.effect_ns(stimuli[-1]) if stimuli else 0
+    figures: dict[str, float | None] = {}
+    for direction in DIRECTIONS:
+        delivered = evidence.deliveries(direction)
+        times = [time for time, _ in delivered]
+        silences = [b - a for a, b in pairwise(times) if b > since]
+        resumed = any(evidence.sent.get(key, 0) > last for _, key in delivered)
+        longest = max(silences, default=0)
+        figures[direction] = (
+            None if not resumed else 0.0 if longest <= 2 * session["every_ns"] else round(longest / 1e9, 9)
+        )
+    return Both(**figures)
+
+
+def _bounds(evidence: Evidence, stimuli: list[dict[str, Any]]) -> tuple[Both, dict[str, float]]:
+    """The lower bound of each outage: from the last delivery before to the earliest possible after (s).
+
+    There is none where more happened than moves: nothing says how soon a failed node could have been done without.
+    """
+    if not stimuli:
+        return Both(0.0, 0.0), {}
+    if all(stimulus["action"] == "attach" for stimulus in stimuli):
+        return Both(0.0, 0.0), {}
+    limit = next((found for s in stimuli if (found := earliest(evidence, s))), None)
+    if limit is None:
+        return Both(), {}
+    figures: dict[str, float | None] = {}
+    for direction, soonest in (("up", limit.up_ns), ("down", limit.down_ns)):
+        before = [time for time, _ in evidence.deliveries(direction) if time < soonest]
+        figures[direction] = round((soonest - before[-1]) / 1e9, 9) if before else None
+    waits = {name: round(wait / 1e9, 9) for name, wait in limit.waits_ns.items()}
+    if any(stimulus["action"] not in _MOVES for stimulus in stimuli):
+        return Both(), waits
+    return Both(**figures), waits
+
+
+def _count(numbers: dict[Any, int]) -> Count:
+    return Count(**{d: sum(n for key, n in numbers.items() if key[1] == d) for d in DIRECTIONS})

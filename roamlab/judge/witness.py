@@ -1,0 +1,132 @@
+"""Does the capture show what was done? A run whose stimulus left no trace on the wire proves nothing.
+
+Every ``stimulus`` event says by its members what must be seen, and each kind of sign is looked for here.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from itertools import islice
+from typing import Any
+
+from roamlab.judge.answers import asked
+from roamlab.judge.cookies import echoed
+from roamlab.judge.evidence import Evidence
+from roamlab.judge.made_packets import arrived
+from roamlab.judge.registrations import advertisements, heard, registrations
+from roamlab.protocols.mobileip.registration import RegistrationRequest
+from roamlab.protocols.pcapng import Direction as Way
+from roamlab.protocols.sctp import chunks
+from roamlab.protocols.sctp.parameters import AddIp, DeleteIp, SetPrimary
+from roamlab.protocols.trace import IpDatagram, UdpPacket
+
+
+def unseen_stimuli(evidence: Evidence) -> list[str]:
+    """Stimuli without a witness in the capture, each as a sentence."""
+    return [
+        f"the {stimulus['action']} at {stimulus['at_s']} s is not in the capture"
+        for stimulus in evidence.of_kind("stimulus")
+        if not _witnessed(evidence, stimulus)
+    ]
+
+
+def _witnessed(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
+    """Whether the capture shows a stimulus."""
+    match stimulus["action"]:
+        case "ask":
+            return asked(evidence, stimulus)[0] is not None
+        case "renumber" | "release" | "favour":
+            return _announced(evidence, stimulus)
+        case "cookie":
+            return echoed(evidence, stimulus)
+        case "attack" | "packet":
+            return arrived(evidence, stimulus)
+        case "fail":
+            return _fell_silent(evidence, stimulus)
+        case "crash":
+            return _advertises_no_more(evidence, stimulus)
+        case "halt":
+            before, after = _requests(evidence, stimulus)
+            return bool(before) and not after
+        case "withdraw":
+            _, after = _requests(evidence, stimulus)
+            return any(RegistrationRequest.decode(p.udp.payload).deregisters for p in after)
+        case "replay":
+            before, after = _requests(evidence, stimulus)
+            return bool({p.udp.payload for p in before} & {p.udp.payload for p in after})
+        case _ if "heard" in stimulus:
+            return heard(evidence, stimulus) is not None
+        case _:
+            return _readdressed(evidence, stimulus)
+
+
+def _readdressed(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
+    """Whether a NIC's addresses changed.
+
+    A NIC with a new address shows itself by any packet from that address on that NIC. A NIC whose address went shows by a
+    packet to it that its peer sent and that never came.
+    """
+    since = evidence.effect_ns(stimulus)
+    everything = evidence.trace.sightings
+    first = bisect_left(everything, since, key=lambda sighting: sighting.time_ns)
+    node, nic, new, old = (stimulus.get(name) for name in ("node", "nic", "new", "old"))
+    if any(
+        p.node == node
+        and p.nic == nic
+        and p.direction is Way.OUT
+        and isinstance(p, IpDatagram)
+        and str(p.source) == new
+        for p in islice(everything, first, None)
+    ):
+        return True
+    packets = [p for p in everything[first:] if isinstance(p, IpDatagram)]
+    to_old = [p for p in packets if old and str(p.destination) == old]
+    sent = any(p.direction is Way.OUT and p.node != node for p in to_old)
+    came = any(p.direction is Way.IN and p.node == node for p in to_old)
+    return sent and not came
+
+
+def _announced(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
+    """Whether a node asked for an address that it got to be added, one that it gave up to be deleted, or one to be sent to."""
+    new, old, primary = (stimulus.get(name, "") for name in ("new", "old", "primary"))
+    return any(
+        (isinstance(request, AddIp) and str(request.address) == new)
+        or (isinstance(request, DeleteIp) and str(request.address) == old)
+        or (isinstance(request, SetPrimary) and str(request.address) == primary)
+        for packet, chunk in evidence.trace.asconfs
+        if packet.node == stimulus["node"]
+        and packet.direction is Way.OUT
+        and packet.time_ns >= stimulus["t"]
+        and packet.message.dport == stimulus.get("peer_port", packet.message.dport)
+        and isinstance(chunk, chunks.Asconf)
+        for request in chunk.requests
+    )
+
+
+def _fell_silent(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
+    """Whether a node was heard of before, and never after (or not until it was back)."""
+    times = [p.time_ns for p in evidence.trace.sightings if p.node == stimulus["node"]]
+    back = stimulus["t"] + round(stimulus["back_s"] * 1e9) if stimulus["back_s"] else None
+    absent = [t for t in times if t >= stimulus["t"] and (back is None or t < back)]
+    return any(t < stimulus["t"] for t in times) and not absent
+
+
+def _advertises_no_more(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
+    """Whether an agent advertised itself before, and never after."""
+    times = [p.time_ns for p, _ in advertisements(evidence.trace) if p.node == stimulus["node"]]
+    return any(t < stimulus["t"] for t in times) and not any(t > stimulus["t"] for t in times)
+
+
+def _requests(evidence: Evidence, stimulus: dict[str, Any]) -> tuple[list[UdpPacket], list[UdpPacket]]:
+    """The Registration Requests that a mobile node sent before a stimulus and after it."""
+    sent = [
+        packet
+        for packet, message in registrations(evidence.trace)
+        if isinstance(message, RegistrationRequest)
+        and packet.direction is Way.OUT
+        and packet.node == stimulus["node"]
+    ]
+    return (
+        [p for p in sent if p.time_ns < stimulus["t"]],
+        [p for p in sent if p.time_ns >= stimulus["t"]],
+    )

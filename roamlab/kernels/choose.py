@@ -1,0 +1,96 @@
+"""Picks the kernel that the user asked for, or the best one here."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from roamlab.kernels.binary import debian, inspect
+from roamlab.kernels.build.recipes import variants
+from roamlab.kernels.build.store import BuiltKernel, built, matches
+from roamlab.kernels.job import Kernel, KernelMissing, NotPermitted
+from roamlab.kernels.native import native
+from roamlab.kernels.uml import UmlKernel
+
+DEBIAN = "debian"
+NATIVE = "native"
+UML = "uml"
+_VERSION: Final = re.compile(r"(\d+(\.\d+)*)?")
+
+
+def select(choice: str | None) -> Kernel:
+    """Give the kernel for a choice.
+
+    `native`         this machine's own
+    `uml`            the newest unmodified lab kernel that was built, otherwise Debian's
+    `debian`         Debian's UML, whatever else there is
+    a name           of a lab kernel that was built: its version, or a series (6.1: its newest), with `+VARIANT` for one;
+                     a variant's alone: the newest kernel's
+    a path           of any UML binary
+    None             a lab kernel; without one this machine's own, if we are root and it has SCTP; else Debian's
+
+    Raises KernelMissing, NotAKernel or NotPermitted, each with one sentence.
+    """
+    if choice == NATIVE:
+        return native()
+    if choice == DEBIAN:
+        return UmlKernel(inspect(debian()))
+    if choice is None or choice == UML:
+        for kernel in lab_kernels():
+            if not kernel.metadata.variant:
+                return _lab(kernel)
+        return native() if choice is None and _own_kernel_does() else UmlKernel(inspect(debian()))
+    for kernel in built():
+        if choice == kernel.name or Path(choice).absolute() == kernel.path:
+            return _lab(kernel)
+    if "/" in choice or Path(choice).is_file():
+        return UmlKernel(inspect(Path(choice)))
+    known = variants()
+    version, _, variant = ("", "", choice) if choice in known else choice.partition("+")
+    if not _VERSION.fullmatch(version) or variant not in {"", *known}:
+        raise KernelMissing(
+            f"there is no kernel {choice!r}; give `native`, `debian`, `uml`, the path of a UML binary, "
+            f"or a lab kernel's name or variant (`./lab kernel --list`)"
+        )
+    return _lab(_of_series(version, variant))
+
+
+def lab_kernels() -> list[BuiltKernel]:
+    """List the lab kernels in the cache that are whole, newest first."""
+    return [kernel for kernel in built() if kernel.intact]
+
+
+def _of_series(version: str, variant: str) -> BuiltKernel:
+    """Give the newest lab kernel of a series and variant; raises KernelMissing with the command that builds it."""
+    for kernel in built():
+        if kernel.metadata.variant == variant and matches(kernel.metadata.version, version):
+            return kernel
+    build = (
+        "./lab kernel"
+        + (f" --version {version}" if version else "")
+        + (f" --variant {variant}" if variant else "")
+    )
+    raise KernelMissing(
+        f"there is no such lab kernel in the cache (`./lab kernel --list` shows what is there); build it with `{build}`"
+    )
+
+
+def _lab(kernel: BuiltKernel) -> UmlKernel:
+    if not kernel.intact:
+        raise KernelMissing(
+            f"the lab kernel {kernel.name} in the cache is damaged; build it again with `./lab kernel`"
+        )
+    patches = tuple(kernel.metadata.patches)
+    return UmlKernel(inspect(kernel.path), variant=kernel.metadata.variant, patches=patches)
+
+
+def _own_kernel_does() -> bool:
+    """Whether this machine's kernel has SCTP and lets us make namespaces as root: then it is the nearest."""
+    if os.geteuid() != 0:
+        return False
+    try:
+        return "sctp" in native().abilities
+    except NotPermitted:
+        return False

@@ -1,0 +1,99 @@
+"""Bubblewrap around a UML process: the machine's files read-only, no network, nothing that outlives it.
+
+Inside the guest, root can remount its root file system writable and would then write with the rights of the
+user who started it. Only the outside can prevent that.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from roamlab.kernels.inside.base import NEVER_HIDDEN_BY
+
+# Where the guest finds roamlab's first process, the same on every machine: it stands in the kernel's command
+# line, which a kernel without the lab's patches mixes into its random pool.
+CODE = Path("/run/roamlab")
+SHOWN = CODE / "roamlab" / "kernels"
+JOB = CODE / "job"
+# What is tried is what is used: in a container a new /proc may be refused although everything else works.
+_NAMESPACES = ("--unshare-all", "--die-with-parent", "--new-session")
+_ROOT = ("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
+_TRY_S = 10.0
+_MIB = 1 << 20
+
+
+@lru_cache(maxsize=1)
+def bubblewrap() -> str | None:
+    """Find a bubblewrap that works for this user here, or None."""
+    found = shutil.which("bwrap")
+    return found if found and _works([found, *_NAMESPACES, *_ROOT, "true"]) else None
+
+
+@lru_cache(maxsize=1)
+def fixed_addresses() -> tuple[str, ...]:
+    """Give the command that runs another without address randomisation, empty where it isn't allowed.
+
+    UML fills the gap that its randomised break leaves with memory of its own: with it, each boot would
+    have another amount of memory, and many take longer.
+    """
+    command = ("setarch", "--addr-no-randomize")
+    return command if _works([*command, "true"]) else ()
+
+
+# A shell that kills its process group, UML's helpers with it, when its parent is gone.
+_WARDEN = 'trap "kill -9 0" TERM; exec 3<&0; "$@" <&3 3<&- & wait $!'
+
+
+@lru_cache(maxsize=1)
+def die_with_us() -> tuple[str, ...]:
+    """Give the command that ends another when we die, for where there is no bubblewrap to see to it."""
+    bound = ("setpriv", "--pdeathsig", "TERM", "--")
+    return (*bound, "sh", "-c", _WARDEN, "warden") if _works([*bound, "true"]) else ()
+
+
+def hidden(path: Path) -> bool:
+    """Whether a tmpfs inside covers path."""
+    return any(path.is_relative_to(directory) for directory in NEVER_HIDDEN_BY)
+
+
+def confine(
+    bwrap: str, keep: Sequence[Path], code: Path, job: int, run_dir: Path, memory_mib: int
+) -> tuple[str, ...]:
+    """Give the bubblewrap command line to put before a UML command.
+
+    keep        directories to show read-only although a tmpfs would hide them
+    code        the package's directory, shown as SHOWN
+    job         a descriptor of what becomes the file JOB
+    run_dir     the one writable directory
+    memory_mib  room for the guest's memory, an unlinked file on a tmpfs of its own
+    """
+    line = [bwrap, *_NAMESPACES, *_ROOT, "--tmpfs", "/run", "--tmpfs", "/var/tmp"]  # noqa: S108
+    line += ["--size", str((memory_mib + 64) * _MIB), "--tmpfs", "/tmp"]  # noqa: S108
+    for path in keep:
+        line += ["--ro-bind", str(path), str(path)]
+    line += [
+        "--ro-bind",
+        str(code),
+        str(SHOWN),
+        "--file",
+        str(job),
+        str(JOB),
+        "--bind",
+        str(run_dir),
+        str(run_dir),
+    ]
+    return (*line, "--chdir", "/", "--")
+
+
+def _works(command: Sequence[str]) -> bool:
+    try:
+        return (
+            subprocess.run(command, capture_output=True, timeout=_TRY_S, stdin=subprocess.DEVNULL).returncode
+            == 0
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False

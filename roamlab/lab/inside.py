@@ -1,0 +1,66 @@
+"""The inside of a run: build the network, start the agents, play the scenario. `python -m roamlab.lab.inside RUN_DIR`.
+
+Runs in a guest or in fresh namespaces, where the run directory is the only thing that can be written. It judges nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import msgspec
+
+from roamlab.errors import LabError, UnsupportedHere
+from roamlab.lab.lean import lean
+from roamlab.record.run_directory import PLAN, RunDirectory
+from roamlab.registry import Plan, find
+
+
+def step(name: str) -> None:
+    """Say where we are, for the outside: it names this step when it has to end us."""
+    print(f"roamlab: step {name}", flush=True)
+
+
+def main(path: Path) -> int:
+    """Play the plan in a run directory; the exit status (roamlab.errors)."""
+    try:
+        _play(RunDirectory.open(path))
+    except LabError as error:
+        print(f"roamlab: failed: {error}", flush=True)
+        return error.status
+    except Exception:
+        traceback.print_exc()
+        last = traceback.format_exc().strip().splitlines()[-1]
+        print(f"roamlab: failed: {last}", flush=True)
+        return LabError.status
+    return 0
+
+
+def _play(run: RunDirectory) -> None:
+    step("imports")
+    lean()
+    from roamlab.lab.clock import SystemClock
+    from roamlab.lab.site import Site
+    from roamlab.network.errors import MissingKernelOption
+
+    plan = msgspec.convert(run.read(PLAN), Plan)
+    scenario = find(plan.scenario)
+    topology, own = scenario.split(plan.parameters)
+    try:
+        with Site(scenario.topology(**topology), run, SystemClock(), announce_step=step) as site:
+            step("scenario")
+            site.lab.seed = plan.seed
+            scenario.play(site.lab, **own)
+            step("collect")
+    except MissingKernelOption as lack:
+        raise UnsupportedHere(str(lack)) from None
+
+
+if __name__ == "__main__":
+    status = main(Path(sys.argv[1]))
+    # Everything is closed; to take the interpreter down as well would touch each page that it shares with its forks.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -1,0 +1,69 @@
+"""What can be done to Mobile IP's parties at one instant: verbs of ``roamlab.lab.lab.At``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from roamlab.lab.request_acts import Anywhere
+
+if TYPE_CHECKING:  # a run without Mobile IP has no use for it, and imports are a quarter of a short run
+    from roamlab.lab.mobile_ip import Agent
+
+
+class MobileIpActs:
+    """The verbs; ``lab`` and ``time_s`` are those of the At that they belong to."""
+
+    __slots__ = ()
+    lab: Any
+    time_s: float
+
+    def crash(self, agent: Agent) -> None:
+        """Let a mobility agent's process die; its host goes on, with the tunnels and routes that it has."""
+        lab = self.lab
+
+        def die() -> None:
+            lab.stimulus("crash", Anywhere(agent.name))
+            lab.agents.kill(agent.name)
+
+        lab.timeline.at(self.time_s, die)
+
+    def fail(self, agent: Agent, *, back: float = 0.0) -> None:
+        """Let a mobility agent's host die: its process is gone, its links are dead.
+
+        With ``back`` it starts again so many seconds later, knowing nothing of before.
+        """
+        lab, site = self.lab, self.lab.site
+
+        def die() -> None:
+            lab.stimulus("fail", Anywhere(agent.name), back_s=back)
+            lab.agents.kill(agent.name)
+            site.cut(agent.name)
+
+        def start_again() -> None:
+            site.mend(agent.name)
+            site.start_agent(agent)
+
+        lab.timeline.at(self.time_s, die)
+        if back > 0:
+            lab.timeline.at(self.time_s + back, start_again)
+
+    def halt(self, mobile: Any) -> None:
+        """Let the mobile node's Mobile IP fall silent: it renews nothing. Its sessions go on."""
+        self._order(mobile, "halt")
+
+    def withdraw(self, mobile: Any) -> None:
+        """Let the mobile node deregister its care-of address from afar."""
+        self._order(mobile, "withdraw")
+
+    def replay(self, mobile: Any) -> None:
+        """Send the mobile node's last Registration Request again, bit for bit, as one who recorded it would."""
+        self._order(mobile, "replay")
+
+    def _order(self, mobile: Any, do: str) -> None:
+        lab = self.lab
+
+        def act() -> None:
+            lab.stimulus(do, mobile.nic(lab.site.mobile_nic))
+            lab.agents.command(mobile.name, do)
+
+        lab.timeline.at(self.time_s, act)

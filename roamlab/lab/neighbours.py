@@ -1,0 +1,51 @@
+"""A neighbour: another host with an SCTP stack of its own that calls the same correspondent node from the same port.
+
+To a correspondent node whose associations belong to one endpoint (a one-to-many socket) its addresses are taken.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+from roamlab.lab.lab import PORT, Lab
+from roamlab.nodes.mobile_node import MobileNode
+from roamlab.topologies.addresses import PC16, VISITED
+
+HOST: Final = "pc16"
+_SESSION: Final = 1000  # none of the mobile node's
+
+
+class Neighbour:
+    """The host ``pc16`` on the visited segment; to be made before the session whose port it is to have."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._port = 0
+        lab.on_event("association.connect", self._learn)
+        lab.site.staff(HOST, MobileNode)
+        lab.agents.await_ready()
+
+    @property
+    def address(self) -> str:
+        """Its address, of the sessions' family."""
+        return str(self._lab.site.of_family(VISITED.addresses(PC16)))
+
+    def connect(self, time_s: float) -> None:
+        """Set up its association at a time, from the mobile node's port."""
+        self._lab.timeline.at(time_s, partial(self._connect))
+
+    def _connect(self) -> None:
+        site = self._lab.site
+        self._lab.agents.command(
+            HOST,
+            "connect",
+            session=_SESSION,
+            local=self.address,
+            peer=site.correspondent_address,
+            port=PORT,
+            local_port=self._port,
+        )
+
+    def _learn(self, details: dict[str, Any]) -> None:
+        self._port = self._port or details["port"]

@@ -1,0 +1,108 @@
+"""FIG. 8's radio in a run: levels from a model or a trace, what they do to the links, and what the mobile node decides.
+
+Each sample is an event ``radio.level``. The mobile node hears it and decides (``roamlab/protocols/signals.py``); when it
+attaches a NIC, the network gives it a link and an address, and when it prefers one, its own traffic takes that NIC, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from random import Random
+from typing import Any, Final
+
+from roamlab.errors import BadInput
+from roamlab.protocols import radio
+from roamlab.protocols.mobility import Verb
+from roamlab.protocols.radio import SILENCE, Model, Sample, Station
+from roamlab.protocols.signals import Thresholds
+from roamlab.where import PACKAGE
+
+EVERY_S: Final = 0.1
+
+
+class Radio:
+    """The radio of a run. ``places`` are the segments that NICs hear, by NIC; the mobile node is on the first one's.
+
+    ``expects`` are the requests that attaching a NIC must lead to, sooner or later.
+    """
+
+    def __init__(
+        self,
+        lab: Any,
+        places: Mapping[str, Any],
+        samples: Sequence[Sample],
+        thresholds: Thresholds,
+        expects: Sequence[Verb],
+    ) -> None:
+        self._lab = lab
+        self._expects = [verb.value for verb in expects]
+        self._places = places
+        self._samples = samples
+        self._attached = {next(iter(places))}
+        lab.on_event("radio.attach", self._attach)
+        lab.on_event("radio.prefer", self._prefer)
+        lab.agents.command(
+            lab.mobile.name, "radio", preferred=next(iter(places)), thresholds=asdict(thresholds)
+        )
+
+    def play(self, until_s: float) -> None:
+        """Set all samples up to a time on the lab's timeline."""
+        for sample in self._samples:
+            if sample.time_s < until_s:
+                self._lab.timeline.at(sample.time_s, partial(self._sound, sample))
+
+    def _sound(self, sample: Sample) -> None:
+        levels = {nic: sample.levels.get(nic, SILENCE) for nic in self._places}
+        self._lab.record("radio.level", levels=levels)
+        for nic in sorted(self._attached):
+            self._impair(nic, levels[nic])
+        self._lab.agents.command(self._lab.mobile.name, "hear", levels=levels)
+
+    def _attach(self, event: Mapping[str, Any]) -> None:
+        nic = event["nic"]
+        if nic in self._attached:
+            return
+        site, segment = self._lab.site, self._places[nic]
+        used = next(iter(self._attached))
+        self._lab.stimulus(
+            "attach",
+            self._lab.mobile.nic(nic),
+            to=segment.name,
+            new=site.address_on(segment),
+            expects=self._expects,
+        )
+        site.attach(nic, segment)
+        site.route_through(used)
+        self._attached.add(nic)
+        self._impair(nic, event["levels"][nic])
+
+    def _prefer(self, event: Mapping[str, Any]) -> None:
+        self._lab.site.route_through(event["nic"])
+
+    def _impair(self, nic: str, level: float) -> None:
+        quality = radio.link(level)
+        self._lab.site.impair(nic, loss=quality.loss, bw=quality.rate)
+
+
+def walked(
+    nics: Sequence[str], *, seed: int, start_s: float, end_s: float, speed: float, apart: float
+) -> list[Sample]:
+    """Levels on a walk from the first NIC's base station past the second one's, ``apart`` m further."""
+    stations = [Station(nic, place * apart) for place, nic in enumerate(nics)]
+    generator = Random(seed)  # the radio's own, so that nothing else that is random changes it
+    return radio.walk(
+        Model(), stations, start_s=start_s, end_s=end_s, every_s=EVERY_S, speed=speed, random=generator
+    )
+
+
+def traced(name: str) -> list[Sample]:
+    """Levels from a CSV file, relative to the repository or absolute. Raises BadInput for what is none."""
+    path = PACKAGE / name
+    try:
+        return radio.read_csv(path.read_text())
+    except OSError as error:
+        raise BadInput(f"cannot read the signal trace {name}: {error.strerror}") from None
+    except ValueError as error:
+        raise BadInput(f"{name}: {error}") from None

@@ -1,0 +1,163 @@
+"""The raw way: associations of roamlab's own with the correspondent node, that say what no stack would.
+
+    one = Raw(lab).associate(2.0, tsn=1000)
+    one.say(3.0, Ask(1000, Request(Verb.ADD, address)), Ask(1001), answers=["AUTH, ASCONF-ACK 1000, ASCONF-ACK 1001"])
+
+The correspondent node's kernel is unmodified, and has no part in what it is told. ``answers`` are the packets that are expected
+back within a second, each as its chunks in their order; HEARTBEATs, DATA and SACKs are not counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from roamlab.agents.raw_endpoint import RawEndpoint
+from roamlab.lab.lab import PORT, Family, Lab, Nic
+from roamlab.lab.request_acts import Request
+from roamlab.topologies.addresses import ATTACKER
+from roamlab.topologies.attacked import OFF_PATH
+
+HOST: Final = OFF_PATH
+_FIRST_PORT: Final = 4000
+_OWN: Final = 1  # the host number that the endpoint speaks from
+
+
+class Ask:
+    """An ASCONF chunk with a serial number and requests, found ``by`` an address: the association's first unless it is said.
+
+    It has no address parameter where it is to ``lack`` one.
+    """
+
+    def __init__(self, serial: int, *wanted: Request, by: str = "", lack: bool = False) -> None:
+        self._serial, self._wanted, self._by, self._lack = serial, wanted, by, lack
+
+    def plain(self) -> dict[str, Any]:
+        """The chunk as a command carries it."""
+        wanted = [request.plain(number) for number, request in enumerate(self._wanted)]
+        own = {"serial": self._serial, "by": self._by, "lack": self._lack}
+        return {"kind": "asconf", "requests": wanted, **own}
+
+    def __str__(self) -> str:
+        return f"ASCONF {self._serial}"
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """An ASCONF-ACK chunk; ``ahead`` 0 has the serial number that the correspondent node's first ASCONF has, or would have.
+
+    It says of no request what became of it, or of each that it was not ``understood``.
+    """
+
+    ahead: int
+    understood: bool = True
+
+    def plain(self) -> dict[str, Any]:
+        """The chunk as a command carries it."""
+        return {"kind": "asconf-ack", "serial": self.ahead, "understood": self.understood}
+
+    def __str__(self) -> str:
+        return f"ASCONF-ACK {self.ahead:+}" + ("" if self.understood else " (not understood)")
+
+
+class CookieEcho:
+    """The COOKIE-ECHO of the set-up once more, as one sends it whom no COOKIE-ACK reached."""
+
+    def plain(self) -> dict[str, Any]:
+        """The chunk as a command carries it."""
+        return {"kind": "cookie-echo"}
+
+    def __str__(self) -> str:
+        return "COOKIE-ECHO"
+
+
+class Raw:
+    """The host that has these associations; to be made after the session, whose family it takes.
+
+    Its addresses are ones that its kernel has not, and lead to it (``topologies/attacked.py``).
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self._associations = 0
+        self._acts = 0
+        lab.site.staff(HOST, RawEndpoint)
+        lab.agents.await_ready()
+        lab.agents.command(HOST, "open", peer=lab.site.correspondent_address)
+
+    def address(self, number: int = _OWN) -> str:
+        """One of its addresses; the first is the one that it speaks from."""
+        return str(self.lab.site.of_family(ATTACKER.addresses(number)))
+
+    def associate(
+        self,
+        time_s: float,
+        *,
+        tsn: int,
+        also: tuple[str, ...] = (),
+        prefer: str = "",
+        prefers_first: bool = False,
+    ) -> RawAssociation:
+        """Set up an association at a time, with this initial TSN, which is the serial number of its first ASCONF too.
+
+        Its INIT lists the addresses ``also`` beside its first, and has SET PRIMARY of the one that it is to ``prefer`` (RFC
+        5061, 5.4), behind the addresses or, with ``prefers_first``, before them.
+        """
+        self._associations += 1
+        port = _FIRST_PORT + self._associations
+        arguments = {"port": port, "peer_port": PORT, "local": self.address(), "tsn": tsn, "also": also}
+        wish = {"prefer": prefer, "prefers_first": prefers_first}
+        self.lab.timeline.at(time_s, partial(self.lab.agents.command, HOST, "initiate", **arguments, **wish))
+        return RawAssociation(self, port)
+
+    def act(self) -> int:
+        """The number of the next packet."""
+        self._acts += 1
+        return self._acts
+
+
+@dataclass(frozen=True, slots=True)
+class RawAssociation:
+    """One association, by its port."""
+
+    raw: Raw
+    port: int
+
+    def say(
+        self, time_s: float, *chunks: Ask | Acknowledge | CookieEcho, answers: list[str], source: str = ""
+    ) -> None:
+        """Send these chunks in one packet at a time, from ``source`` or the association's first address."""
+        self._say(
+            time_s, " and ".join(map(str, chunks)), [chunk.plain() for chunk in chunks], answers, source
+        )
+
+    def repeat(self, time_s: float, *, answers: list[str]) -> None:
+        """Send the last packet once more."""
+        self._say(time_s, "the same", [], answers)
+
+    def _say(
+        self, time_s: float, what: str, chunks: list[dict[str, Any]], answers: list[str], source: str = ""
+    ) -> None:
+        lab, act = self.raw.lab, self.raw.act()
+
+        def say() -> None:
+            lab.stimulus(
+                "packet",
+                Nic(HOST, ""),
+                what=what,
+                act=act,
+                port=self.port,
+                target=lab.correspondent.name,
+                answers=answers,
+            )
+            lab.agents.command(HOST, "say", port=self.port, act=act, chunks=chunks, source=source)
+
+        lab.timeline.at(time_s, say)
+
+
+def beside_a_session(lab: Lab, family: Family) -> Raw:
+    """The host that has raw associations, beside an ordinary session that has to go on whatever is said in these."""
+    session = lab.mobile.connect(lab.correspondent, family=family, managed=False)
+    lab.at(1.0).start(session.stream(every=0.1))
+    return Raw(lab)

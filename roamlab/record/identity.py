@@ -1,0 +1,115 @@
+"""What two runs must have in common to be the same to the last bit, and the hashes by which one sees that they are.
+
+Virtual time takes the machine's speed and load out of a run. What is left is: the kernel's binary, the code that runs inside
+it, the interpreter and its packages, the scenario's parameters and the seed. ``cpu`` is recorded because libraries choose other
+code on another processor; no difference was ever seen to come of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from roamlab.kernels import binary
+from roamlab.kernels.build.store import built
+from roamlab.kernels.choose import DEBIAN
+from roamlab.kernels.job import Kernel
+from roamlab.kernels.uml import UmlKernel
+from roamlab.record.run_directory import CAPTURE, EVENTS, VERDICT
+from roamlab.where import PACKAGE
+
+SAME_BITS: Final = (EVENTS, CAPTURE, VERDICT)
+"""The files of a run that follow from its identity; the others hold dates, wall times and paths."""
+_PACKAGES: Final = ("mininet", "msgspec", "pyroute2", "pysctp")
+_INSIDE: Final = (
+    "protocols",
+    "topologies",
+    "network",
+    "agents",
+    "nodes",
+    "lab",
+    "record",
+    "experiments",
+    "kernels/inside",
+)
+
+
+def identity(kernel: Kernel) -> dict[str, Any]:
+    """What identity holds over, besides parameters and seed: a flat mapping of names to versions and hashes."""
+    described = kernel.describe()
+    return {
+        "kernel": kernel_name(kernel),
+        "kernel_sha256": described.get("sha256", ""),
+        "code_sha256": code_sha256(),
+        **versions(),
+        "cpu": cpu_model(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """The versions of the interpreter, the C library and the packages that run inside."""
+    libc = os.confstr("CS_GNU_LIBC_VERSION") or "unknown"
+    packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {"python": platform.python_version(), "libc": libc, **packages}
+
+
+def kernel_name(kernel: Kernel) -> str:
+    """What ``--kernel`` takes to get this kernel again, as far as a name can say."""
+    if not isinstance(kernel, UmlKernel):
+        return kernel.kind
+    path = kernel.binary.path
+    for known in built():
+        if known.path.resolve() == path:
+            return known.name
+    return DEBIAN if path.name == binary.DEBIAN else str(path)
+
+
+@lru_cache(maxsize=1)
+def code_sha256() -> str:
+    """One hash over all of roamlab's code that can run inside, wherever it is installed."""
+    digest = hashlib.sha256()
+    for path in _code():
+        digest.update(f"{path.relative_to(PACKAGE)}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _code() -> Iterator[Path]:
+    for package in _INSIDE:
+        yield from sorted((PACKAGE / package).rglob("*.py"))
+
+
+@lru_cache(maxsize=1)
+def cpu_model() -> str:
+    """The processor's name as /proc/cpuinfo gives it."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return platform.machine()
+
+
+def hashes(run_dir: Path) -> dict[str, str]:
+    """SHA-256 of each of the files that must be the same, as far as the run got to write them."""
+    found = {}
+    for name in SAME_BITS:
+        if (run_dir / name).is_file():
+            with (run_dir / name).open("rb") as file:
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """What two identities don't have in common: (name, there, here), in their order."""
+    names = dict.fromkeys([*there, *here])
+    return [
+        (name, str(there.get(name, "unknown")), str(here.get(name, "unknown")))
+        for name in names
+        if there.get(name) != here.get(name)
+    ]

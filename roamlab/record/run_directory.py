@@ -1,0 +1,190 @@
+"""One run, one directory: what is in it, and how its files are written so that each is always whole."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import msgspec
+
+from roamlab.errors import BadInput, LabError
+
+PLAN: Final = "plan.json"
+MANIFEST: Final = "manifest.json"
+EVENTS: Final = "events.jsonl"
+CAPTURE: Final = "capture.pcapng"
+VERDICT: Final = "verdict.json"
+CONSOLE: Final = "console.log"
+REPORT: Final = "report.html"
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """A run's files. JSON files are replaced in one step; JSON lines are appended whole."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, root: Path, scenario: str) -> RunDirectory:
+        """A new, empty directory ``root/scenario/id``; ``id`` is the wall-clock time and tells runs apart.
+
+        Raises BadInput when it cannot be made there.
+        """
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        for attempt in range(1000):
+            path = root.absolute() / scenario / (stamp if not attempt else f"{stamp}-{attempt}")
+            try:
+                path.mkdir(parents=True)
+            except FileExistsError:
+                if path.is_dir():
+                    continue
+                raise BadInput(
+                    f"{path.parent} is in the way of the run directory; choose another with --runs"
+                ) from None
+            except OSError as error:
+                raise BadInput(
+                    f"cannot make a run directory in {root}: {error.strerror}; choose another with --runs"
+                ) from None
+            return cls(path)
+        raise BadInput(
+            f"{root / scenario} has a thousand runs of this second; choose another directory with --runs"
+        )
+
+    @classmethod
+    def open(cls, path: Path) -> RunDirectory:
+        """An existing run, by its directory, a file in it, or a directory of runs, of which the latest is meant.
+
+        Raises BadInput when there is none.
+        """
+        directory = path if path.is_dir() else path.parent
+        if path.is_dir() and not (path / PLAN).is_file():
+            plans = sorted(path.glob(f"*/{PLAN}"), key=lambda plan: plan.stat().st_mtime_ns)
+            directory = plans[-1].parent if plans else path
+        if not (directory / PLAN).is_file():
+            raise BadInput(
+                f"{path} is no run directory (it has no {PLAN}); `./lab run` makes them under runs/"
+            )
+        return cls(directory.absolute())
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Tell others that somebody plays the run, for as long as the block lasts or until this process is gone."""
+        fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with suppress(OSError):  # where directories cannot be locked nobody can tell
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        finally:
+            os.close(fd)
+
+    def is_held(self) -> bool:
+        """Whether somebody plays the run, as far as one can tell."""
+        fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        else:
+            return False
+        finally:
+            os.close(fd)
+
+    def write(self, name: str, content: Any) -> None:
+        """Write a JSON file whole: beside its name first, then renamed."""
+        encoded = msgspec.json.format(msgspec.json.encode(content, order="deterministic"), indent=2) + b"\n"
+        temporary = self.path / f".{name}.new"
+        try:
+            temporary.write_bytes(encoded)
+            temporary.rename(self.path / name)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise disk_error(error, self.path) from None
+
+    def read(self, name: str) -> Any:
+        """A JSON file's content. Raises BadInput when it is missing or damaged."""
+        try:
+            return msgspec.json.decode((self.path / name).read_bytes())
+        except FileNotFoundError:
+            raise BadInput(f"{self.path} has no {name}: the run did not get that far") from None
+        except msgspec.DecodeError as error:
+            raise BadInput(f"{self.path / name} is damaged: {error}") from None
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """The events by time, and as they were reported where that is equal; a last line that was cut off is left out.
+
+        Raises msgspec.DecodeError at a damaged line, behind what could be read before it.
+        """
+        try:
+            lines = (self.path / EVENTS).read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return
+        decoder = msgspec.json.Decoder(dict[str, Any])
+        events, damage = [], None
+        for line in lines[:-1]:
+            try:
+                events.append(decoder.decode(line))
+            except msgspec.DecodeError as error:
+                damage = error
+                break
+        yield from sorted(events, key=lambda event: event["t"])
+        if damage:
+            raise damage
+
+
+class EventLog:
+    """``events.jsonl`` while a run goes on: lines are written whole, times in ns since the run's start.
+
+    They stand in it as they were reported; what nobody waited for was reported later than it happened.
+    """
+
+    def __init__(self, run: RunDirectory, start_ns: int) -> None:
+        self._file: BinaryIO = (run.path / EVENTS).open("ab", buffering=0)
+        self._path = run.path
+        self._encoder = msgspec.json.Encoder(order="deterministic")
+        self._batch: list[bytes] | None = None
+        self.start_ns = start_ns
+        self.write(start_ns, "lab", "run.start", epoch_ns=start_ns)
+
+    def write(self, time_ns: int, node: str, kind: str, **details: Any) -> None:
+        """Append one event; ``time_ns`` is CLOCK_REALTIME. Raises LabError when the disk is full."""
+        event = {"t": time_ns - self.start_ns, "node": node, "kind": kind, **details}
+        line = self._encoder.encode(event) + b"\n"
+        if self._batch is None:
+            self._append(line)
+        else:
+            self._batch.append(line)
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Append what is written within the block at its end, in one piece."""
+        self._batch = []
+        try:
+            yield
+        finally:
+            lines, self._batch = self._batch, None
+            self._append(b"".join(lines))
+
+    def _append(self, lines: bytes) -> None:
+        try:
+            if self._file.write(lines) != len(lines):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise disk_error(error, self._path) from None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def disk_error(error: OSError, path: Path) -> LabError:
+    """The sentence for an error in writing a run's files."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return LabError(f"no space left under {path}; free some or choose another directory with --runs")
+    return LabError(f"cannot write in {path}: {error.strerror}")

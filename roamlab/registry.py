@@ -1,0 +1,206 @@
+"""What a scenario is, the registry of all, and how its parameters are read from text."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from enum import Enum
+from types import UnionType
+from typing import Any, Final, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from roamlab.errors import BadInput
+
+Seconds = float
+REWRITING: Final = frozenset({"nft_families", "nfqueue"})
+"""What it takes to rewrite outgoing packets."""
+_READABLE: Final = 20  # names in a sentence
+
+
+class Verdict(Enum):
+    """What became of the session; design words."""
+
+    SURVIVED = "survived"
+    BROKE = "broke"
+    UNSUPPORTED = "unsupported"
+    INVALID = "invalid"
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run was asked to do: all that the inside needs to know, and all that a repeat needs."""
+
+    scenario: str
+    parameters: dict[str, Any]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A scenario: ``play(lab, **parameters)`` acts on a lab built from ``topology(**its parameters)``.
+
+    A parameter of ``play`` that is a dataclass stands for its fields, each a parameter that can be set (``settable``).
+    ``needs`` are the abilities of a kernel that it cannot do without.
+    """
+
+    name: str
+    figure: str
+    expect: Verdict
+    topology: Callable[..., Any]
+    play: Callable[..., None]
+    needs: frozenset[str]
+
+    @property
+    def summary(self) -> str:
+        """The first line of the scenario's docstring."""
+        return (inspect.getdoc(self.play) or "").partition("\n")[0]
+
+    def own_parameters(self) -> dict[str, inspect.Parameter]:
+        """The scenario's own parameters by name."""
+        return {p.name: p for p in list(_signature(self.play).values())[1:]}
+
+    def topology_parameters(self) -> dict[str, inspect.Parameter]:
+        """Its topology's parameters by name."""
+        return _signature(self.topology)
+
+    def parameters(self) -> dict[str, inspect.Parameter]:
+        """All that can be set."""
+        return {**self.topology_parameters(), **self.own_parameters()}
+
+    def changed(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of ``values`` that are not their parameters' defaults."""
+        return {n: v for n, v in values.items() if v != self.parameters()[n].default}
+
+    def split(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What the topology, and what ``play``, is called with for ``values``."""
+        own = self.own_parameters()
+        arguments = {name: values[name] for name in own if name in values}
+        for name, kind in get_type_hints(self.play).items():
+            if isinstance(kind, type) and is_dataclass(kind):
+                arguments[name] = kind(
+                    **{field: arguments.pop(field) for field in settable(kind) if field in arguments}
+                )
+        return {k: v for k, v in values.items() if k not in own}, arguments
+
+    def needs_for(self, values: Mapping[str, Any]) -> frozenset[str]:
+        """The abilities of a kernel that it cannot do without when it is played with these parameters."""
+        return self.needs | (REWRITING if values.get("way") == "rewriting" else frozenset())
+
+    def complete(self, texts: Mapping[str, str]) -> dict[str, Any]:
+        """All parameters with their values: those given (as text) read as their types, the others their defaults.
+
+        Raises BadInput for a name that does not exist or a text that is no value of its type.
+        """
+        known = self.parameters()
+        for name in texts:
+            if name not in known:
+                raise BadInput(f"{self.name} has no parameter {name!r}{nearest(name, known)}")
+        return {
+            name: _read(name, texts[name], parameter) if name in texts else parameter.default
+            for name, parameter in sorted(known.items())
+        }
+
+
+_SCENARIOS: Final[dict[str, Scenario]] = {}
+
+
+def scenario(
+    name: str,
+    *,
+    figure: str,
+    expect: Verdict,
+    topology: Callable[..., Any],
+    needs: frozenset[str] = frozenset({"sctp"}),
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register the decorated function as the scenario ``name``."""
+
+    def register(play: Callable[..., None]) -> Callable[..., None]:
+        _SCENARIOS[name] = Scenario(name, figure, expect, topology, play, needs)
+        return play
+
+    return register
+
+
+def scenarios() -> dict[str, Scenario]:
+    """All scenarios by name, in the order of their names."""
+    package = importlib.import_module("roamlab.experiments")
+    for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
+        importlib.import_module(f"roamlab.experiments.{module}")
+    return dict(sorted(_SCENARIOS.items()))
+
+
+def find(name: str) -> Scenario:
+    """The scenario of that name. Raises BadInput with the nearest name when there is none."""
+    with suppress(ModuleNotFoundError):  # most are in a module of their own name, and need none of the others
+        importlib.import_module(f"roamlab.experiments.{name.replace('-', '_')}")
+    if name in _SCENARIOS:
+        return _SCENARIOS[name]
+    known = scenarios()
+    if name not in known:
+        raise BadInput(f"there is no scenario {name!r}{nearest(name, known)}; `./lab list` shows all")
+    return known[name]
+
+
+def settings(pairs: Sequence[str]) -> dict[str, str]:
+    """``KEY=VALUE`` texts as a mapping. Raises BadInput for one without a key or a value."""
+    read = dict(pair.partition("=")[::2] for pair in pairs)
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not (name and equals and value):
+            raise BadInput(f"--set {pair} is not KEY=VALUE; write it like --set gap=2")
+    return read
+
+
+def settable(kind: type) -> dict[str, inspect.Parameter]:
+    """What can be set of a dataclass: its fields with a plain default."""
+    hints = get_type_hints(kind)
+    return {
+        f.name: inspect.Parameter(
+            f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name]
+        )
+        for f in fields(kind)
+        if f.default is not MISSING
+    }
+
+
+def _signature(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    target: Callable[..., Any] = getattr(function, "build", function)
+    hints = get_type_hints(target)
+    found: dict[str, inspect.Parameter] = {}
+    for parameter in inspect.signature(target).parameters.values():
+        kind = hints.get(parameter.name, str)
+        if isinstance(kind, type) and is_dataclass(kind):
+            found |= settable(kind)
+        elif parameter.name != "self":
+            found[parameter.name] = parameter.replace(annotation=kind)
+    return found
+
+
+def nearest(name: str, known: Mapping[str, Any]) -> str:
+    """What follows an unknown name in a sentence: the nearest known one, or all unless they are too many to read."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    if close:
+        return f" (did you mean {close[0]!r}?)"
+    return f" (known: {', '.join(known) or 'none'})" if len(known) <= _READABLE else ""
+
+
+def _read(name: str, text: str, parameter: inspect.Parameter) -> Any:
+    try:
+        value = msgspec.convert(text, parameter.annotation, strict=False)
+    except msgspec.ValidationError:
+        wanted = _word(parameter.annotation)
+        raise BadInput(f"{name}={text} is not {wanted}; write it like {name}={parameter.default}") from None
+    if isinstance(value, float) and not 0 <= value < 1e9:
+        raise BadInput(f"{name}={text} is out of range; it takes 0 and more")
+    return value
+
+
+def _word(annotation: Any) -> str:
+    if get_origin(annotation) is not None or isinstance(annotation, UnionType):
+        return "one of " + ", ".join(str(a) for a in get_args(annotation))
+    return {float: "a number", int: "a whole number", bool: "true or false"}.get(annotation, "such a value")

@@ -1,0 +1,238 @@
+"""Two runs side by side: whether they are the same to the last bit; if not, where they part and what came of it.
+
+Two runs of one kernel and seed are compared byte by byte. Across kernels, variants, seeds or parameters hardly a time stamp
+agrees; there the first event that differs in more than its time is what to read, then the causal chains side by side.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import zip_longest
+from typing import Any, Final
+
+import msgspec
+
+from roamlab.protocols import pcapng, trace
+from roamlab.protocols.errors import DecodeError
+from roamlab.protocols.sctp.describe import describe
+from roamlab.protocols.trace import SctpPacket, Sighting
+from roamlab.record.identity import SAME_BITS, differences
+from roamlab.record.run_directory import CAPTURE, EVENTS, MANIFEST, PLAN, VERDICT, RunDirectory
+
+_NOTHING: Final = "(nothing more)"
+_TIMED: Final = ("data.", "path.state")  # beginnings of the kinds that follow from times
+# Numbers drawn from the random source: in two seeds or kernels they differ without meaning anything.
+_DRAWN: Final = re.compile(r"\b(serial|correlation)=\d+|\btags [0-9a-f]{8} and [0-9a-f]{8}")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One place where two runs part: ``where`` in words, and what each of the two has there."""
+
+    where: str
+    a: str
+    b: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChainLine:
+    """One line of two causal chains laid over each other; a time (s) is None where that run has no such step."""
+
+    a_s: float | None
+    b_s: float | None
+    node: str
+    step: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What two runs have and have not in common.
+
+    conditions   what identity holds over and differs: (name, a, b)
+    differing    the files that are not the same, of events, capture and verdict
+    first        the first event that differs in anything
+    happened     the first event that differs in what happened and not only in when
+    packet       the first packet that differs, looked for when no event does
+    measurements what of the two verdicts differs: (name, a, b)
+    chain        the causal chains, a step a line, where they differ; empty when they don't
+    """
+
+    conditions: tuple[Difference, ...]
+    differing: tuple[str, ...]
+    first: Difference | None
+    happened: Difference | None
+    packet: Difference | None
+    measurements: tuple[Difference, ...]
+    chain: tuple[ChainLine, ...]
+
+    @property
+    def identical(self) -> bool:
+        """Whether events, capture and verdict are the same to the last bit."""
+        return not self.differing
+
+
+def compare(a: RunDirectory, b: RunDirectory) -> Comparison:
+    """Compare two runs. Raises BadInput when one of them has no manifest or verdict."""
+    differing = tuple(name for name in SAME_BITS if _bytes(a, name) != _bytes(b, name))
+    first = _first_event(a, b) if EVENTS in differing else None
+    verdicts = a.read(VERDICT), b.read(VERDICT)
+    return Comparison(
+        conditions=tuple(_conditions(a, b)),
+        differing=differing,
+        first=first,
+        happened=_first_happening(a, b) if first else None,
+        packet=_first_packet(a, b) if CAPTURE in differing and not first else None,
+        measurements=tuple(_measurements(*verdicts)),
+        chain=_chains(*verdicts) if VERDICT in differing else (),
+    )
+
+
+def _bytes(run: RunDirectory, name: str) -> bytes | None:
+    try:
+        return (run.path / name).read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _conditions(a: RunDirectory, b: RunDirectory) -> Iterator[Difference]:
+    plans = a.read(PLAN), b.read(PLAN)
+    for name in ("scenario", "seed"):
+        if plans[0][name] != plans[1][name]:
+            yield Difference(name, str(plans[0][name]), str(plans[1][name]))
+    yield from _named(differences(plans[0]["parameters"], plans[1]["parameters"]))
+    yield from _named(differences(*(run.read(MANIFEST).get("identity", {}) for run in (a, b))))
+
+
+def _named(found: Iterable[tuple[str, str, str]]) -> Iterator[Difference]:
+    return (Difference(*parts) for parts in found)
+
+
+# -- events ------------------------------------------------------------------------------------------------------------
+
+
+def _first_event(a: RunDirectory, b: RunDirectory) -> Difference:
+    pairs = zip_longest(a.events(), b.events())
+    for number, (one, other) in enumerate(pairs):
+        if one != other:
+            return Difference(f"event {number}", _event(one), _event(other))
+    return Difference("end of the events", "one of the two is cut off in its last line", "")
+
+
+def _first_happening(a: RunDirectory, b: RunDirectory) -> Difference | None:
+    """The first event that differs in more than times; per node, since times decide how nodes' events interleave.
+
+    Messages and samples of paths are left out: which of them there are when something happens follows from times too, and the
+    measurements count the messages.
+    """
+    streams = _by_node(a), _by_node(b)
+    found: list[tuple[int, Difference]] = []
+    for node in dict.fromkeys([*streams[0], *streams[1]]):
+        for one, other in zip_longest(streams[0].get(node, []), streams[1].get(node, [])):
+            if _untimed(one) != _untimed(other):
+                when = min(event["t"] for event in (one, other) if event)
+                found.append((when, Difference(f"what {node} reports", _event(one), _event(other))))
+                break
+    return min(found, key=lambda entry: entry[0])[1] if found else None
+
+
+def _by_node(run: RunDirectory) -> dict[str, list[dict[str, Any]]]:
+    streams: dict[str, list[dict[str, Any]]] = {}
+    for event in run.events():
+        if not event["kind"].startswith(_TIMED):
+            streams.setdefault(event["node"], []).append(event)
+    return streams
+
+
+def _untimed(event: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return (
+        None
+        if event is None
+        else {name: value for name, value in event.items() if name not in ("t", "epoch_ns")}
+    )
+
+
+def _event(event: Mapping[str, Any] | None) -> str:
+    if event is None:
+        return _NOTHING
+    rest = {name: value for name, value in event.items() if name not in ("t", "node", "kind")}
+    return " ".join(
+        [
+            f"{event['t'] / 1e9:.9f} s",
+            event["node"],
+            event["kind"],
+            *(f"{n}={_text(v)}" for n, v in rest.items()),
+        ]
+    )
+
+
+# -- packets -----------------------------------------------------------------------------------------------------------
+
+
+def _first_packet(a: RunDirectory, b: RunDirectory) -> Difference | None:
+    try:
+        packets = [pcapng.read(run.path / CAPTURE).packets for run in (a, b)]
+        for number, (one, other) in enumerate(zip_longest(*packets)):
+            if one != other:
+                seen = [trace.load(run.path / CAPTURE).sightings for run in (a, b)]
+                sides = [_packet(each[number]) if number < len(each) else _NOTHING for each in seen]
+                return Difference(f"packet {number}", *sides)
+    except (OSError, DecodeError) as error:
+        return Difference(CAPTURE, f"cannot be compared: {error}", "")
+    return None
+
+
+def _packet(seen: Sighting) -> str:
+    where = f"{seen.time_ns / 1e9:.9f} s {seen.node}.{seen.nic} {seen.direction.name.lower()}"
+    if isinstance(seen, SctpPacket):
+        chunks = ", ".join(describe(chunk) for chunk in seen.chunks)
+        return f"{where} {seen.source} to {seen.destination} tag={seen.tag:08x} {chunks}"
+    return f"{where} {type(seen).__name__}"
+
+
+# -- verdicts ----------------------------------------------------------------------------------------------------------
+
+
+def _measurements(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Difference]:
+    sides = [_flat({name: value for name, value in verdict.items() if name != "chain"}) for verdict in (a, b)]
+    for name, one, other in differences(*sides):
+        if _DRAWN.sub("", one) != _DRAWN.sub("", other):
+            yield Difference(name, one, other)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name} ")
+        else:
+            flat[prefix + name] = "; ".join(map(str, value)) if isinstance(value, list) else value
+    return flat
+
+
+def _chains(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[ChainLine, ...]:
+    chains = a["chain"], b["chain"]
+    keys = [
+        [(link["node"], link["step"], _DRAWN.sub("", link["text"])) for link in chain] for chain in chains
+    ]
+    lines: list[ChainLine] = []
+    for verb, a0, a1, b0, b1 in SequenceMatcher(a=keys[0], b=keys[1], autojunk=False).get_opcodes():
+        if verb == "equal":
+            pairs = zip(chains[0][a0:a1], chains[1][b0:b1], strict=True)
+            lines += [_line(one, one["t"], other["t"]) for one, other in pairs]
+        else:
+            lines += [_line(link, link["t"], None) for link in chains[0][a0:a1]]
+            lines += [_line(link, None, link["t"]) for link in chains[1][b0:b1]]
+    return tuple(lines)
+
+
+def _line(link: Mapping[str, Any], a_s: float | None, b_s: float | None) -> ChainLine:
+    text = " ".join(_DRAWN.sub("", link["text"]).split())
+    return ChainLine(a_s, b_s, link["node"], link["step"], text)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -1,0 +1,188 @@
+"""The same run many times, or a run of the past once more: whether it is the same to the last bit."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from roamlab.errors import BadInput, LabError, UnsupportedHere
+from roamlab.kernels.choose import DEBIAN, NATIVE, lab_kernels, select
+from roamlab.kernels.job import Kernel, KernelError
+from roamlab.record import run_directory
+from roamlab.record.identity import differences, hashes, identity, kernel_name
+from roamlab.record.result import Result
+from roamlab.record.run_directory import RunDirectory
+from roamlab.registry import Scenario, find
+from roamlab.repeat.compare import Comparison, compare
+from roamlab.repeat.load import busy
+from roamlab.repeat.workers import Order, cores, each, processes
+from roamlab.runs.orchestrator import OnLine
+from roamlab.runs.orchestrator import run as play
+
+_LOOPS_A_CORE: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How a proof ended.
+
+    times       runs that were compared with the first one, it included
+    first       the first run's directory, which is kept
+    other       the first run that differs, kept as well; None when all are identical
+    comparison  of those two
+    loops       busy loops that ran meanwhile
+    """
+
+    scenario: str
+    times: int
+    first: RunDirectory
+    other: RunDirectory | None
+    comparison: Comparison | None
+    loops: int
+
+    @property
+    def identical(self) -> bool:
+        """Whether all runs were the same to the last bit."""
+        return self.other is None
+
+
+def prove(
+    scenario: Scenario,
+    parameters: Mapping[str, Any],
+    *,
+    seed: int,
+    kernel: Kernel,
+    runs: Path,
+    times: int,
+    load: bool,
+    on_run: Callable[[int], None],
+) -> Proof:
+    """Play a scenario ``times`` times, as many at once as there are cores, and stop at the first that differs.
+
+    ``load`` keeps twice as many busy loops as there are cores running meanwhile. ``on_run`` gets the number of runs compared so
+    far. Runs identical to the first are removed. Raises UnsupportedHere for a kernel in real time, LabError for a run that
+    came to nothing: there would be nothing to compare.
+    """
+    if times < 2:
+        raise BadInput(f"--times {times} compares nothing; it takes 2 and more")
+    if not kernel.virtual_time:
+        raise UnsupportedHere(
+            f"the kernel {kernel_name(kernel)} keeps real time, in which no two runs are alike; "
+            "`./lab kernel` builds one with virtual time"
+        )
+    order = Order(scenario.name, seed, str(runs), kernel_name(kernel), dict(parameters))
+    loops = _LOOPS_A_CORE * cores() if load else 0
+    first: RunDirectory | None = None
+    done = 0
+    with ExitStack() as stack:
+        stack.enter_context(busy(loops))
+        pool = stack.enter_context(processes(min(cores(), times)))
+        for _, result in each(pool, [order] * times):
+            run = _whole(result)
+            done += 1
+            on_run(done)
+            if first is None:
+                first, expected = run, hashes(run.path)
+            elif hashes(run.path) != expected:
+                return Proof(scenario.name, done, first, run, compare(first, run), loops)
+            else:
+                shutil.rmtree(run.path)
+    assert first is not None
+    return Proof(scenario.name, done, first, None, None, loops)
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A run made again.
+
+    conditions  what identity holds over and is not the same here as it was there: (name, there, here)
+    identical   whether all files that were recorded came out the same
+    differing   those that did not
+    comparison  of the two runs; None where only the manifest of the first is left
+    """
+
+    result: Result
+    conditions: tuple[tuple[str, str, str], ...]
+    differing: tuple[str, ...]
+    comparison: Comparison | None
+
+    @property
+    def identical(self) -> bool:
+        """Whether events, capture and verdict are the same to the last bit."""
+        return not self.differing
+
+
+class _Recorded(msgspec.Struct, frozen=True):
+    """What a replay needs of a manifest."""
+
+    scenario: str
+    parameters: dict[str, Any]
+    seed: int
+    kernel: dict[str, Any]
+    identity: dict[str, Any]
+    sha256: dict[str, str]
+
+
+def replay(path: Path, *, kernel: str | None, runs: Path, on_line: OnLine) -> Replay:
+    """Make the run of a run directory, or of a manifest alone, again and compare.
+
+    It runs on the kernel whose hash is recorded, or on ``kernel``. Raises BadInput for what is no manifest, LabError when
+    that kernel isn't here.
+    """
+    manifest = path / run_directory.MANIFEST if path.is_dir() else path
+    recorded = _read(manifest)
+    chosen = select(kernel) if kernel else _same_kernel(recorded)
+    scenario = find(recorded.scenario)
+    parameters = {name: recorded.parameters.get(name, value) for name, value in scenario.complete({}).items()}
+    result = play(scenario, parameters, seed=recorded.seed, kernel=chosen, runs=runs, on_line=on_line)
+    now = hashes(Path(result.run_dir))
+    differing = tuple(name for name, value in recorded.sha256.items() if now.get(name) != value)
+    beside = all((manifest.parent / name).is_file() for name in (run_directory.PLAN, run_directory.VERDICT))
+    old = RunDirectory.open(manifest.parent) if beside else None
+    return Replay(
+        result,
+        tuple(differences(recorded.identity, identity(chosen))),
+        differing,
+        compare(old, RunDirectory(Path(result.run_dir))) if old and differing else None,
+    )
+
+
+def _read(manifest: Path) -> _Recorded:
+    try:
+        return msgspec.json.decode(manifest.read_bytes(), type=_Recorded)
+    except OSError as error:
+        raise BadInput(
+            f"{manifest} cannot be read ({error.strerror}); give a run directory or its manifest.json"
+        ) from None
+    except msgspec.DecodeError as error:
+        raise BadInput(f"{manifest} is no manifest of a run: {error}") from None
+
+
+def _same_kernel(recorded: _Recorded) -> Kernel:
+    """The kernel that a run was made on, found by its hash."""
+    if recorded.kernel["kind"] == NATIVE:
+        return select(NATIVE)
+    wanted = recorded.identity["kernel_sha256"]
+    for choice in (*(known.name for known in lab_kernels()), DEBIAN):
+        try:
+            kernel = select(choice)
+        except KernelError:
+            continue  # Debian's is not installed
+        if kernel.describe()["sha256"] == wanted:
+            return kernel
+    raise LabError(
+        f"the kernel of that run ({recorded.identity['kernel']}, sha256 {wanted[:12]}) is not here; "
+        "build it with `./lab kernel`, or name another with --kernel to compare across kernels"
+    )
+
+
+def _whole(result: Result) -> RunDirectory:
+    if result.status not in (0, 1):
+        raise LabError(f"{result.judgement.scenario} came to nothing: {'; '.join(result.judgement.reasons)}")
+    return RunDirectory(Path(result.run_dir))

@@ -1,0 +1,100 @@
+"""A run's pictures and measurements as files for papers and slides: SVG, PNG, CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import resvg_py
+
+from roamlab.errors import BadInput
+from roamlab.record.run_directory import RunDirectory
+from roamlab.reports import figure, ladder_svg, story, timeline_svg
+from roamlab.reports.ladder import ladder
+from roamlab.reports.page import save
+from roamlab.reports.story import Story
+from roamlab.reports.timeline import timeline
+
+_ZOOM: Final = 2  # pixels of a PNG to one of the SVG, for print and for dense screens
+_FONTS: Final = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts")
+
+
+def ladder_file(read: Story) -> str:
+    """The ladder as SVG."""
+    return ladder_svg.draw(ladder(read), read)
+
+
+def timeline_file(read: Story) -> str:
+    """The timeline as SVG."""
+    return timeline_svg.draw(timeline(read, ladder(read).journeys), read)
+
+
+PICTURES: Final[dict[str, Callable[[Story], str]]] = {
+    "ladder": ladder_file,
+    "timeline": timeline_file,
+    "figure": figure.draw,
+}
+
+
+def pictures(run: RunDirectory, into: Path, *, png: bool = True) -> list[Path]:
+    """Write ladder, timeline and figure of a run into a directory as SVG, and as PNG; return the files' paths.
+
+    Raises BadInput where the directory cannot be made, or where a PNG is asked for and this machine has no fonts; LabError
+    where files cannot be written.
+    """
+    read = story.read(run)
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"pictures cannot go to {into}: {error.strerror}") from None
+    written = []
+    for name, draw in PICTURES.items():
+        content = draw(read)
+        written.append(into / f"{name}.svg")
+        save(written[-1], content)
+        if png:
+            written.append(into / f"{name}.png")
+            written[-1].write_bytes(raster(content))
+    return written
+
+
+def raster(picture: str) -> bytes:
+    """An SVG picture as PNG on white, two pixels to one. Raises BadInput where no fonts are installed: text would be lost."""
+    if not any(next(Path(place).expanduser().rglob("*.[to]tf"), None) for place in _FONTS):
+        raise BadInput("a PNG needs fonts, and this machine has none: apt-get install fonts-dejavu-core")
+    return bytes(
+        resvg_py.svg_to_bytes(
+            svg_string=picture, background="#ffffff", zoom=_ZOOM, sans_serif_family="DejaVu Sans"
+        )
+    )
+
+
+def measurements(run: RunDirectory) -> str:
+    """A run as CSV, a line a message: direction, number, sent and delivered (s since the run's start), duplicates.
+
+    A message that was never delivered has nothing in its last two columns but 0 duplicates.
+    """
+    read = story.read(run)
+    sent: dict[tuple[int, str, int], int] = {}
+    delivered: dict[tuple[int, str, int], list[int]] = {}
+    for event in read.events:
+        if event["kind"] in ("data.sent", "data.unsent"):
+            sent.setdefault((event["session"], event["dir"], event["seq"]), event["t"])
+        elif event["kind"] == "data.received":
+            delivered.setdefault((event["session"], event["dir"], event["seq"]), []).append(event["t"])
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("session", "direction", "message", "sent_s", "delivered_s", "duplicates"))
+    for key in sorted(sent | delivered):
+        times = delivered.get(key, [])
+        writer.writerow(
+            (*key, _seconds(sent.get(key)), _seconds(next(iter(times), None)), max(0, len(times) - 1))
+        )
+    return out.getvalue()
+
+
+def _seconds(time_ns: int | None) -> str:
+    return "" if time_ns is None else f"{time_ns / 1e9:.9f}"

@@ -1,0 +1,68 @@
+"""A run while it goes on: its events line by line, until it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from roamlab.errors import LabError
+from roamlab.record.run_directory import EVENTS, MANIFEST, RunDirectory
+
+_POLL_S: Final = 0.2
+_TRAFFIC: Final = ("data.sent", "data.received", "data.unsent")
+_HEAD: Final = ("t", "node", "kind")
+
+
+def follow(run: RunDirectory) -> Iterator[str]:
+    """A line an event as they are written, those of single messages counted; ends when the run has its manifest.
+
+    Raises LabError when it has none and nobody plays it any more.
+    """
+    offset, counted = 0, 0
+    while True:
+        # Looked for first, in this order: what was written before either of them is seen below.
+        played = run.is_held()
+        over = (run.path / MANIFEST).exists()
+        lines, offset = _new(run, offset)
+        for line in lines:
+            event = msgspec.json.decode(line, type=dict[str, Any])
+            if event["kind"] in _TRAFFIC:
+                counted += 1
+                continue
+            if counted:
+                yield _count(counted)
+                counted = 0
+            yield _words(event)
+        if over or not played:
+            if counted:
+                yield _count(counted)
+            if not over:
+                raise LabError(
+                    f"{run.path} was ended before its verdict: it has no {MANIFEST} and nobody plays it"
+                )
+            return
+        time.sleep(_POLL_S)
+
+
+def _count(messages: int) -> str:
+    return f"{'':12}    {messages} {'message' if messages == 1 else 'messages'} sent or received"
+
+
+def _new(run: RunDirectory, offset: int) -> tuple[list[bytes], int]:
+    """The whole lines behind ``offset``, and where they end."""
+    try:
+        with (run.path / EVENTS).open("rb") as file:
+            file.seek(offset)
+            data = file.read()
+    except FileNotFoundError:
+        return [], offset
+    whole = data[: data.rfind(b"\n") + 1]
+    return whole.splitlines(), offset + len(whole)
+
+
+def _words(event: dict[str, Any]) -> str:
+    details = " ".join(f"{name}={value}" for name, value in event.items() if name not in _HEAD)
+    return f"{event['t'] / 1e9:12.6f} s  {event['node']:<8} {event['kind']:<20} {details}".rstrip()

@@ -1,0 +1,166 @@
+"""A run directory read for a picture of it: whatever is there, and the names of what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import msgspec
+
+from roamlab.errors import LabError
+from roamlab.protocols import trace as traces
+from roamlab.protocols.errors import DecodeError
+from roamlab.protocols.trace import Trace
+from roamlab.record import run_directory
+from roamlab.record.result import Judgement
+from roamlab.record.run_directory import RunDirectory
+from roamlab.registry import find
+from roamlab.topologies import RoamingTopo
+
+MOBILE_NODE: Final = "mn"
+CORRESPONDENT_NODE: Final = "cn"
+
+
+@dataclass(frozen=True)
+class Story:
+    """Everything a picture of a run is made from.
+
+    ``events`` have ``t`` in ns since the run's start, sorted; ``epoch_ns`` takes them to the capture's clock. ``missing`` are
+    sentences about what the run directory lacks; each of ``plan``, ``manifest``, ``judgement`` and ``trace`` is empty or None
+    where it is one of those.
+    """
+
+    run: RunDirectory
+    plan: dict[str, Any]
+    manifest: dict[str, Any]
+    judgement: Judgement | None
+    events: tuple[dict[str, Any], ...]
+    trace: Trace | None
+    epoch_ns: int
+    missing: tuple[str, ...]
+
+    @property
+    def scenario(self) -> str:
+        """The scenario's name, as far as any file tells it."""
+        return str(self.plan.get("scenario") or (self.judgement.scenario if self.judgement else "unknown"))
+
+    @cached_property
+    def session(self) -> dict[str, Any]:
+        """The first ``session.start`` event; empty without one."""
+        return next((e for e in self.events if e["kind"] == "session.start"), {})
+
+    @cached_property
+    def topology(self) -> RoamingTopo | None:
+        """The network that the run was played in, with the run's parameters; None where no scenario tells it."""
+        try:
+            scenario = find(self.scenario)
+            parameters, _ = scenario.split(self.plan.get("parameters", {}))
+            built = scenario.topology(**parameters)
+        except (LabError, TypeError, KeyError):  # a scenario or parameter of another version of the lab
+            return None
+        return built if isinstance(built, RoamingTopo) else None
+
+    @property
+    def mobile(self) -> str:
+        """The mobile node's name."""
+        return str(self.session.get("mobile") or (self.topology.mobile if self.topology else MOBILE_NODE))
+
+    @property
+    def correspondent(self) -> str:
+        """The correspondent node's name."""
+        known = self.topology.correspondent if self.topology else CORRESPONDENT_NODE
+        return str(self.session.get("correspondent") or known)
+
+    @cached_property
+    def end_ns(self) -> int:
+        """When the last thing happened (ns since the run's start); at least 1, so that it can divide."""
+        last_event = self.events[-1]["t"] if self.events else 0
+        sightings = self.trace.sightings if self.trace else ()
+        last_packet = max((s.time_ns for s in sightings), default=self.epoch_ns) - self.epoch_ns
+        return int(max(last_event, last_packet, 1))
+
+    @property
+    def carrier(self) -> str:
+        """What carried the session, in the word of its transport."""
+        if self.trace is None or self.trace.sctp:
+            return "association"
+        return "connection" if self.trace.tcp else "session"
+
+    @property
+    def stimuli(self) -> list[dict[str, Any]]:
+        """What the scenario did to NICs."""
+        return [event for event in self.events if event["kind"] == "stimulus"]
+
+
+def read(run: RunDirectory) -> Story:
+    """Read a run directory, however much of it there is. Raises nothing for what is missing or damaged: it is named."""
+    missing: list[str] = []
+    plan = _json(run, run_directory.PLAN, missing)
+    manifest = _json(run, run_directory.MANIFEST, missing)
+    verdict = _json(run, run_directory.VERDICT, missing)
+    judgement = None
+    if verdict:
+        try:
+            judgement = msgspec.convert(verdict, Judgement)
+        except msgspec.ValidationError as error:
+            missing.append(f"{run_directory.VERDICT} is of another version: {error}.")
+    events = sorted(_until_damage(run.events, missing), key=lambda event: event["t"])
+    trace = _trace(run, missing)
+    if not events:
+        missing.append("There are no events: the guest ended before the lab could report anything.")
+    elif not any(event["kind"] == "run.end" for event in events):
+        last = events[-1]
+        missing.append(
+            f"The run did not come to its end; the last event is {last['kind']} of {last['node']} "
+            f"at {last['t'] / 1e9:.3f} s."
+        )
+    if events and not any(event["kind"] == "data.received" for event in events):
+        missing.append("Nothing was delivered to an application in either direction.")
+    return Story(run, plan, manifest, judgement, tuple(events), trace, _epoch(events, trace), tuple(missing))
+
+
+def _json(run: RunDirectory, name: str, missing: list[str]) -> dict[str, Any]:
+    if not (run.path / name).exists():
+        missing.append(f"There is no {name}.")
+        return {}
+    try:
+        content = run.read(name)
+    except LabError:
+        missing.append(f"{name} is damaged.")
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _until_damage(
+    events: Callable[[], Iterator[dict[str, Any]]], missing: list[str]
+) -> Iterator[dict[str, Any]]:
+    try:
+        for event in events():
+            if isinstance(event.get("t"), int) and {"node", "kind"} <= event.keys():
+                yield event
+    except msgspec.DecodeError:
+        missing.append(f"{run_directory.EVENTS} is damaged; what comes after the damage is left out.")
+
+
+def _trace(run: RunDirectory, missing: list[str]) -> Trace | None:
+    try:
+        trace = traces.load(run.path / run_directory.CAPTURE)
+    except FileNotFoundError:
+        missing.append(f"There is no {run_directory.CAPTURE}, so no packets can be drawn.")
+        return None
+    except DecodeError as error:
+        missing.append(f"{run_directory.CAPTURE} cannot be read: {error}.")
+        return None
+    if trace.truncated:
+        missing.append(f"{run_directory.CAPTURE} is cut off; packets after the cut are not shown.")
+    return trace
+
+
+def _epoch(events: list[dict[str, Any]], trace: Trace | None) -> int:
+    """The run's start on the capture's clock: what the first event says, otherwise the first packet."""
+    told = next((event["epoch_ns"] for event in events if event["kind"] == "run.start"), None)
+    if told is None and trace and trace.sightings:
+        told = min(sighting.time_ns for sighting in trace.sightings)
+    return int(told or 0)

@@ -1,0 +1,189 @@
+"""What a run looks like over time: deliveries, data by path, primary paths, the kernel's figures, and the outages.
+
+Times are in ns since the run's start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from roamlab.protocols.trace import SctpPacket
+from roamlab.reports.journeys import Journey
+from roamlab.reports.packets import carries_data
+from roamlab.reports.story import Story
+
+DIRECTIONS: Final = ("up", "down")
+PATH_STATE: Final = "path.state"
+"""The event that carries the kernel's own figures of one path: ``session``, ``address``, and any of :data:`QUANTITIES`."""
+SIGNAL: Final = "signal"
+"""The event that carries the signal of a NIC: ``nic`` and ``dbm``."""
+QUANTITIES: Final = {"cwnd": "cwnd, bytes", "rto_ms": "RTO, ms", "srtt_ms": "SRTT, ms"}
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """The instants at which a node sent data on one path."""
+
+    node: str
+    path: str
+    times_ns: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time with a name: a node's primary path, by the address at the mobile node's end."""
+
+    node: str
+    name: str
+    from_ns: int
+    until_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A quantity over time, of one node's path or NIC: what it came to and when; None from where on there is no such figure."""
+
+    quantity: str
+    of: str
+    points: tuple[tuple[int, float | None], ...]
+
+    def within(self, from_ns: int, until_ns: int) -> tuple[tuple[int, float | None], ...]:
+        """The points of a stretch, and the one before it where a later one ends it: behind the last, nothing is known."""
+        before = [point for point in self.points if point[0] < from_ns]
+        held = before[-1:] if len(before) < len(self.points) else []
+        return (*held, *(point for point in self.points if from_ns <= point[0] <= until_ns))
+
+
+def scale(values: Collection[float]) -> tuple[float, float]:
+    """The least and the greatest value of an axis for all of these: from 0 where none is negative, never of no height."""
+    if not values or min(values) >= 0:
+        return 0.0, max(1.0, *values, 1.0)
+    return min(values) - 1, max(values) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A silence at the receiving application. ``until_ns`` is None where it did not end; the bound in seconds, or None."""
+
+    direction: str
+    from_ns: int
+    until_ns: int | None
+    bound_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Everything over time. ``deliveries`` are the instants of each direction's first deliveries, sorted."""
+
+    end_ns: int
+    deliveries: dict[str, tuple[int, ...]]
+    lanes: tuple[Lane, ...]
+    primaries: tuple[Span, ...]
+    curves: tuple[Curve, ...]
+    outages: tuple[Outage, ...]
+    stimuli: tuple[tuple[int, str], ...]
+
+
+def timeline(story: Story, found: Sequence[Journey]) -> Timeline:
+    """The timeline of a story with its journeys; what the run does not have is empty."""
+    deliveries = {direction: _deliveries(story, direction) for direction in DIRECTIONS}
+    return Timeline(
+        story.end_ns,
+        deliveries,
+        _lanes(story, found),
+        _primaries(story, found),
+        tuple(_curves(story)),
+        tuple(_outages(story, deliveries)),
+        tuple((e["t"], f"{e.get('action', '')} {e.get('nic', '')}".strip()) for e in story.stimuli),
+    )
+
+
+def _deliveries(story: Story, direction: str) -> tuple[int, ...]:
+    first: dict[tuple[object, object], int] = {}
+    for event in story.events:
+        if event["kind"] == "data.received" and event.get("dir") == direction:
+            first.setdefault((event.get("session"), event.get("seq")), event["t"])
+    return tuple(sorted(first.values()))
+
+
+def _lanes(story: Story, found: Iterable[Journey]) -> tuple[Lane, ...]:
+    times: dict[tuple[str, str], list[int]] = {}
+    for journey in found:
+        packet = journey.packet
+        if carries_data(packet) and not journey.appeared:
+            key = (packet.node, f"{packet.source} → {packet.destination}")
+            times.setdefault(key, []).append(packet.time_ns - story.epoch_ns)
+    order = {story.mobile: 0, story.correspondent: 1}
+    lanes = [Lane(node, path, tuple(instants)) for (node, path), instants in times.items()]
+    return tuple(sorted(lanes, key=lambda lane: (order.get(lane.node, 2), lane.times_ns[0])))
+
+
+def _primaries(story: Story, found: Iterable[Journey]) -> tuple[Span, ...]:
+    """Each end's primary path (RFC 9260, 1.3) as far as a capture tells: new data goes to it, data sent again need not."""
+    spans: dict[str, list[Span]] = {}
+    for journey in found:
+        packet = journey.packet
+        unknown = journey.appeared or packet.node not in (story.mobile, story.correspondent)
+        if unknown or journey.again or not isinstance(packet, SctpPacket) or not carries_data(packet):
+            continue
+        time_ns = packet.time_ns - story.epoch_ns
+        name = str(packet.source if packet.node == story.mobile else packet.destination)
+        known = spans.setdefault(packet.node, [])
+        if known and known[-1].name == name:
+            known[-1] = Span(packet.node, name, known[-1].from_ns, time_ns)
+        else:
+            known.append(Span(packet.node, name, time_ns, time_ns))
+    return tuple(span for known in spans.values() for span in known)
+
+
+def _curves(story: Story) -> Iterator[Curve]:
+    points: dict[tuple[str, str], list[tuple[int, float | None]]] = {}
+    states = [event for event in story.events if event["kind"] == PATH_STATE]
+    several = len({event.get("session") for event in states}) > 1
+    for event in states:
+        of = f"{event['node']} to {event.get('address', '')}"
+        if several:
+            of += f", session {event.get('session')}"
+        for quantity in QUANTITIES:
+            if isinstance(event.get(quantity), int | float):
+                points.setdefault((quantity, of), []).append(
+                    (event["t"], _measured(quantity, event[quantity]))
+                )
+    for event in story.events:
+        if event["kind"] == SIGNAL and isinstance(event.get("dbm"), int | float):
+            key = ("dbm", f"{event['node']}.{event.get('nic', '')}")
+            points.setdefault(key, []).append((event["t"], float(event["dbm"])))
+    names = {**QUANTITIES, "dbm": "signal, dBm"}
+    for quantity, name in names.items():
+        for (found, of), series in points.items():
+            if found == quantity:
+                yield Curve(name, of, tuple(series))
+
+
+def _measured(quantity: str, value: float) -> float | None:
+    """Linux says an SRTT of 0 where it has none: until the first measurement of a path (RFC 9260, 6.3.1)."""
+    return None if quantity == "srtt_ms" and value == 0 else float(value)
+
+
+def _outages(story: Story, deliveries: dict[str, tuple[int, ...]]) -> Iterator[Outage]:
+    """Where the judgement's outages lie: each is the distance between two deliveries, so those two are looked for."""
+    judgement = story.judgement
+    if judgement is None or not story.stimuli or judgement.verdict in ("invalid", "unsupported"):
+        return
+    since = story.stimuli[0]["t"]
+    for direction in DIRECTIONS:
+        times = deliveries[direction]
+        length = getattr(judgement.outage_s, direction)
+        bound = getattr(judgement.lower_bound_s, direction)
+        if length is None:
+            heard = [time for time in times if time <= since] or [since]
+            after = [time for time in times if time > since]
+            yield Outage(direction, after[-1] if after else heard[-1], None, bound)
+        elif length > 0:
+            ends = set(times)
+            wanted = round(length * 1e9)
+            start = next((time for time in times if time + wanted in ends and time + wanted > since), None)
+            if start is not None:
+                yield Outage(direction, start, start + wanted, bound)

@@ -1,0 +1,71 @@
+"""What ``./lab demo`` plays: every way to move a mobile node, the control first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from os import sched_getaffinity
+from pathlib import Path
+
+from roamlab.kernels.job import Kernel
+from roamlab.record.result import Result
+from roamlab.registry import find
+from roamlab.runs import orchestrator
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One run of the demonstration: a scenario and what is set in it, as text."""
+
+    scenario: str
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The part's name: scenario and settings."""
+        return " ".join([self.scenario, *(f"{name}={value}" for name, value in self.settings.items())])
+
+
+PARTS: Sequence[Part] = (
+    Part("control"),
+    Part("fig06"),
+    Part("fig07", {"steps": "add"}),
+    Part("fig07", {"steps": "primary"}),
+    Part("fig07"),
+    Part("fig07", {"family": "6"}),
+    Part("fig09-fixed"),
+    Part("fig09"),
+    Part("fig09", {"gap": "2"}),
+    Part("fig09", {"family": "6"}),
+)
+
+
+def play(
+    kernel: Kernel,
+    *,
+    seed: int,
+    runs: Path,
+    on_line: Callable[[str, str], None],
+    on_result: Callable[[str, Result], None],
+) -> list[Result]:
+    """Run all parts, one a processor at a time; the results in the order of the parts.
+
+    ``on_line`` gets (part, line) while they run, ``on_result`` (part, result) as each ends.
+    """
+
+    def one(part: Part) -> Result:
+        scenario = find(part.scenario)
+        result = orchestrator.run(
+            scenario,
+            scenario.complete(part.settings),
+            seed=seed,
+            kernel=kernel,
+            runs=runs,
+            on_line=lambda line: on_line(part.name, line),
+        )
+        on_result(part.name, result)
+        return result
+
+    with ThreadPoolExecutor(len(sched_getaffinity(0))) as pool:
+        return list(pool.map(one, PARTS))

@@ -1,0 +1,178 @@
+"""One run from the outside: make its directory, hand the plan to a kernel, judge what came back."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from roamlab.errors import LabError, NoSession, UnsupportedHere
+from roamlab.kernels.job import Job, Kernel, KernelError, Outcome, Unsupported
+from roamlab.record import run_directory
+from roamlab.record.identity import hashes, identity, kernel_name
+from roamlab.record.result import Judgement, Result
+from roamlab.record.run_directory import RunDirectory
+from roamlab.registry import Plan, Scenario, Verdict, find
+from roamlab.runs import bytecode, collector
+
+_LIMIT_S: Final = 180.0
+BASICS: Final = frozenset({"bridge", "htb", "netem", "netns", "packet", "veth"})
+"""What every scenario needs of a kernel: a network, its impairments and its capture."""
+OnLine = Callable[[str], None]
+
+
+def run(
+    scenario: Scenario,
+    parameters: Mapping[str, Any],
+    *,
+    seed: int,
+    kernel: Kernel,
+    runs: Path,
+    on_line: OnLine,
+) -> Result:
+    """Play a scenario in a kernel and judge it; the run directory is written whole whatever happens.
+
+    Raises LabError only for what prevents a run directory.
+    """
+    directory = RunDirectory.create(runs, scenario.name)
+    with directory.held():
+        return _run(directory, scenario, parameters, seed, kernel, on_line)
+
+
+def _run(
+    directory: RunDirectory,
+    scenario: Scenario,
+    parameters: Mapping[str, Any],
+    seed: int,
+    kernel: Kernel,
+    on_line: OnLine,
+) -> Result:
+    directory.write(
+        run_directory.PLAN,
+        Plan(scenario=scenario.name, parameters=dict(parameters), seed=seed),
+    )
+    job = Job(
+        argv=(sys.executable, "-m", "roamlab.lab.inside", str(directory.path)),
+        run_dir=directory.path,
+        seed=seed,
+        needs=BASICS | scenario.needs_for(parameters),
+        limit_s=_LIMIT_S,
+    )
+    bytecode.prepare()
+    wall_s, status = 0.0, 3
+
+    def heard(line: str) -> None:
+        import roamlab.judge.verdict  # noqa: F401 - while the guest is busy: afterwards somebody would wait for it
+
+        on_line(line)
+
+    try:
+        outcome = kernel.execute(job, heard)
+    except Unsupported as lack:
+        judgement = _unfinished(scenario, Verdict.UNSUPPORTED, str(lack))
+        status = UnsupportedHere.status
+    except KernelError as error:
+        judgement = _unfinished(scenario, Verdict.INVALID, str(error))
+    else:
+        wall_s = outcome.wall_s
+        if outcome.reason or outcome.status:
+            said = "" if outcome.reason else _last_words(outcome)
+            reason = outcome.reason or said or _wordless(outcome)
+            told = said and outcome.status in (NoSession.status, UnsupportedHere.status)
+            status = outcome.status if told else LabError.status
+            verdict = Verdict.UNSUPPORTED if status == UnsupportedHere.status else Verdict.INVALID
+            judgement = _unfinished(scenario, verdict, reason)
+        else:
+            on_line("roamlab: step judge")
+            from roamlab.judge.verdict import judge
+
+            with collector.off():
+                judgement = judge(directory)
+            status = 0 if judgement.verdict == judgement.expected else 1
+    result = Result(
+        judgement=judgement,
+        parameters=scenario.changed(parameters),
+        kernel={
+            "kind": kernel.kind,
+            "version": kernel.version,
+            "variant": kernel.variant,
+            "virtual_time": kernel.virtual_time,
+        },
+        seed=seed,
+        run_dir=str(directory.path),
+        wall_s=round(wall_s, 3),
+        status=status,
+    )
+    directory.write(run_directory.VERDICT, judgement)
+    directory.write(run_directory.MANIFEST, _manifest(scenario, parameters, seed, kernel, result))
+    return result
+
+
+def load(directory: RunDirectory) -> Result:
+    """The result of a run that was made before. Raises BadInput when the run did not get that far."""
+    manifest = directory.read(run_directory.MANIFEST)
+    judgement = msgspec.convert(directory.read(run_directory.VERDICT), Judgement)
+    kernel = manifest["kernel"]
+    return Result(
+        judgement=judgement,
+        parameters=find(judgement.scenario).changed(manifest["parameters"]),
+        kernel={name: kernel[name] for name in ("kind", "version", "variant", "virtual_time")},
+        seed=manifest["seed"],
+        run_dir=str(directory.path),
+        wall_s=manifest["wall_s"],
+        status=manifest["status"],
+    )
+
+
+def replay_line(scenario: str, parameters: Mapping[str, Any], seed: int, kernel: str) -> str:
+    """The command that makes the same run again."""
+    settings = "".join(f" --set {name}={_text(value)}" for name, value in parameters.items())
+    return f"./lab run {scenario} --kernel {kernel} --seed {seed}{settings}"
+
+
+def _manifest(
+    scenario: Scenario, parameters: Mapping[str, Any], seed: int, kernel: Kernel, result: Result
+) -> dict[str, Any]:
+    """What was run, on what, and what came out; the only file with dates, wall times and this machine in it."""
+    return {
+        "scenario": scenario.name,
+        "parameters": dict(parameters),
+        "seed": seed,
+        "kernel": {**result.kernel, **kernel.describe()},
+        "identity": identity(kernel),
+        "sha256": hashes(Path(result.run_dir)),
+        "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "status": result.status,
+        "wall_s": result.wall_s,
+        "virtual_s": result.judgement.virtual_s if kernel.virtual_time else None,
+        "replay": replay_line(scenario.name, result.parameters, seed, kernel_name(kernel)),
+    }
+
+
+def _unfinished(scenario: Scenario, verdict: Verdict, reason: str) -> Judgement:
+    return Judgement(
+        scenario=scenario.name,
+        figure=scenario.figure,
+        verdict=verdict.value,
+        expected=scenario.expect.value,
+        reasons=[reason],
+    )
+
+
+def _last_words(outcome: Outcome) -> str:
+    """What the inside said last, for an end that it chose itself; nothing for any other."""
+    failed = "roamlab: failed: "
+    said = [line.removeprefix(failed) for line in outcome.console_tail if line.startswith(failed)]
+    return said[-1] if said else ""
+
+
+def _wordless(outcome: Outcome) -> str:
+    return f"the lab failed at step {outcome.step} with exit status {outcome.status}; see console.log"
+
+
+def _text(value: Any) -> str:
+    return str(msgspec.to_builtins(value)).lower() if isinstance(value, bool) else str(value)
