@@ -11,12 +11,27 @@ from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from types import UnionType
-from typing import Any, Final, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Final,
+    ParamSpec,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 
 from roamlab.errors import BadInput
 
+if TYPE_CHECKING:
+    from roamlab.lab.lab import Lab
+
+Topology = TypeVar("Topology")
+Parameters = ParamSpec("Parameters")
 Seconds = float
 REWRITING: Final = frozenset({"nft_families", "nfqueue"})
 """What it takes to rewrite outgoing packets."""
@@ -112,14 +127,19 @@ _SCENARIOS: Final[dict[str, Scenario]] = {}
 def scenario(
     name: str,
     *,
-    figure: str,
+    figure: str = "none",
     expect: Verdict,
-    topology: Callable[..., Any],
+    topology: Callable[..., Topology],
     needs: frozenset[str] = frozenset({"sctp"}),
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register the decorated function as the scenario ``name``."""
+) -> Callable[
+    [Callable[Concatenate[Lab[Topology], Parameters], None]],
+    Callable[Concatenate[Lab[Topology], Parameters], None],
+]:
+    """Register the decorated function as the scenario ``name``; ``figure`` is the design's that it reproduces."""
 
-    def register(play: Callable[..., None]) -> Callable[..., None]:
+    def register(
+        play: Callable[Concatenate[Lab[Topology], Parameters], None],
+    ) -> Callable[Concatenate[Lab[Topology], Parameters], None]:
         _SCENARIOS[name] = Scenario(name, figure, expect, topology, play, needs)
         return play
 

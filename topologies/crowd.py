@@ -11,9 +11,8 @@ each takes at most CELL nodes, as an access network would. IPv6 alone: no docume
 from dataclasses import dataclass
 from typing import Final
 
-from mininet.topo import Topo
-
 from roamlab.topologies.addresses import CORRESPONDENT, CORRESPONDENTS, CROWD, MOBILE, ROUTER
+from roamlab.topologies.topo import Topo
 
 CELL: Final = 50
 _EDGE_S: Final = 0.005

@@ -13,7 +13,7 @@
 
 from roamlab.topologies import addresses
 from roamlab.topologies.addresses import EVERYTHING
-from roamlab.topologies.roaming import RoamingTopo, edge
+from roamlab.topologies.roaming import RoamingTopo, Segment, edge
 
 
 class HomeAndVisited(RoamingTopo):
@@ -28,6 +28,10 @@ class HomeAndVisited(RoamingTopo):
         site_delay_ms: one way, of each link between a segment's router and its site's border router.
 
     """
+
+    home: Segment
+    visited: Segment
+    visited2: Segment
 
     def build(
         self,
@@ -75,10 +79,10 @@ class HomeAndVisited(RoamingTopo):
         def wireless(delay_ms: float | None) -> dict[str, float]:
             return edge(edge_delay_ms if delay_ms is None else delay_ms, edge_jitter_ms, edge_loss, edge_bw)
 
-        home = self.add_segment("home", "ha", plan.HOME, wireless(None))
-        self.add_segment("visited", "fa", plan.VISITED, wireless(visited_delay_ms))
-        self.add_segment("visited2", "fa2", plan.VISITED2, wireless(visited2_delay_ms))
-        self.add_mobile(home)
+        self.home = self.add_segment("home", "ha", plan.HOME, wireless(None))
+        self.visited = self.add_segment("visited", "fa", plan.VISITED, wireless(visited_delay_ms))
+        self.visited2 = self.add_segment("visited2", "fa2", plan.VISITED2, wireless(visited2_delay_ms))
+        self.add_mobile(self.home)
         self.addHost("pc16", ip=None)
         self.addLink(
             "pc16",

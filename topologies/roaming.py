@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mininet.topo import Topo
-
 from roamlab.topologies.addresses import CORRESPONDENT, MOBILE, ROUTER, Subnet
+from roamlab.topologies.topo import Topo
 
 MOBILE_NODE: Final = "mn"
 CORRESPONDENT_NODE: Final = "cn"

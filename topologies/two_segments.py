@@ -6,7 +6,7 @@ mn ~~ home ────┐
 """
 
 from roamlab.topologies import addresses
-from roamlab.topologies.roaming import RoamingTopo, edge
+from roamlab.topologies.roaming import RoamingTopo, Segment, edge
 
 
 class TwoSegments(RoamingTopo):
@@ -20,6 +20,9 @@ class TwoSegments(RoamingTopo):
 
     """
 
+    home: Segment
+    visited: Segment
+
     def build(
         self,
         *,
@@ -32,7 +35,7 @@ class TwoSegments(RoamingTopo):
         """Make the topology."""
         self.add_router("r", {})
         wireless = edge(edge_delay_ms, edge_jitter_ms, edge_loss, edge_bw)
-        home = self.add_segment("home", "r", addresses.HOME, wireless)
-        self.add_segment("visited", "r", addresses.VISITED, wireless)
-        self.add_mobile(home)
+        self.home = self.add_segment("home", "r", addresses.HOME, wireless)
+        self.visited = self.add_segment("visited", "r", addresses.VISITED, wireless)
+        self.add_mobile(self.home)
         self.add_correspondent("r", addresses.CORRESPONDENTS, core_delay_ms / 1000)

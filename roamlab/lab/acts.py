@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from roamlab.lab.mobile_ip_acts import MobileIpActs
 from roamlab.lab.request_acts import RequestActs
@@ -11,20 +11,21 @@ from roamlab.protocols.mobility import Verb
 
 if TYPE_CHECKING:
     from roamlab.lab.lab import Correspondent, Lab, Mobile, Nic, Session, Stream
+    from roamlab.topologies import Segment
 
 
 @dataclass(frozen=True, slots=True)
 class At(MobileIpActs, RequestActs):
     """The verbs of a scenario: what happens at one instant."""
 
-    lab: Lab
+    lab: Lab[object]
     time_s: float
 
     def start(self, stream: Stream) -> None:
         """Start a stream."""
         self.lab.streams.append((self.time_s, stream))
 
-    def move(self, nic: Nic, *, to: Any, gap: float = 0.0) -> None:
+    def move(self, nic: Nic, *, to: Segment, gap: float = 0.0) -> None:
         """Take a NIC from its segment and plug it into another, without a link for ``gap`` seconds in between.
 
         The host is configured with an address of the new segment the moment the link is there, as a network that hands out
@@ -45,7 +46,7 @@ class At(MobileIpActs, RequestActs):
         if gap > 0:
             lab.timeline.at(self.time_s + gap, lambda: site.plug(nic.name, to))
 
-    def attach(self, mobile: Mobile, name: str, *, to: Any) -> None:
+    def attach(self, mobile: Mobile, name: str, *, to: Segment) -> None:
         """Add a NIC to the running mobile node, on a segment, and configure it."""
         lab, site = self.lab, self.lab.site
         nic = mobile.nic(name)
@@ -61,7 +62,7 @@ class At(MobileIpActs, RequestActs):
 
         lab.timeline.at(self.time_s, act)
 
-    def reconnect(self, session: Session, *, over: str, to: Any, pause: float) -> None:
+    def reconnect(self, session: Session, *, over: str, to: Segment, pause: float) -> None:
         """The conventional way (FIG. 6): end the association, add a NIC ``pause`` seconds later, connect anew over it."""
         lab, site = self.lab, self.lab.site
         nic = session.mobile.nic(over)
@@ -81,11 +82,11 @@ class At(MobileIpActs, RequestActs):
         """Kill a node's agent, as a crash would."""
         self.lab.timeline.at(self.time_s, lambda: self.lab.agents.kill(mobile_or_correspondent.name))
 
-    def _coming(self, action: str, nic: Nic, to: Any, expects: list[str]) -> None:
+    def _coming(self, action: str, nic: Nic, to: Segment, expects: list[str]) -> None:
         """Record that a NIC comes to a segment."""
         site = self.lab.site
         signs = {"new": site.address_on(to), **site.delays_ns(to)}
         self.lab.stimulus(action, nic, to=to.name, expects=expects, **signs)
 
     def _asconf(self) -> bool:
-        return bool(self.lab.site.asconf)
+        return self.lab.site.asconf

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from roamlab.lab.lab import Family, Lab, Nic
 from roamlab.lab.request_acts import Request
@@ -19,6 +19,9 @@ from roamlab.nodes.attacker import AttackerNode
 from roamlab.protocols.forging import Signing
 from roamlab.topologies.addresses import ATTACKER, VICTIM, VISITED
 from roamlab.topologies.attacked import OFF_PATH, ON_PATH, VICTIM_NODE
+
+if TYPE_CHECKING:
+    from roamlab.lab.contracts import HasHome
 
 Position = Literal["off-path", "on-path", "inside"]
 Sign = Literal["none", "junk", "key"]
@@ -39,7 +42,7 @@ class Attacker:
 
     def __init__(
         self,
-        lab: Lab,
+        lab: Lab[HasHome],
         position: Position,
         *,
         family: Family = 4,
@@ -89,7 +92,7 @@ class Attacker:
 class AttackAt:
     """The verbs of an attacker."""
 
-    lab: Lab
+    lab: Lab[HasHome]
     node: str
     target: str
     own_address: str

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from enum import Enum
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from roamlab.agents.raw_endpoint import RawEndpoint
 from roamlab.lab.request_acts import Anywhere
 from roamlab.topologies.addresses import PC16, VISITED
+
+if TYPE_CHECKING:
+    from roamlab.lab.lab import Lab
 
 HOST: Final = "pc16"
 _SOON_S: Final = 0.5
@@ -29,7 +32,7 @@ class Echo(Enum):
 class Prober:
     """A host that tries cookies on the correspondent node."""
 
-    def __init__(self, lab: Any) -> None:
+    def __init__(self, lab: Lab[object]) -> None:
         self._lab = lab
         site = lab.site
         site.staff(HOST, RawEndpoint)

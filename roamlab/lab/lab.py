@@ -13,19 +13,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal
 
 from roamlab.errors import LabError, NoSession
 from roamlab.lab.acts import At
-from roamlab.lab.agents import Agents
 from roamlab.lab.clock import Clock, Timeline
 from roamlab.lab.under_way import UnderWay
 from roamlab.protocols.mobility import Announce, Wishes
 from roamlab.record.run_directory import EventLog
 from roamlab.registry import Verdict
 
-if TYPE_CHECKING:  # see `Site.start_mobile_ip`
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    from roamlab.lab.contracts import Commands, HasHome, HasVisited, HasVisited2, Site
     from roamlab.lab.mobile_ip import MobileIp, Terms
+    from roamlab.lab.request_acts import Anywhere
+    from roamlab.topologies import HomeAndVisited, Segment
+
+    Net_co = TypeVar("Net_co", covariant=True, default=HomeAndVisited)
+else:  # the default is for who reads types; Python has it from 3.13 on
+    from typing import TypeVar
+
+    Net_co = TypeVar("Net_co", covariant=True)
 
 PORT: Final = 5001
 Family = Literal[4, 6]
@@ -107,7 +117,7 @@ class Mobile:
     """The mobile node."""
 
     name: str
-    lab: Lab
+    lab: Lab[object]
     sessions: list[Session] = field(default_factory=list)
 
     def nic(self, name: str) -> Nic:
@@ -142,11 +152,16 @@ class Mobile:
         return session
 
 
-class Lab:
-    """A running network with its agents, as a scenario sees it."""
+class Lab(Generic[Net_co]):
+    """A running network with its agents, as a scenario sees it.
 
-    def __init__(self, site: Any, agents: Agents, log: EventLog, clock: Clock) -> None:
+    ``topology`` is what the network was built from; ``Lab`` alone stands for ``Lab[HomeAndVisited]``. The segments are
+    attributes of the topology, and those that are named as in FIG. 1 of the lab, too: ``lab.home``, ``lab.visited``.
+    """
+
+    def __init__(self, site: Site, topology: Net_co, agents: Commands, log: EventLog, clock: Clock) -> None:
         self.site = site
+        self.topology = topology
         self.agents = agents
         self._log = log
         self._clock = clock
@@ -163,13 +178,27 @@ class Lab:
         self.mobile = Mobile(site.mobile, self)
         self.correspondent = Correspondent(site.correspondent)
 
-    def __getattr__(self, name: str) -> Any:
-        """The topology's segments by name: ``lab.home``, ``lab.visited``."""
-        if name.startswith("_") or name not in self.site.segments:
-            raise AttributeError(
-                f"this topology has no segment {name!r}; it has {', '.join(self.site.segments)}"
-            )
-        return self.site.segments[name]
+    if TYPE_CHECKING:  # so that a segment that this topology has not is found by who reads types
+
+        @property
+        def home(self: Lab[HasHome]) -> Segment:
+            """The segment where the mobile node starts."""
+
+        @property
+        def visited(self: Lab[HasVisited]) -> Segment:
+            """A foreign segment."""
+
+        @property
+        def visited2(self: Lab[HasVisited2]) -> Segment:
+            """Another foreign segment."""
+
+    else:
+
+        def __getattr__(self, name: str) -> Segment:
+            if name.startswith("_") or name not in self.site.segments:
+                known = ", ".join(self.site.segments)
+                raise AttributeError(f"this topology has no segment {name!r}; it has {known}")
+            return self.site.segments[name]
 
     def without_asconf(self) -> None:
         """Switch dynamic address reconfiguration off on both nodes (net.sctp.addip_enable), before any session."""
@@ -180,7 +209,7 @@ class Lab:
 
         From now on the mobile node's NICs keep the home address wherever they are plugged in.
         """
-        started: MobileIp = self.site.start_mobile_ip(terms)
+        started = self.site.start_mobile_ip(terms)
         self._await(
             lambda: self._settled, "the mobile node heard no home agent within 20 s; see mn.log, ha.log"
         )
@@ -188,8 +217,7 @@ class Lab:
 
     def mobility_agents(self, terms: Terms) -> MobileIp:
         """Start home and foreign agents, with a mobile node that makes no use of them."""
-        started: MobileIp = self.site.start_mobile_ip(terms, used=False)
-        return started
+        return self.site.start_mobile_ip(terms, used=False)
 
     def at(self, time_s: float) -> At:
         """What is to happen at a time, in seconds since the run's start; all of it later where the set-up took longer."""
@@ -344,7 +372,7 @@ class Lab:
                 end_ns=self.timeline.ns(self.end_s - _DRAIN_S),
             )
 
-    def stimulus(self, action: str, nic: Nic, **details: Any) -> None:
+    def stimulus(self, action: str, nic: Nic | Anywhere, **details: Any) -> None:
         """Record what is done to a NIC now, so that the verdict can look for it in the capture."""
         now_ns = self._clock.now_ns()
         self._under_way.stimulated(now_ns)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
@@ -21,6 +21,9 @@ from roamlab.nodes.foreign_agent import ForeignAgentNode
 from roamlab.nodes.home_agent import HomeAgentNode
 from roamlab.topologies import Segment
 from roamlab.topologies.addresses import ROUTER
+
+if TYPE_CHECKING:
+    from roamlab.lab.contracts import Place
 
 CareOf = Literal["foreign-agent", "co-located", "co-located-through-agent"]
 Algorithm = Literal["md5", "sha256"]
@@ -66,7 +69,7 @@ class Agent:
 class MobileIp:
     """Mobile IP as it is set up in a site. ``site`` is what the agents run in (``roamlab.lab.site.Site``)."""
 
-    def __init__(self, site: Any, segments: Sequence[Segment], terms: Terms) -> None:
+    def __init__(self, site: Place, segments: Sequence[Segment], terms: Terms) -> None:
         self._site = site
         self.terms = terms
         self.home, *foreign = segments

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from roamlab.lab.request_acts import Anywhere
 
 if TYPE_CHECKING:  # a run without Mobile IP has no use for it, and imports are a quarter of a short run
+    from roamlab.lab.lab import Lab, Mobile
     from roamlab.lab.mobile_ip import Agent
 
 
@@ -14,7 +15,7 @@ class MobileIpActs:
     """The verbs; ``lab`` and ``time_s`` are those of the At that they belong to."""
 
     __slots__ = ()
-    lab: Any
+    lab: Lab[object]
     time_s: float
 
     def crash(self, agent: Agent) -> None:
@@ -47,19 +48,19 @@ class MobileIpActs:
         if back > 0:
             lab.timeline.at(self.time_s + back, start_again)
 
-    def halt(self, mobile: Any) -> None:
+    def halt(self, mobile: Mobile) -> None:
         """Let the mobile node's Mobile IP fall silent: it renews nothing. Its sessions go on."""
         self._order(mobile, "halt")
 
-    def withdraw(self, mobile: Any) -> None:
+    def withdraw(self, mobile: Mobile) -> None:
         """Let the mobile node deregister its care-of address from afar."""
         self._order(mobile, "withdraw")
 
-    def replay(self, mobile: Any) -> None:
+    def replay(self, mobile: Mobile) -> None:
         """Send the mobile node's last Registration Request again, bit for bit, as one who recorded it would."""
         self._order(mobile, "replay")
 
-    def _order(self, mobile: Any, do: str) -> None:
+    def _order(self, mobile: Mobile, do: str) -> None:
         lab = self.lab
 
         def act() -> None:

@@ -19,7 +19,7 @@ _SESSION: Final = 1000  # none of the mobile node's
 class Neighbour:
     """The host ``pc16`` on the visited segment; to be made before the session whose port it is to have."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab[object]) -> None:
         self._lab = lab
         self._port = 0
         lab.on_event("association.connect", self._learn)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from random import Random
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from roamlab.errors import BadInput
 from roamlab.protocols import radio
@@ -18,6 +18,10 @@ from roamlab.protocols.mobility import Verb
 from roamlab.protocols.radio import SILENCE, Model, Sample, Station
 from roamlab.protocols.signals import Thresholds
 from roamlab.where import PACKAGE
+
+if TYPE_CHECKING:
+    from roamlab.lab.lab import Lab
+    from roamlab.topologies import Segment
 
 EVERY_S: Final = 0.1
 
@@ -30,8 +34,8 @@ class Radio:
 
     def __init__(
         self,
-        lab: Any,
-        places: Mapping[str, Any],
+        lab: Lab[object],
+        places: Mapping[str, Segment],
         samples: Sequence[Sample],
         thresholds: Thresholds,
         expects: Sequence[Verb],

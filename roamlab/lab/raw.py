@@ -78,7 +78,7 @@ class Raw:
     Its addresses are ones that its kernel has not, and lead to it (``topologies/attacked.py``).
     """
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab[object]) -> None:
         self.lab = lab
         self._associations = 0
         self._acts = 0
@@ -156,7 +156,7 @@ class RawAssociation:
         lab.timeline.at(time_s, say)
 
 
-def beside_a_session(lab: Lab, family: Family) -> Raw:
+def beside_a_session(lab: Lab[object], family: Family) -> Raw:
     """The host that has raw associations, beside an ordinary session that has to go on whatever is said in these."""
     session = lab.mobile.connect(lab.correspondent, family=family, managed=False)
     lab.at(1.0).start(session.stream(every=0.1))

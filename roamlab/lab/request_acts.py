@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from roamlab.protocols.mobility import Verb
 from roamlab.protocols.rewriting import OWN_IDS
+
+if TYPE_CHECKING:
+    from roamlab.lab.lab import Lab, Mobile
 
 UNSAID: Final = 0
 """In the place of an error cause: the request is not carried out, for one before it was refused, and the answer says no word
@@ -55,7 +58,7 @@ class RequestActs:
     """The verbs; ``lab`` and ``time_s`` are those of the At that they belong to."""
 
     __slots__ = ()
-    lab: Any
+    lab: Lab[object]
     time_s: float
 
     def account(self) -> None:
@@ -89,7 +92,7 @@ class RequestActs:
 
         lab.timeline.at(self.time_s, act)
 
-    def release(self, mobile: Any, address: str) -> None:
+    def release(self, mobile: Mobile, address: str) -> None:
         """Have the mobile node take an address from its association, through the socket."""
         lab = self.lab
 
@@ -99,7 +102,7 @@ class RequestActs:
 
         lab.timeline.at(self.time_s, act)
 
-    def ask(self, mobile: Any, *wanted: Request) -> None:
+    def ask(self, mobile: Mobile, *wanted: Request) -> None:
         """Have the mobile node ask for these requests, in this order, in one ASCONF (way ``rewriting``)."""
         lab = self.lab
         plain = [request.plain(number) for number, request in enumerate(wanted)]

@@ -68,7 +68,7 @@ class Site:
             raise disk_error(error, self._run.path) from None
         self._step("agents")
         self._agents = Agents(self._clock, self._agent_event)
-        self.lab = Lab(self, self._agents, self._log, self._clock)
+        self.lab = Lab(self, self._topology, self._agents, self._log, self._clock)
         for name, agent in ((self.correspondent, CorrespondentNode), (self.mobile, MobileNode)):
             self._net[name].sysctl(_SCTP)
             self.staff(name, agent)

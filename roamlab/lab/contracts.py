@@ -1,0 +1,155 @@
+"""What the rooms of a run ask of each other: a lab and its verbs of the site, Mobile IP of the place that it runs in.
+
+Types alone: nothing here is imported while a run goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from roamlab.agents.agent import Agent
+from roamlab.lab.mobile_ip import Agent as MobilityAgent
+from roamlab.lab.mobile_ip import MobileIp, Terms
+from roamlab.topologies import Segment
+
+
+class HasHome(Protocol):
+    """A topology with a segment ``home``."""
+
+    @property
+    def home(self) -> Segment:
+        """Where the mobile node starts."""
+
+
+class HasVisited(Protocol):
+    """A topology with a segment ``visited``."""
+
+    @property
+    def visited(self) -> Segment:
+        """A foreign segment."""
+
+
+class HasVisited2(Protocol):
+    """A topology with a segment ``visited2``."""
+
+    @property
+    def visited2(self) -> Segment:
+        """Another foreign segment."""
+
+
+class Commands(Protocol):
+    """The agents of a run, as a scenario and its verbs command them."""
+
+    def await_ready(self) -> None:
+        """Wait until every agent has said that it serves. Raises LabError when one doesn't."""
+
+    def command(self, name: str, do: str, **arguments: Any) -> None:
+        """Tell the agent of a node to do something. Raises LabError when it is gone."""
+
+    def readers(self) -> Mapping[Any, Callable[[], None]]:
+        """What to wait on for agents' reports, and what to call when it can be read."""
+
+    def kill(self, name: str) -> None:
+        """End an agent with SIGKILL."""
+
+
+class Place(Protocol):
+    """What Mobile IP asks of the place that it runs in: a scenario's site, or a network that a person acts on."""
+
+    mobile: str
+    mobile_nic: str
+
+    def tell(self, name: str, do: str, arguments: Any) -> None:
+        """Give an agent a command; the arguments are a mapping or a Struct."""
+
+    def wired_delay(self, start: str, end: str) -> float:
+        """One-way delay between two nodes or segments over wired links, in seconds."""
+
+
+class Site(Place, Protocol):
+    """What a lab and its verbs ask of the place where a scenario plays (``roamlab.lab.site.Site``).
+
+    Addresses are those of the sessions' ``family``, as text without prefix length; ``nic`` is one of the mobile node's.
+    """
+
+    family: int
+    one_to_many: bool
+    asconf: bool
+    correspondent: str
+    segments: dict[str, Segment]
+    mobile_ip: MobileIp | None
+
+    @property
+    def wildcard(self) -> str:
+        """The unspecified address."""
+
+    @property
+    def correspondent_address(self) -> str:
+        """Where the correspondent node is reached."""
+
+    def mobile_address(self, nic: str = "") -> str:
+        """The address of one of the mobile node's NICs, by default its first."""
+
+    def address_on(self, segment: Segment) -> str:
+        """The address that the mobile node has when it is on a segment."""
+
+    def of_family(self, addresses: list[str]) -> str:
+        """The first of these addresses (with prefix lengths) that is of the sessions' family."""
+
+    def delays_ns(self, segment: Segment) -> dict[str, int]:
+        """One-way delays between the mobile node on a segment and the correspondent node."""
+
+    def signs(self, nic: str, segment: Segment) -> dict[str, Any]:
+        """What a NIC's coming to a segment must show in the capture."""
+
+    def without_asconf(self) -> None:
+        """Switch ASCONF off on both nodes, for associations that are set up from now on."""
+
+    def announcing(self) -> None:
+        """Have the correspondent node's kernel announce its addresses in ASCONFs."""
+
+    def without_auth(self) -> None:
+        """Take ASCONFs without AUTH on both nodes."""
+
+    def start_mobile_ip(self, terms: Terms, *, used: bool = True) -> MobileIp:
+        """Set Mobile IP up on the segments' routers and, where it is ``used``, on the mobile node."""
+
+    def start_agent(self, agent: MobilityAgent) -> None:
+        """Start a home or foreign agent's process and let it serve."""
+
+    def staff(self, name: str, make: Callable[..., Agent], host: str = "") -> None:
+        """Start an agent's process in a host, by default the one of its name."""
+
+    def cut(self, name: str) -> None:
+        """Take the links of all NICs of a host away."""
+
+    def mend(self, name: str) -> None:
+        """Undo :meth:`cut`."""
+
+    def unplug(self, nic: str) -> None:
+        """Take the link of a NIC away."""
+
+    def plug(self, nic: str, segment: Segment) -> None:
+        """Plug a NIC into a segment, with that segment's addresses."""
+
+    def move(self, nic: str, segment: Segment) -> None:
+        """Take a NIC from its segment to another with no time in between."""
+
+    def attach(self, nic: str, segment: Segment) -> None:
+        """Add a NIC to the mobile node, on a segment, with that segment's addresses."""
+
+    def add_correspondent_address(self, number: int = 1) -> str:
+        """Give the correspondent node another address of each family."""
+
+    def remove_correspondent_address(self, number: int = 1) -> str:
+        """Take that address from the correspondent node again."""
+
+    def block(self, router: str, source: str, destination: str) -> None:
+        """Have a router drop what comes from one prefix and goes to another."""
+
+    def impair(self, nic: str, **options: Any) -> None:
+        """Change what the link of a NIC does to packets, in both directions."""
+
+    def route_through(self, nic: str) -> None:
+        """Make a NIC the one that the mobile node's own traffic takes by default."""
