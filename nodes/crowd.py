@@ -5,16 +5,12 @@ A socket stays in the namespace that it was made in, so processes need not grow 
 
 from __future__ import annotations
 
-import ctypes
 import os
-from typing import Final
 
 from roamlab.agents.association import Association
 from roamlab.agents.endpoint import Endpoint
+from roamlab.linux.namespace import enter
 from roamlab.protocols.payload import Direction
-
-_CLONE_NEWNET: Final = 0x40000000
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Crowd(Endpoint):
@@ -24,8 +20,7 @@ class Crowd(Endpoint):
 
     def do_join(self, session: int, namespace: int, peer: str, port: int) -> None:
         """Connect a session from the node whose network namespace the inherited descriptor refers to."""
-        if _libc.setns(namespace, _CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), f"cannot enter the network namespace of session {session}")
+        enter(namespace)
         os.close(namespace)
         self.do_connect(session, "::", peer, port, kernel_announces=True)
 

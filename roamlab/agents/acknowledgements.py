@@ -7,12 +7,11 @@ with DATA, and a SACK with nothing or DATA behind it, so that bulk traffic costs
 
 from __future__ import annotations
 
-import ctypes
 import socket
-import struct
 from collections.abc import Iterator
 from typing import Final
 
+from roamlab.linux.sockets import attach_filter
 from roamlab.protocols.errors import DecodeError
 from roamlab.protocols.mobility import Command, Verb
 from roamlab.protocols.sctp import chunks
@@ -26,7 +25,6 @@ from roamlab.protocols.sctp.parameters import (
 )
 
 _IPPROTO_SCTP: Final = 132
-_SO_ATTACH_FILTER: Final = 26
 _COMMON_HEADER: Final = 12
 _VERBS: Final[dict[type[Parameter], Verb]] = {
     AddIp: Verb.ADD,
@@ -85,10 +83,7 @@ class AcknowledgementWatch:
 def attach(sock: socket.socket, *, ipv4: bool) -> None:
     """Have the kernel keep from a socket the SCTP packets (behind an IPv4 header, if so) that hold no ASCONF-ACK."""
     load = _LOAD_HEADER_LENGTH if ipv4 else _NO_HEADER
-    program = b"".join(struct.pack("=HBBI", *instruction) for instruction in (load, *_DECIDE))
-    code = ctypes.create_string_buffer(program, len(program))
-    what = struct.pack("HL", len(program) // 8, ctypes.addressof(code))
-    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, what)
+    attach_filter(sock, (load, *_DECIDE))
 
 
 def refused(acknowledgement: chunks.AsconfAck) -> frozenset[Command]:

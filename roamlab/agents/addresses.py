@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pyroute2.netlink import NLMSG_DONE
 from pyroute2.netlink.rtnl import (
     RTM_DELADDR,
     RTM_DELLINK,
@@ -20,6 +19,8 @@ from pyroute2.netlink.rtnl import (
 )
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+
+from roamlab.linux.netlink import DONE, DUMP, REQUEST, messages, open_socket
 
 _TENTATIVE: Final = (
     0x40  # IFA_F_TENTATIVE: duplicate address detection is not done, the address not usable yet
@@ -49,17 +50,17 @@ class AddressWatch:
     """A netlink socket that tells what changes; the addresses there are now come first."""
 
     def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-        self._socket.bind((0, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR))
+        groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR
+        self._socket = open_socket(socket.NETLINK_ROUTE, groups)
         self._names: dict[int, str] = {}
         self._links: dict[int, bool] = {}
         request = ifaddrmsg()
         request["header"] = {
             "type": RTM_GETADDR,
-            "flags": 0x301,
+            "flags": REQUEST | DUMP,
             "sequence_number": 1,
             "pid": 0,
-        }  # REQUEST | DUMP
+        }
         request.encode()
         self._socket.send(request.data)
 
@@ -80,18 +81,13 @@ class AddressWatch:
             data = self._socket.recv(1 << 17, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
-        offset = 0
-        while offset + 16 <= len(data):
-            length = int.from_bytes(data[offset : offset + 4], "little")
-            kind = int.from_bytes(data[offset + 4 : offset + 6], "little")
-            if kind == NLMSG_DONE or length < 16:
+        for message in messages(data):
+            if message.kind == DONE:
                 return
-            part = data[offset : offset + length]
-            offset += (length + 3) & ~3
-            if kind in (RTM_NEWADDR, RTM_DELADDR):
-                yield from self._address(_decoded(ifaddrmsg, part), up=kind == RTM_NEWADDR)
-            elif kind in (RTM_NEWLINK, RTM_DELLINK):
-                yield from self._link(_decoded(ifinfmsg, part), present=kind == RTM_NEWLINK)
+            if message.kind in (RTM_NEWADDR, RTM_DELADDR):
+                yield from self._address(_decoded(ifaddrmsg, message.data), up=message.kind == RTM_NEWADDR)
+            elif message.kind in (RTM_NEWLINK, RTM_DELLINK):
+                yield from self._link(_decoded(ifinfmsg, message.data), present=message.kind == RTM_NEWLINK)
 
     def _address(self, message: Any, *, up: bool) -> Iterator[AddressChange]:
         flags = message.get_attr("IFA_FLAGS") or message["flags"]

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from roamlab.agents.alarm import Alarm
+from roamlab.linux.alarm import Alarm
 
 _HOLD_NS: Final = 250_000_000  # how long what nobody waits for is let wait for more to come
 

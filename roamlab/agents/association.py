@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import sctp
 
+from roamlab.linux.sockets import force_send_buffer
+
 _IPPROTO_SCTP: Final = 132
 _SCTP_DELAYED_SACK: Final = 16
 _SCTP_AUTO_ASCONF: Final = 30
@@ -85,7 +87,7 @@ def _prepare(sock: Any) -> None:
     sock.nodelay = True
     raw = sock.sock()
     raw.setblocking(False)
-    raw.setsockopt(socket.SOL_SOCKET, 32, _BUFFER)  # SO_SNDBUFFORCE: wmem_max is the machine's, not the lab's
+    force_send_buffer(raw, _BUFFER)  # wmem_max is the machine's, not the lab's
     # A SACK for every packet: a delayed one would add up to 0.2 s that are not the handover's.
     raw.setsockopt(_IPPROTO_SCTP, _SCTP_DELAYED_SACK, struct.pack("=III", 0, 0, 1))
 

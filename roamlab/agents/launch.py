@@ -6,7 +6,6 @@ Starting Python costs far more than a fork, inside User-Mode Linux above all; so
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import signal
@@ -20,15 +19,13 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from roamlab.agents.agent import Agent
+from roamlab.linux.libc import die_with_parent, exact_timers
+from roamlab.linux.namespace import enter
+from roamlab.linux.sockets import force_send_buffer
 
-_CLONE_NEWNET: Final = 0x40000000
-_PR_SET_PDEATHSIG: Final = 1
-_PR_SET_TIMERSLACK: Final = 29
-_SO_SNDBUFFORCE: Final = 32
 _REPORTS: Final = (
     16 << 20
 )  # room for what an agent reports while nobody reads: it must not wait for its reader
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,7 @@ def launch(
     """
     ours, theirs = socket.socketpair()
     with suppress(PermissionError):  # in a user namespace it stays what it is
-        theirs.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _REPORTS)
+        force_send_buffer(theirs, _REPORTS)
     gc.freeze()  # the collector leaves the pages shared with the parent alone
     pid = os.fork()
     if pid == 0:
@@ -73,12 +70,11 @@ def _become(
 ) -> NoReturn:
     status = 1
     try:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        _libc.prctl(_PR_SET_TIMERSLACK, 1)  # timers to the nanosecond, not to the default 50 us
+        die_with_parent(signal.SIGKILL)
+        exact_timers()
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, signal.SIG_DFL)
-        if _libc.setns(namespace, _CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), f"cannot enter the network namespace of {name}")
+        enter(namespace)
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(output, 1)
         os.dup2(output, 2)

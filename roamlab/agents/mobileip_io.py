@@ -7,7 +7,6 @@ link-layer destination itself.
 
 from __future__ import annotations
 
-import ctypes
 import socket
 import struct
 from collections.abc import Iterator
@@ -15,13 +14,13 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Final
 
+from roamlab.linux.sockets import attach_filter
 from roamlab.protocols.mobileip.actions import Endpoint, SendIcmp, SendUdp
 from roamlab.protocols.mobileip.advertisement import checksum
 from roamlab.protocols.mobileip.registration import PORT
 
 _ETH_P_IP: Final = 0x0800
 _ETH_P_ARP: Final = 0x0806
-_SO_ATTACH_FILTER: Final = 26
 _IP_PKTINFO: Final = 8
 _PACKET_HOST, _PACKET_OTHERHOST = 0, 3
 _UDP, _ICMP = 17, 1
@@ -91,12 +90,12 @@ class MobileIpPort:
     def __init__(self) -> None:
         kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK
         self._packets = socket.socket(socket.AF_PACKET, kind, socket.htons(_ETH_P_IP))
-        _filter(self._packets, _WANTED)
+        attach_filter(self._packets, _WANTED)
         for _ in self._received():
             pass  # what came before the filter
         # Holds the port, so that the kernel doesn't answer "port unreachable", and sends; it keeps nothing that arrives.
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        _filter(self._udp, _NOTHING)
+        attach_filter(self._udp, _NOTHING)
         self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         self._udp.bind(("", PORT))
 
@@ -209,11 +208,3 @@ def datagram(action: SendUdp) -> bytes:
 
 def _pseudo(source: bytes, destination: bytes, length: int) -> bytes:
     return source + destination + struct.pack("!BBH", 0, _UDP, length)
-
-
-def _filter(sock: socket.socket, program: tuple[tuple[int, int, int, int], ...]) -> None:
-    code = b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
-    buffer = ctypes.create_string_buffer(code, len(code))
-    sock.setsockopt(
-        socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(program), ctypes.addressof(buffer))
-    )

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Final
 
 from roamlab.agents.agent import Agent, now_ns
-from roamlab.agents.nftables import OutputQueue, Queued
+from roamlab.linux.nftables import OutputQueue, Queued
 from roamlab.protocols.errors import DecodeError
 from roamlab.protocols.rewriting import Gate, NoKey, Rewriter, Rewritten
 from roamlab.protocols.sctp import chunks

@@ -9,12 +9,12 @@ from collections import deque
 from typing import Final, Protocol
 
 from roamlab.agents.association import Association, Listener, Notification, OneToManyListener
+from roamlab.linux.sockets import force_send_buffer
 from roamlab.protocols.errors import DecodeError
 from roamlab.protocols.framing import Deframer, frame
 
 _CHUNK: Final = 65536
 _BUFFER: Final = 4 << 20  # room for what a stream produces during a minute without a path
-_SO_SNDBUFFORCE: Final = 32
 
 
 class Channel(Protocol):
@@ -65,7 +65,7 @@ class Connection:
         self._unsent = b""
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _BUFFER)
+        force_send_buffer(sock, _BUFFER)
 
     @classmethod
     def open(cls, local: str) -> Connection:
@@ -154,7 +154,7 @@ class Flow:
         self._sock = sock
         self._pending: deque[bytes | Notification] = deque(pending)
         sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _BUFFER)
+        force_send_buffer(sock, _BUFFER)
 
     @classmethod
     def open(cls, local: str) -> Flow:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, Protocol
 
-from roamlab.agents.alarm import Alarm
+from roamlab.linux.alarm import Alarm
 
 _SECOND_NS: Final = 10**9
 

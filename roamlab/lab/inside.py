@@ -43,7 +43,7 @@ def _play(run: RunDirectory) -> None:
     lean()
     from roamlab.lab.clock import SystemClock
     from roamlab.lab.site import Site
-    from roamlab.network.errors import MissingKernelOption
+    from roamlab.linux.errors import MissingKernelOption
 
     plan = msgspec.convert(run.read(PLAN), Plan)
     scenario = find(plan.scenario)

@@ -14,7 +14,7 @@ import mininet.net
 import mininet.node
 from mininet.topo import SingleSwitchTopo
 
-from roamlab.network.namespace import Namespace, enter
+from roamlab.linux.namespace import Namespace, enter
 from roamlab.network.net import Mininet
 from roamlab.where import ROOT
 

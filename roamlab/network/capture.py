@@ -8,7 +8,6 @@ What a capture costs in a guest is system calls and changes from process to proc
 keeps them, taken many at a time and written in one piece. A piece ends with a block, and so does what a killed process leaves.
 """
 
-import ctypes
 import errno
 import os
 import select
@@ -24,14 +23,15 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from roamlab.network.namespace import Namespace
+from roamlab.linux.libc import die_with_parent
+from roamlab.linux.namespace import Namespace
+from roamlab.linux.sockets import force_receive_buffer
 from roamlab.network.packets import SO_TIMESTAMPNS, Packet, PacketReader
 from roamlab.protocols.pcapng import Direction, Writer
 
 _ETH_P_ALL: Final = 0x0003
 _SOL_PACKET: Final = 263
 _PACKET_STATISTICS: Final = 6
-_SO_RCVBUFFORCE: Final = 33
 _PACKET_OTHERHOST, _PACKET_OUTGOING = 3, 4
 _RECEIVE_BUFFER: Final = 32 * 1024 * 1024  # taken only while packets wait in it
 _TIMESPEC: Final = struct.Struct("=qq")
@@ -96,7 +96,7 @@ class Capture:
         with tap:
             tap.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             try:
-                tap.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
+                force_receive_buffer(tap, _RECEIVE_BUFFER)
             except PermissionError:  # root of a user namespace
                 tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
             tap.bind((nic, _ETH_P_ALL))
@@ -142,7 +142,7 @@ def _child(control: socket.socket, file: int, parent: int) -> NoReturn:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal; the builder decides when to end
         signal.signal(signal.SIGTERM, lambda *_: control.shutdown(socket.SHUT_RD))
         # The builder's end of the socket may live on in processes it forked; its death must still end the capture.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+        die_with_parent(signal.SIGTERM)
         _keep_only(control.fileno(), file)
         if os.getppid() == parent:
             try:

@@ -6,7 +6,7 @@ from typing import TextIO
 import mininet.cli
 from mininet.log import error, output
 
-from roamlab.network.errors import NetworkError
+from roamlab.linux.errors import NetworkError
 from roamlab.network.intf import Intf
 from roamlab.network.net import Mininet
 from roamlab.network.node import Node

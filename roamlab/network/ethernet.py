@@ -8,7 +8,7 @@ import ctypes
 import struct
 from typing import Final
 
-from roamlab.network.namespace import Namespace
+from roamlab.linux.namespace import Namespace
 
 _SIOCETHTOOL: Final = 0x8946
 _SIOCGIFFLAGS: Final = 0x8913

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
-from roamlab.network.netlink import Request
-from roamlab.network.rtnetlink import encode
+from roamlab.linux.netlink import Request
+from roamlab.linux.rtnetlink import encode
 
 _NEWQDISC, _DELQDISC, _NEWTCLASS = 36, 37, 40
 _CREATE, _CREATE_OR_CHANGE, _CHANGE = 0x1 | 0x600, 0x1 | 0x500, 0x1 | 0x100

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import mininet.link
 
-from roamlab.network import rtnetlink
-from roamlab.network.errors import NetworkError
+from roamlab.linux import routes, rtnetlink
+from roamlab.linux.errors import NetworkError
+from roamlab.linux.netlink import Request
+from roamlab.linux.rtnetlink import Address, Interface
 from roamlab.network.ethernet import is_running, offloads_off
-from roamlab.network.netlink import Request
-from roamlab.network.rtnetlink import Address, Interface
 
 if TYPE_CHECKING:
     from roamlab.network.link import Link
@@ -130,7 +130,7 @@ class Intf(mininet.link.Intf):
         with self._change("nic.deconfigure", addresses=[str(address) for address in gone]):
             for address in gone:
                 if self.gateways:
-                    self._queue(rtnetlink.delete_rule_from(address.ip, self._table, self._table))
+                    self._queue(self._rule(address, on=False))
                 if address in self.addresses:
                     self.addresses.remove(address)
                 self._queue(rtnetlink.delete_address(self.index, address))
@@ -139,8 +139,8 @@ class Intf(mininet.link.Intf):
                 self.gateways.remove(gateway)
                 default = ip_network("0.0.0.0/0" if gateway.version == 4 else "::/0")
                 self._queue(
-                    rtnetlink.delete_route(default, index=self.index, table=self._table),
-                    rtnetlink.delete_route(default, index=self.index, metric=self._metric),
+                    routes.delete_route(default, index=self.index, table=self._table),
+                    routes.delete_route(default, index=self.index, metric=self._metric),
                 )
         self._first_address()
 
@@ -161,7 +161,7 @@ class Intf(mininet.link.Intf):
             for old in [old for old in self.gateways if old.version == gateway.version]:
                 self.gateways.remove(old)
                 default = ip_network("0.0.0.0/0" if old.version == 4 else "::/0")
-                self._queue(rtnetlink.delete_route(default, index=self.index, metric=old_metric))
+                self._queue(routes.delete_route(default, index=self.index, metric=old_metric))
             self.gateways.append(gateway)
         self._first_address()
 
@@ -175,12 +175,12 @@ class Intf(mininet.link.Intf):
         source = own[0].ip if gateway.version == 4 else None
         for address in own:
             self._queue(
-                rtnetlink.rule_from(address.ip, self._table, self._table),
-                rtnetlink.route(address.network, index=self.index, source=source, table=self._table),
+                self._rule(address),
+                routes.route(address.network, index=self.index, source=source, table=self._table),
             )
         self._queue(
-            rtnetlink.route(default, via=gateway, index=self.index, source=source, table=self._table),
-            rtnetlink.route(default, via=gateway, index=self.index, source=source, metric=self._metric),
+            routes.route(default, via=gateway, index=self.index, source=source, table=self._table),
+            routes.route(default, via=gateway, index=self.index, source=source, metric=self._metric),
         )
 
     def _first_address(self) -> None:
@@ -278,7 +278,7 @@ class Intf(mininet.link.Intf):
         """Delete the NIC; its link is of no use after that."""
         with self.node.lab.batch():
             for address in self.addresses if self.gateways else []:
-                self._queue(rtnetlink.delete_rule_from(address.ip, self._table, self._table))
+                self._queue(self._rule(address, on=False))
             self._queue(rtnetlink.delete_link(self.index))
         self.addresses, self.gateways = [], []
         self.node.delIntf(self)
@@ -288,6 +288,11 @@ class Intf(mininet.link.Intf):
         if self.link is None:
             raise NetworkError(f"{self.full_name} has no link")
         return self.link
+
+    def _rule(self, address: Interface, *, on: bool = True) -> Request:
+        """What comes from an address of this NIC is routed by the NIC's own table."""
+        version = address.version
+        return routes.rule(version, source=address.ip, table=self._table, priority=self._table, on=on)
 
     def _change(self, kind: str, **details: Any) -> Any:
         return self.node.lab.change(kind, self.node.name, self.name, **details)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from roamlab.network.namespace import Namespace
-from roamlab.network.rtnetlink import set_link
+from roamlab.linux.namespace import Namespace
+from roamlab.linux.rtnetlink import set_link
 from roamlab.network.sentinel import Sentinel
 
 if TYPE_CHECKING:

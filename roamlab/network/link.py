@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import mininet.link
 
-from roamlab.network import rtnetlink
-from roamlab.network.errors import NetworkError
+from roamlab.linux import routes, rtnetlink
+from roamlab.linux.errors import NetworkError
 from roamlab.network.impairment import NONE, Impairment, both_ways, requests, split
 from roamlab.network.intf import Intf
 
@@ -105,7 +105,7 @@ class Link(mininet.link.Link):
     @staticmethod
     def _introduce(end: Intf, mac: str, other: Intf) -> None:
         """Queue permanent neighbour entries at one end for the other's addresses."""
-        end.node.namespace.rtnl.queue(*(rtnetlink.neighbour(end.index, a.ip, mac) for a in other.addresses))
+        end.node.namespace.rtnl.queue(*(routes.neighbour(end.index, a.ip, mac) for a in other.addresses))
 
     def _set_directions(self, first: Impairment, second: Impairment) -> None:
         self.up, self.down = (second, first) if self._reversed else (first, second)

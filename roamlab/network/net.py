@@ -15,8 +15,8 @@ import mininet.net
 from mininet.topo import Topo
 from mininet.util import netParse
 
+from roamlab.linux.errors import NetworkError
 from roamlab.network.capture import Capture, CaptureReport
-from roamlab.network.errors import NetworkError
 from roamlab.network.intf import Intf
 from roamlab.network.lab import Lab, OnEvent
 from roamlab.network.link import Link

@@ -4,7 +4,6 @@ A node's shell starts when somebody asks for a command, and enters the namespace
 `mnexec` is needed.
 """
 
-import ctypes
 import fcntl
 import os
 import pty
@@ -20,17 +19,16 @@ from typing import Any, Final
 import mininet.node
 from mininet.util import isShellBuiltin
 
-from roamlab.network import rtnetlink
-from roamlab.network.errors import NetworkError
+from roamlab.linux import routes, rtnetlink
+from roamlab.linux.errors import NetworkError
+from roamlab.linux.libc import die_with_parent
+from roamlab.linux.namespace import Namespace, enter
 from roamlab.network.intf import Intf
 from roamlab.network.lab import LOOPBACK, Lab
-from roamlab.network.namespace import Namespace, enter
 
-_PR_SET_PDEATHSIG: Final = 1
 _FIRST: Final = 10  # priority of rules that come before those of NICs
 _PROMPT: Final = chr(127)
 _LOOPBACK_UP: Final = rtnetlink.set_link(LOOPBACK, up=True)  # the same for all hosts, so encoded once
-_libc = ctypes.CDLL(None, use_errno=True)
 
 # What a fresh host has set before its first NIC. Addresses are usable at once (RFC 4862, 5.4 is opted into, see
 # Intf.configure), nothing is configured by router advertisements, and no filter drops what arrives on another NIC than
@@ -113,7 +111,7 @@ class Node(mininet.node.Node):
 
         def prepare() -> None:
             enter(self.namespace.fd)
-            _libc.prctl(_PR_SET_PDEATHSIG, int(on_death), 0, 0, 0)
+            die_with_parent(on_death)
             if terminal:
                 # Who was started in the background ignores these, and all its children would.
                 signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -186,9 +184,14 @@ class Node(mininet.node.Node):
             self.setParam(results, "setMAC", mac=mac)
             self.setParam(results, "setIP", ip=ip)
             self.setParam(results, "setDefaultRoute", defaultRoute=defaultRoute)
-            for prefix, gateway in (routes or {}).items():
-                self.namespace.rtnl.queue(rtnetlink.route(ip_network(prefix), via=ip_address(gateway)))
+            self.add_routes(routes or {})
         return results
+
+    def add_routes(self, gateways: Mapping[str, str]) -> None:
+        """Route prefixes through gateways, by prefix."""
+        with self.lab.batch():
+            for prefix, gateway in gateways.items():
+                self.namespace.rtnl.queue(routes.route(ip_network(prefix), via=ip_address(gateway)))
 
     def setDefaultRoute(self, intf: Intf | str | None = None) -> None:  # noqa: N802
         """Set the default route: a NIC, or words as ip-route(8) has them ("via 192.0.2.1", "dev h1-eth0")."""
@@ -200,23 +203,23 @@ class Node(mininet.node.Node):
         everything = ip_network("::/0" if via is not None and via.version == 6 else "0.0.0.0/0")
         index = self.nameToIntf[options["dev"]].index if "dev" in options else None
         with self.lab.batch():
-            self.namespace.rtnl.queue(rtnetlink.route(everything, via=via, index=index))
+            self.namespace.rtnl.queue(routes.route(everything, via=via, index=index))
 
     def setHostRoute(self, ip: str, intf: str) -> None:  # noqa: N802
         """Add a route to one address through a NIC."""
         with self.lab.batch():
-            self.namespace.rtnl.queue(rtnetlink.route(ip_network(ip), index=self.intf(intf).index))
+            self.namespace.rtnl.queue(routes.route(ip_network(ip), index=self.intf(intf).index))
 
     def drop(self, source: str, destination: str) -> None:
         """Drop what comes from one prefix and goes to another instead of routing it."""
         with self.lab.batch():
-            rule = rtnetlink.rule_dropping(ip_network(source), ip_network(destination), _FIRST)
+            rule = routes.rule_dropping(ip_network(source), ip_network(destination), _FIRST)
             self.namespace.rtnl.queue(rule)
 
     def setARP(self, ip: str, mac: str) -> None:  # noqa: N802
         """Add a permanent neighbour entry on the default NIC."""
         with self.lab.batch():
-            self.namespace.rtnl.queue(rtnetlink.neighbour(self.defaultIntf().index, ip_address(ip), mac))
+            self.namespace.rtnl.queue(routes.neighbour(self.defaultIntf().index, ip_address(ip), mac))
 
 
 class Host(Node):

@@ -9,6 +9,8 @@ import struct
 import time
 from typing import Final
 
+from roamlab.linux.libc import libc
+
 SO_TIMESTAMPNS: Final = 35  # the option and its control message have one number (64-bit Linux)
 _AT_ONCE: Final = 64
 _LARGEST: Final = 64 * 1024 + 64
@@ -19,7 +21,7 @@ _MMSGHDR: Final = struct.Struct(
     "=QI4xQQQQi4xI4x"
 )  # name, its length, iov, their number, control, its length, flags; length
 _IOVEC: Final = struct.Struct("=QQ")
-_libc = ctypes.CDLL(None, use_errno=True)
+
 
 Packet = tuple[int, int, bytes]
 """When (ns since the epoch, the kernel's stamp), its packet(7) type (for us, outgoing, ...), the frame."""
@@ -53,7 +55,7 @@ class PacketReader:
 
         """
         ctypes.memmove(self._heads, self._fresh, len(self._fresh))
-        found = _libc.recvmmsg(fd, self._heads, _AT_ONCE, socket.MSG_DONTWAIT, None)
+        found = libc.recvmmsg(fd, self._heads, _AT_ONCE, socket.MSG_DONTWAIT, None)
         if found < 0:
             code = ctypes.get_errno()
             if code == errno.EAGAIN:

@@ -10,10 +10,10 @@ import os
 import time
 from typing import Final
 
-from roamlab.network.errors import NetworkError
+from roamlab.linux.errors import NetworkError
+from roamlab.linux.namespace import Namespace
+from roamlab.linux.rtnetlink import set_link, veth
 from roamlab.network.ethernet import is_running
-from roamlab.network.namespace import Namespace
-from roamlab.network.rtnetlink import set_link, veth
 
 _NAME: Final = "sentinel"
 _TURNS: Final = 200  # of the processor, before sleeping; the worker mostly needs one

@@ -6,7 +6,6 @@ be killed when its parent dies, and the sandbox around each guest does the same,
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import platform
@@ -21,6 +20,7 @@ from typing import Any, Final
 from roamlab.errors import LabError
 from roamlab.kernels.choose import select
 from roamlab.kernels.job import KernelError
+from roamlab.linux.libc import die_with_parent
 from roamlab.record.identity import differences, identity
 from roamlab.record.result import Result
 from roamlab.registry import find
@@ -108,6 +108,6 @@ def each(pool: Executor, orders: Sequence[Order]) -> Iterator[tuple[Order, Resul
 
 def _end_with(parent: int) -> None:
     """Begin a worker's life: it ends with its parent; Ctrl-C is the parent's to handle, between runs."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    die_with_parent(signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)

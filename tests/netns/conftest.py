@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from roamlab.network.errors import MissingKernelOption
-from roamlab.network.namespace import Namespace
+from roamlab.linux.errors import MissingKernelOption
+from roamlab.linux.namespace import Namespace
 from roamlab.network.net import Mininet
 from roamlab.network.node import Node
 from roamlab.topologies import TwoSegments

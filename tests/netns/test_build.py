@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mininet.topo import SingleSwitchTopo, Topo
 
-from roamlab.network.errors import MissingKernelOption, NetworkError
+from roamlab.linux.errors import MissingKernelOption, NetworkError
 from roamlab.network.link import TCLink
 from roamlab.network.net import Mininet
 from roamlab.topologies import HomeAndVisited

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from roamlab.network.errors import NetworkError
+from roamlab.linux.errors import NetworkError
 from roamlab.protocols import pcapng
 from roamlab.protocols.pcapng import Direction
 from tests.netns.conftest import reaches, udp

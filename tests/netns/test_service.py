@@ -2,7 +2,7 @@
 
 import pytest
 
-from roamlab.network.errors import NetworkError
+from roamlab.linux.errors import NetworkError
 from tests.netns.conftest import reaches, until
 
 HOME4, VISITED4, CN4 = "192.0.2.10", "198.51.100.10", "203.0.113.10"

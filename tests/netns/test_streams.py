@@ -10,8 +10,8 @@ import pytest
 
 from roamlab.agents.association import Notification
 from roamlab.agents.streams import Channel, Connection, Flow, Listening, listen, open_channel
-from roamlab.network.namespace import Namespace
-from roamlab.network.rtnetlink import set_link
+from roamlab.linux.namespace import Namespace
+from roamlab.linux.rtnetlink import set_link
 
 HERE, PORT = "127.0.0.1", 5001
 LOOPBACK = 1

@@ -1,21 +1,20 @@
-"""Requests to the kernel's routing and device tables, one function each, encoded by pyroute2.
+"""Requests about devices and addresses, one function each, encoded by pyroute2. Routes are in `roamlab.linux.routes`.
 
-Devices are known by index. The lab chooses the indices itself (see `roamlab.network.lab`), so a NIC can be named in the same
-batch that makes it.
+Devices are known by index. A network chooses the indices itself (see `roamlab.network.lab`), so a NIC can be named in the
+same batch that makes it.
 """
+
+from __future__ import annotations
 
 import errno
 import socket
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Any, Final
 
-from pyroute2.netlink.rtnl.fibmsg import fibmsg
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
-from pyroute2.netlink.rtnl.ndmsg import ndmsg
-from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from roamlab.network.netlink import Request
+from roamlab.linux.netlink import CREATE_NEW, CREATE_OR_REPLACE, REQUEST, Request
 
 Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface
@@ -23,22 +22,14 @@ Network = IPv4Network | IPv6Network
 
 NEWLINK, DELLINK, SETLINK = 16, 17, 19
 NEWADDR, DELADDR = 20, 21
-NEWROUTE, DELROUTE = 24, 25
-NEWNEIGH = 28
-NEWRULE, DELRULE = 32, 33
-
-REQUEST, CREATE_NEW, CREATE_OR_REPLACE = 0x1, 0x1 | 0x600, 0x1 | 0x500
 
 IFF_UP: Final = 0x1
-MAIN_TABLE: Final = 254
-_GONE: Final = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL})
+GONE: Final = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL})
+"""What the kernel says of a deletion of what isn't there."""
+THERE: Final = frozenset({errno.EEXIST})
 _IFA_F_NODAD: Final = 0x02
-_SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
-_PROTO_STATIC: Final = 4
-_UNICAST: Final = 1
-_TO_TABLE, _BLACKHOLE = 1, 6
-_RULES: Final = {4: "CONFIG_IP_MULTIPLE_TABLES", 6: "CONFIG_IPV6_MULTIPLE_TABLES"}
-_PERMANENT: Final = 0x80
+_TUNNEL_TTL: Final = 64
+_TUNNELS: Final = {"ipip": "IFLA_IPIP", "gre": "IFLA_GRE"}
 
 Attributes = list[tuple[str, Any]]
 
@@ -60,7 +51,8 @@ def encode(
     return Request(data + bytes(-len(data) % 4), what, option, ignore)
 
 
-def _family(address: Address | Interface | Network) -> int:
+def family(address: Address | Interface | Network) -> int:
+    """The address family of an address or prefix."""
     return socket.AF_INET if address.version == 4 else socket.AF_INET6
 
 
@@ -169,7 +161,7 @@ def set_link(
         SETLINK,
         REQUEST,
         f"set device {index} {' '.join(words)}",
-        ignore=_GONE if ignore_gone else frozenset(),
+        ignore=GONE if ignore_gone else frozenset(),
     )
 
 
@@ -177,7 +169,33 @@ def delete_link(index: int) -> Request:
     """Delete a device; with a veth goes its peer. One that is gone already is no error."""
     message = ifinfmsg()
     message["index"] = index
-    return encode(message, DELLINK, REQUEST, f"delete device {index}", ignore=_GONE)
+    return encode(message, DELLINK, REQUEST, f"delete device {index}", ignore=GONE)
+
+
+def tunnel(*, name: str, index: int, kind: str, local: IPv4Address, remote: IPv4Address | None) -> Request:
+    """Make an ``ipip`` or ``gre`` tunnel, up; without ``remote`` it only decapsulates what comes to ``local``.
+
+    One that is there already is no error.
+    """
+    prefix = _TUNNELS[kind]
+    data: Attributes = [(f"{prefix}_LOCAL", str(local))]
+    if remote is not None:
+        data += [(f"{prefix}_REMOTE", str(remote)), (f"{prefix}_TTL", _TUNNEL_TTL)]
+    message = ifinfmsg()
+    message["index"] = index
+    message["flags"] = message["change"] = IFF_UP
+    message["attrs"] = [
+        ("IFLA_IFNAME", name),
+        ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", kind), ("IFLA_INFO_DATA", {"attrs": data})]}),
+    ]
+    return encode(message, NEWLINK, CREATE_NEW, f"add tunnel {name}", ignore=THERE)
+
+
+def delete_named(name: str) -> Request:
+    """Delete a device by name, with all routes into it. One that is gone already is no error."""
+    message = ifinfmsg()
+    message["attrs"] = [("IFLA_IFNAME", name)]
+    return encode(message, DELLINK, REQUEST, f"delete device {name}", ignore=GONE)
 
 
 # Addresses
@@ -186,7 +204,7 @@ def delete_link(index: int) -> Request:
 def add_address(index: int, address: Interface, *, dad: bool = False) -> Request:
     """Give a NIC an address, usable at once unless duplicate address detection is asked for (RFC 4862, 5.4)."""
     message = ifaddrmsg()
-    message["family"], message["index"] = _family(address), index
+    message["family"], message["index"] = family(address), index
     message["prefixlen"] = address.network.prefixlen
     message["flags"] = _IFA_F_NODAD if address.version == 6 and not dad else 0
     attributes: Attributes = [("IFA_ADDRESS", str(address.ip)), ("IFA_LOCAL", str(address.ip))]
@@ -199,121 +217,7 @@ def add_address(index: int, address: Interface, *, dad: bool = False) -> Request
 def delete_address(index: int, address: Interface) -> Request:
     """Take an address from a NIC; one that isn't there is no error."""
     message = ifaddrmsg()
-    message["family"], message["index"] = _family(address), index
+    message["family"], message["index"] = family(address), index
     message["prefixlen"] = address.network.prefixlen
     message["attrs"] = [("IFA_ADDRESS", str(address.ip)), ("IFA_LOCAL", str(address.ip))]
-    return encode(message, DELADDR, REQUEST, f"delete address {address}", ignore=_GONE)
-
-
-# Routes, rules, neighbours
-
-
-def route(
-    destination: Network,
-    *,
-    via: Address | None = None,
-    index: int | None = None,
-    source: Address | None = None,
-    table: int = MAIN_TABLE,
-    metric: int = 0,
-) -> Request:
-    """Add a route, or put it in the place of one with the same destination, table and metric."""
-    message = _route(destination, via, index, source, table, metric)
-    return encode(message, NEWROUTE, CREATE_OR_REPLACE, f"add route {destination} via {via or index}")
-
-
-def delete_route(
-    destination: Network, *, index: int | None = None, table: int = MAIN_TABLE, metric: int = 0
-) -> Request:
-    """Delete a route; one that isn't there is no error."""
-    message = _route(destination, None, index, None, table, metric)
-    message["scope"] = 255  # RT_SCOPE_NOWHERE: any
-    message["proto"] = message["type"] = 0
-    return encode(message, DELROUTE, REQUEST, f"delete route {destination}", ignore=_GONE)
-
-
-def _route(
-    destination: Network,
-    via: Address | None,
-    index: int | None,
-    source: Address | None,
-    table: int,
-    metric: int,
-) -> Any:
-    message = rtmsg()
-    message["family"] = _family(destination)
-    message["dst_len"] = destination.prefixlen
-    message["table"] = table if table < 256 else 0
-    message["proto"] = _PROTO_STATIC
-    message["scope"] = _SCOPE_UNIVERSE if via is not None or destination.version == 6 else _SCOPE_LINK
-    message["type"] = _UNICAST
-    attributes: Attributes = [("RTA_TABLE", table)]
-    if destination.prefixlen:
-        attributes.append(("RTA_DST", str(destination.network_address)))
-    if via is not None:
-        attributes.append(("RTA_GATEWAY", str(via)))
-    if index is not None:
-        attributes.append(("RTA_OIF", index))
-    if source is not None:
-        attributes.append(("RTA_PREFSRC", str(source)))
-    if metric:
-        attributes.append(("RTA_PRIORITY", metric))
-    message["attrs"] = attributes
-    return message
-
-
-def rule_from(source: Address, table: int, priority: int) -> Request:
-    """Packets from `source` are routed by `table`."""
-    message = _rule(source, table, priority)
-    return encode(
-        message,
-        NEWRULE,
-        CREATE_NEW,
-        f"add rule from {source}",
-        option=_RULES[source.version],
-        ignore=frozenset({errno.EEXIST}),
-    )
-
-
-def delete_rule_from(source: Address, table: int, priority: int) -> Request:
-    """Undo `rule_from`; a rule that isn't there is no error."""
-    return encode(
-        _rule(source, table, priority),
-        DELRULE,
-        REQUEST,
-        f"delete rule from {source}",
-        ignore=_GONE | {errno.EOPNOTSUPP, errno.EAFNOSUPPORT},
-    )
-
-
-def rule_dropping(source: Network, destination: Network, priority: int) -> Request:
-    """Packets from `source` to `destination` are dropped instead of routed."""
-    message = fibmsg()
-    message["family"] = _family(source)
-    message["src_len"], message["dst_len"] = source.prefixlen, destination.prefixlen
-    message["action"] = _BLACKHOLE
-    message["attrs"] = [
-        ("FRA_SRC", str(source.network_address)),
-        ("FRA_DST", str(destination.network_address)),
-        ("FRA_PRIORITY", priority),
-    ]
-    what = f"drop what goes from {source} to {destination}"
-    return encode(message, NEWRULE, CREATE_NEW, what, option=_RULES[source.version])
-
-
-def _rule(source: Address, table: int, priority: int) -> Any:
-    message = fibmsg()
-    message["family"] = _family(source)
-    message["src_len"] = source.max_prefixlen
-    message["table"] = table if table < 256 else 0
-    message["action"] = _TO_TABLE
-    message["attrs"] = [("FRA_SRC", str(source)), ("FRA_TABLE", table), ("FRA_PRIORITY", priority)]
-    return message
-
-
-def neighbour(index: int, address: Address, mac: str) -> Request:
-    """Add a permanent neighbour entry (ARP or neighbour discovery)."""
-    message = ndmsg()
-    message["family"], message["ifindex"], message["state"] = _family(address), index, _PERMANENT
-    message["attrs"] = [("NDA_DST", str(address)), ("NDA_LLADDR", mac)]
-    return encode(message, NEWNEIGH, CREATE_OR_REPLACE, f"add neighbour {address}")
+    return encode(message, DELADDR, REQUEST, f"delete address {address}", ignore=GONE)

@@ -4,7 +4,6 @@ Nothing names it: no file under /var/run/netns, no mount. When the last process 
 the namespace is gone, so is the namespace with all its NICs, however that process ended.
 """
 
-import ctypes
 import fcntl
 import os
 import socket
@@ -13,14 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from roamlab.network.errors import MissingKernelOption, NetworkError
-from roamlab.network.netlink import Rtnl
+from roamlab.linux.errors import MissingKernelOption, NetworkError
+from roamlab.linux.libc import CLONE_NEWNET, check, libc
+from roamlab.linux.netlink import Rtnl
 
-_CLONE_NEWNET: Final = 0x40000000
 _OWN: Final = "/proc/thread-self/ns/net"
 _OPTION_OF: Final = {"sctp": "CONFIG_IP_SCTP", "ipv6": "CONFIG_IPV6", "mptcp": "CONFIG_MPTCP"}
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def enter(fd: int) -> None:
@@ -32,13 +29,7 @@ def enter(fd: int) -> None:
         OSError: no permission, or no such namespace.
 
     """
-    _check(_libc.setns(fd, _CLONE_NEWNET), "setns")
-
-
-def _check(result: int, what: str) -> None:
-    if result:
-        code = ctypes.get_errno()
-        raise OSError(code, f"{what}: {os.strerror(code)}")
+    check(libc.setns(fd, CLONE_NEWNET), "setns")
 
 
 class Namespace:
@@ -66,7 +57,7 @@ class Namespace:
         """
         before = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            _check(_libc.unshare(_CLONE_NEWNET), "unshare a network namespace")
+            check(libc.unshare(CLONE_NEWNET), "unshare a network namespace")
             try:
                 namespace = cls.current()
                 _write_sysctls(sysctls)

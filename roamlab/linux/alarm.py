@@ -6,28 +6,26 @@ to what the call that waits can tell apart.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import struct
 import time
 from typing import Final
+
+from roamlab.linux.libc import check, libc
 
 _NONBLOCK: Final = os.O_NONBLOCK
 _CLOEXEC: Final = os.O_CLOEXEC
 _ABSOLUTE: Final = 1
 _ITIMERSPEC: Final = struct.Struct("=qqqq")  # interval and first expiry, each in seconds and nanoseconds
 _SECOND_NS: Final = 1_000_000_000
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Alarm:
     """One alarm on CLOCK_REALTIME."""
 
     def __init__(self) -> None:
-        self._fd: int = _libc.timerfd_create(time.CLOCK_REALTIME, _NONBLOCK | _CLOEXEC)
-        if self._fd < 0:
-            code = ctypes.get_errno()
-            raise OSError(code, f"timerfd_create: {os.strerror(code)}")
+        self._fd: int = -1  # for __del__, where there is none to be had
+        self._fd = check(libc.timerfd_create(time.CLOCK_REALTIME, _NONBLOCK | _CLOEXEC), "timerfd_create")
         self._due_ns: int | None = None
 
     def __del__(self) -> None:
@@ -45,4 +43,4 @@ class Alarm:
         self._due_ns = due_ns
         # Zero would switch it off; no clock was ever before 1970.
         seconds, rest = (0, 0) if due_ns is None else divmod(max(1, due_ns), _SECOND_NS)
-        _libc.timerfd_settime(self._fd, _ABSOLUTE, _ITIMERSPEC.pack(0, 0, seconds, rest), None)
+        libc.timerfd_settime(self._fd, _ABSOLUTE, _ITIMERSPEC.pack(0, 0, seconds, rest), None)
