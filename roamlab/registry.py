@@ -167,13 +167,28 @@ def find(name: str) -> Scenario:
 
 
 def settings(pairs: Sequence[str]) -> dict[str, str]:
-    """``KEY=VALUE`` texts as a mapping. Raises BadInput for one without a key or a value."""
-    read = dict(pair.partition("=")[::2] for pair in pairs)
+    """``KEY=VALUE`` texts as a mapping. Raises BadInput for one without a key or a value, and for a key given twice."""
+    read: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not (name and equals and value):
-            raise BadInput(f"--set {pair} is not KEY=VALUE; write it like --set gap=2")
+            raise BadInput(f"--set {shorten(pair)} is not KEY=VALUE; write it like --set gap=2")
+        if name in read:
+            raise BadInput(f"--set {shorten(name)} is given twice; it can have one value")
+        read[name] = value
     return read
+
+
+def check_seed(seed: int, option: str = "--seed") -> int:
+    """The seed, which the guest takes as 64 bits without a sign. Raises BadInput for any other number."""
+    if not 0 <= seed < 1 << 64:
+        raise BadInput(f"{option} {shorten(str(seed))} is out of range; a seed is 0 to {(1 << 64) - 1}")
+    return seed
+
+
+def shorten(text: str, most: int = 60) -> str:
+    """A text that somebody gave, short enough for a sentence."""
+    return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters)"
 
 
 def settable(kind: type) -> dict[str, inspect.Parameter]:

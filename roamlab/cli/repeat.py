@@ -76,7 +76,7 @@ def replay(_: Context, run: str, kernel: str = "", runs: str = "runs") -> int:
     iterable=["set"],
     help={
         "set": "KEY=VALUE,VALUE,..., the values of a parameter; may be repeated",
-        "seeds": "how many seeds, from 1",
+        "seeds": "which seeds: 20 for 1 to 20, 7,7919 for these two, 1-50 for a range",
         "jobs": "how many at once; by default one a core",
         "scheduler": "address of a Dask scheduler whose workers carry the cells out",
         "out": "the sweep's directory; a sweep that is run again there goes on where it ended",
@@ -86,7 +86,7 @@ def sweep(
     _: Context,
     scenario: str,
     set: list[str] | None = None,
-    seeds: int = 1,
+    seeds: str = "1",
     jobs: int = 0,
     scheduler: str = "",
     kernel: str = "",
@@ -121,7 +121,7 @@ def sweep(
         written = table_file.write(directory, rows, chosen.parameters())
     outputs = Outputs(pages=False, junit=junit, ktap=ktap, summary=summary)
     if outputs != Outputs(pages=False):
-        outputs.write([load(RunDirectory(Path(row.run_dir))) for row in rows])
+        outputs.write([load(RunDirectory(directory / row.run_dir)) for row in rows])
     if not ktap:
         sweeps.show_sweep(rows, grid.swept, str(written))
 

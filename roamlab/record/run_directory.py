@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +24,12 @@ CAPTURE: Final = "capture.pcapng"
 VERDICT: Final = "verdict.json"
 CONSOLE: Final = "console.log"
 REPORT: Final = "report.html"
+FILES: Final = re.compile(
+    "|".join(map(re.escape, (PLAN, MANIFEST, EVENTS, CAPTURE, VERDICT, CONSOLE, REPORT))) + r"|[\w-]+\.log"
+)
+FOLDERS: Final = frozenset({".uml"})
+"""The names of all that a run makes in its directory, agents' logs among them; a directory that holds anything else is never
+removed (roamlab.record.ours)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import msgspec
 from roamlab.errors import BadInput, LabError, UnsupportedHere
 from roamlab.kernels.choose import DEBIAN, NATIVE, lab_kernels, select
 from roamlab.kernels.job import Kernel, KernelError
-from roamlab.record import run_directory
+from roamlab.record import ours, run_directory
 from roamlab.record.identity import differences, hashes, identity, kernel_name
 from roamlab.record.result import Result
 from roamlab.record.run_directory import RunDirectory
@@ -76,7 +75,9 @@ def prove(
             f"the kernel {kernel_name(kernel)} keeps real time, in which no two runs are alike; "
             "`./lab kernel` builds one with virtual time"
         )
-    order = Order(scenario.name, seed, str(runs), kernel_name(kernel), dict(parameters))
+    order = Order(
+        scenario.name, seed, str(runs), kernel_name(kernel), dict(parameters), maker=ours.new_maker()
+    )
     loops = _LOOPS_A_CORE * cores() if load else 0
     first: RunDirectory | None = None
     done = 0
@@ -92,7 +93,7 @@ def prove(
             elif hashes(run.path) != expected:
                 return Proof(scenario.name, done, first, run, compare(first, run), loops)
             else:
-                shutil.rmtree(run.path)
+                ours.remove(run.path, order.maker, run_directory.FILES, run_directory.FOLDERS)
     assert first is not None
     return Proof(scenario.name, done, first, None, None, loops)
 

@@ -1,12 +1,14 @@
 """One scenario over many parameters and seeds: the cross product, several at once, each cell once.
 
+    DIR/sweep.json         the sweep's random name, with which its run directories are marked
     DIR/cells/KEY.json     a finished cell: parameters, seed, verdict, measurements; renamed into place, so whole or not there
     DIR/runs/...           the cells' run directories, unless another machine carried them out
     DIR/results.parquet    all cells of the last sweep that came to its end
     DIR/.lock              held while a sweep is under way
 
 A cell's key is the hash of everything that its result follows from, the kernel and the code included, so a finished cell is
-not run again and one of another kernel is not taken for it.
+not run again and one of another kernel is not taken for it. Paths in it are relative to DIR: a sweep may be moved or copied.
+What is removed is what a killed sweep left half-done: run directories that carry this sweep's mark and never got a manifest.
 """
 
 from __future__ import annotations
@@ -14,8 +16,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import itertools
-import os
-import shutil
+import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -27,15 +29,27 @@ import msgspec
 
 from roamlab.errors import BadInput, LabError
 from roamlab.kernels.job import Kernel
+from roamlab.record import ours
 from roamlab.record.identity import identity, kernel_name
 from roamlab.record.result import Result
-from roamlab.record.run_directory import disk_error
-from roamlab.registry import Scenario, settings
+from roamlab.record.run_directory import FILES, FOLDERS, MANIFEST, RunDirectory, disk_error
+from roamlab.registry import Scenario, check_seed, settings
 from roamlab.repeat.workers import Order, each
 
 CELLS: Final = "cells"
 RUNS: Final = "runs"
+ABOUT: Final = "sweep.json"
 _LOCK: Final = ".lock"
+_CELL: Final = re.compile(r"[0-9a-f]{24}\.json")
+_UNFINISHED: Final = re.compile(r"\.([0-9a-f]{24}\.json|sweep\.json|results\.parquet)\.[0-9a-f]{12}\.new")
+_SEEDS: Final = re.compile(r"\d{1,20}(-\d{1,20})?(,\d{1,20}(-\d{1,20})?)*", re.ASCII)
+_MOST_CELLS: Final = 1_000_000
+
+
+class About(msgspec.Struct, frozen=True):
+    """``sweep.json``: ``sweep`` is the random name that the sweep's run directories are marked with."""
+
+    sweep: str
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +73,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     duplicated_down: int
     virtual_s: float
     wall_s: float
-    run_dir: str
+    run_dir: str  # relative to the sweep's directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +86,27 @@ class Grid:
     scenario: Scenario
     combinations: tuple[dict[str, Any], ...]
     swept: tuple[str, ...]
-    seeds: range
+    seeds: tuple[int, ...]
 
     @classmethod
-    def parse(cls, scenario: Scenario, pairs: Sequence[str], seeds: int) -> Grid:
-        """Read ``KEY=VALUE,VALUE,...`` texts. Raises BadInput for what the scenario does not know."""
-        if seeds < 1:
-            raise BadInput(f"--seeds {seeds} runs nothing; it takes 1 and more")
+    def parse(cls, scenario: Scenario, pairs: Sequence[str], seeds: str) -> Grid:
+        """Read ``KEY=VALUE,VALUE,...`` texts, and which seeds (``parse_seeds``).
+
+        A value or seed that is given twice is one. Raises BadInput for what the scenario does not know.
+        """
+        numbers = parse_seeds(seeds)
         texts = {name: value.split(",") for name, value in settings(pairs).items()}
+        size = math.prod(map(len, texts.values())) * len(numbers)
+        if size > _MOST_CELLS:
+            raise BadInput(f"that makes {size:,} cells; a sweep takes up to {_MOST_CELLS:,}")
         products = itertools.product(*texts.values())
-        combinations = [scenario.complete(dict(zip(texts, values, strict=True))) for values in products]
-        swept = tuple(name for name, values in texts.items() if len(values) > 1)
-        return cls(scenario, tuple(combinations), swept, range(1, seeds + 1))
+        combinations: dict[bytes, dict[str, Any]] = {}
+        for values in products:
+            complete = scenario.complete(dict(zip(texts, values, strict=True)))
+            combinations.setdefault(msgspec.json.encode(complete), complete)
+        cells = tuple(combinations.values())
+        swept = tuple(name for name in texts if len({msgspec.json.encode(c[name]) for c in cells}) > 1)
+        return cls(scenario, cells, swept, numbers)
 
     def cells(self) -> Iterator[tuple[dict[str, Any], int]]:
         """(parameters, seed) of each cell."""
@@ -93,21 +116,45 @@ class Grid:
         return len(self.combinations) * len(self.seeds)
 
 
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """The seeds that a text names: ``20`` is 1 to 20, ``7,7919`` these two, ``1-50`` a range; each once, in their order.
+
+    Raises BadInput for any other text, and for a seed that no run takes.
+    """
+    if not _SEEDS.fullmatch(text):
+        raise BadInput(f"--seeds {text} names no seeds; write 20 for 1 to 20, 7,7919 for these two, or 1-50")
+    parts = [part.partition("-") for part in text.split(",")]
+    if len(parts) == 1 and not parts[0][1]:
+        parts = [("1", "-", parts[0][0])]
+    seeds: dict[int, None] = {}
+    for first, _, last in parts:
+        low, high = check_seed(int(first), "--seeds"), check_seed(int(last or first), "--seeds")
+        if low > high:
+            raise BadInput(f"--seeds {text} runs nothing: {low} is more than {high}")
+        if high - low >= _MOST_CELLS:
+            raise BadInput(
+                f"--seeds {text} are {high - low + 1:,} seeds; a sweep takes up to {_MOST_CELLS:,}"
+            )
+        seeds |= dict.fromkeys(range(low, high + 1))
+    return tuple(seeds)
+
+
 class Sweep:
     """A sweep's directory, held for one sweep at a time."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path.resolve()
+        self._name = ""
 
     @contextmanager
     def held(self) -> Iterator[None]:
         """Hold the directory, made if need be; what a killed sweep left half-done is removed.
 
-        Raises BadInput when another sweep holds it or it can't be made.
+        Raises BadInput when another sweep holds it, it can't be made, or it is not empty and no sweep's.
         """
         try:
-            for name in (CELLS, RUNS):
-                (self.path / name).mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._refuse_what_is_no_sweep()
             lock = (self.path / _LOCK).open("a+")
         except OSError as error:
             raise BadInput(
@@ -120,8 +167,42 @@ class Sweep:
                 raise BadInput(
                     f"another sweep is under way in {self.path}; wait for its end or choose another with --out"
                 ) from None
+            try:
+                self._name = self._named()
+                for name in (CELLS, RUNS):
+                    (self.path / name).mkdir(exist_ok=True)
+            except OSError as error:
+                raise BadInput(
+                    f"cannot write in {self.path}: {error.strerror}; choose another with --out"
+                ) from None
             self._remove_unfinished()
             yield
+
+    def _refuse_what_is_no_sweep(self) -> None:
+        """Raise BadInput for a directory with something in it that no sweep began."""
+        there = [
+            path
+            for path in self.path.iterdir()
+            if path.name != _LOCK and not _UNFINISHED.fullmatch(path.name)
+        ]
+        if there and not (self.path / ABOUT).is_file():
+            raise BadInput(
+                f"{self.path} is not empty and no sweep of this version (it has no {ABOUT}); choose another with --out"
+            )
+
+    def _named(self) -> str:
+        """The sweep's random name, given to it when it begins. Raises BadInput for a damaged ``sweep.json``."""
+        about = self.path / ABOUT
+        if not about.exists():
+            self._refuse_what_is_no_sweep()
+            ours.replace(about, msgspec.json.encode(About(ours.new_maker())) + b"\n", safe=True)
+        try:
+            name = msgspec.json.decode(about.read_bytes(), type=About).sweep
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadInput(f"{about} is damaged ({error}); choose another directory with --out") from None
+        if not name:
+            raise BadInput(f"{about} is damaged (it names no sweep); choose another directory with --out")
+        return name
 
     def run(
         self,
@@ -144,8 +225,10 @@ class Sweep:
                 rows[key] = row
                 on_row(row, True)
             else:
-                runs = str(self.path.absolute() / RUNS)
-                orders[key] = Order(grid.scenario.name, seed, runs, kernel_name(kernel), parameters, on)
+                runs = str(self.path / RUNS)
+                orders[key] = Order(
+                    grid.scenario.name, seed, runs, kernel_name(kernel), parameters, on, self._name
+                )
         keys = {id(order): key for key, order in orders.items()}
         failures = []
         for order, result in each(pool, list(orders.values())):
@@ -153,7 +236,7 @@ class Sweep:
                 failures.append(f"seed {order.seed}: {'; '.join(result.judgement.reasons)}")
                 continue
             key = keys[id(order)]
-            rows[key] = _row(order, result)
+            rows[key] = _row(order, result, self.path)
             self._finish(key, rows[key])
             on_row(rows[key], False)
         if failures:
@@ -165,29 +248,30 @@ class Sweep:
     def _finished(self, key: str) -> Row | None:
         try:
             return msgspec.json.decode((self.path / CELLS / f"{key}.json").read_bytes(), type=Row)
-        except (FileNotFoundError, msgspec.DecodeError):
+        except (OSError, UnicodeDecodeError, msgspec.DecodeError):
             return None
 
     def _finish(self, key: str, row: Row) -> None:
-        place = self.path / CELLS / f"{key}.json"
         try:
-            with place.with_suffix(".new").open("wb") as file:
-                file.write(msgspec.json.encode(row))
-                file.flush()
-                os.fsync(file.fileno())
-            place.with_suffix(".new").rename(place)
+            ours.replace(self.path / CELLS / f"{key}.json", msgspec.json.encode(row), safe=True)
         except OSError as error:
             raise disk_error(error, self.path) from None
 
     def _remove_unfinished(self) -> None:
-        """Remove cells that were never renamed, and run directories that no cell speaks of."""
-        cells = self.path / CELLS
-        for path in cells.glob("*.new"):
-            path.unlink()
-        finished = {row.run_dir for path in cells.glob("*.json") if (row := self._finished(path.stem))}
-        for run in (self.path.absolute() / RUNS).glob("*/*"):
-            if str(run) not in finished:
-                shutil.rmtree(run, ignore_errors=True)
+        """Remove files that were never renamed, and run directories of this sweep that never came to their end."""
+        for path in [*self.path.iterdir(), *(self.path / CELLS).iterdir()]:
+            if _UNFINISHED.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+                path.unlink(missing_ok=True)
+        spoken_of = {
+            row.run_dir
+            for path in (self.path / CELLS).iterdir()
+            if _CELL.fullmatch(path.name) and (row := self._finished(path.stem))
+        }
+        for run in (self.path / RUNS).glob("*/*"):
+            if ours.maker_of(run) != self._name or (run / MANIFEST).exists():
+                continue
+            if str(run.relative_to(self.path)) not in spoken_of and not RunDirectory(run).is_held():
+                ours.remove(run, self._name, FILES, FOLDERS)
 
 
 def medians(rows: Sequence[Row], swept: Sequence[str]) -> list[dict[str, Any]]:
@@ -228,7 +312,8 @@ def _key(scenario: Scenario, parameters: Mapping[str, Any], seed: int, on: Mappi
     return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()[:24]
 
 
-def _row(order: Order, result: Result) -> Row:
+def _row(order: Order, result: Result, sweep: Path) -> Row:
+    run = Path(result.run_dir)
     judgement = result.judgement
     return Row(
         scenario=order.scenario,
@@ -249,5 +334,5 @@ def _row(order: Order, result: Result) -> Row:
         duplicated_down=judgement.duplicated.down,
         virtual_s=judgement.virtual_s,
         wall_s=result.wall_s,
-        run_dir=result.run_dir,
+        run_dir=str(run.relative_to(sweep) if run.is_relative_to(sweep) else run),
     )

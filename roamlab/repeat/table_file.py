@@ -12,6 +12,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from roamlab.record import ours
 from roamlab.record.run_directory import disk_error
 from roamlab.repeat.sweep import Row
 
@@ -23,12 +24,11 @@ def write(directory: Path, rows: Sequence[Row], parameters: Mapping[str, Paramet
     """Write ``results.parquet``; the file's path. Raises LabError when there is no room."""
     table = pa.Table.from_pylist([_flat(row) for row in rows], schema=_schema(parameters))
     place = directory / NAME
-    temporary = directory / f".{NAME}.new"
+    content = pa.BufferOutputStream()
+    pq.write_table(table, content)
     try:
-        pq.write_table(table, temporary)
-        temporary.rename(place)
+        ours.replace(place, content.getvalue().to_pybytes())
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise disk_error(error, directory) from None
     return place
 

@@ -37,6 +37,7 @@ class Order:
     kernel       what ``--kernel`` takes; None for the machine's default
     identity     what the machine that carries it out must have in common with ours, as roamlab.record.identity has it
     runs         where the run directory goes, on the machine that carries it out
+    maker        whose the run directory is marked as, who alone may remove it again; nobody's without
     """
 
     scenario: str
@@ -45,6 +46,7 @@ class Order:
     kernel: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     identity: dict[str, Any] = field(default_factory=dict)
+    maker: str = ""
 
 
 def carry_out(order: Order) -> Result:
@@ -59,6 +61,7 @@ def carry_out(order: Order) -> Result:
         kernel=kernel,
         runs=Path(order.runs),
         on_line=lambda _line: None,
+        maker=order.maker,
     )
 
 

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 from roamlab.errors import LabError
+from roamlab.record import ours
 from roamlab.record.run_directory import RunDirectory
-from roamlab.reports import story
-from roamlab.reports.export import PICTURES, raster
-from roamlab.reports.page import save
+from roamlab.reports import story, svg
+from roamlab.reports.export import PICTURES, PNG_SIGN, raster
 
 
 def main(arguments: list[str]) -> int:
@@ -21,9 +21,9 @@ def main(arguments: list[str]) -> int:
     try:
         picture = PICTURES[name](story.read(RunDirectory.open(run)))
         if target.suffix == ".png":
-            target.write_bytes(raster(picture))
+            ours.save(target, raster(picture), PNG_SIGN)
         else:
-            save(target, picture)
+            ours.save(target, picture, svg.SIGN)
     except LabError as error:
         sys.stderr.write(f"reports: {error}\n")
         return error.status

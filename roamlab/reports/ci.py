@@ -15,6 +15,8 @@ from roamlab.record.result import Judgement, Result
 from roamlab.reports.svg import printable
 from roamlab.reports.words import MARKS, ratio, seconds
 
+JUNIT_SIGN: Final = '<testsuite name="roamlab"'
+SUMMARY_SIGN: Final = "<!-- roamlab -->"
 _DIRECTIONS: Final = ("up", "down")
 
 
@@ -90,6 +92,8 @@ def summary(results: Sequence[Result]) -> str:
     """A Markdown table for the page of a CI job."""
     good = sum(result.judgement.verdict == result.judgement.expected for result in results)
     lines = [
+        SUMMARY_SIGN,
+        "",
         f"**{good} of {len(results)} as expected**",
         "",
         "| scenario | verdict | expected | outage up | outage down | times the bound | lost | duplicated |",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from roamlab.errors import BadInput, LabError
+from roamlab.record import ours
 from roamlab.record.result import Result
 from roamlab.record.run_directory import RunDirectory
 from roamlab.reports import ci, page
@@ -26,16 +27,18 @@ class Outputs:
         """Write all that is wanted; the pages' paths, in the order of the results. Raises BadInput for a file that can't be."""
         pages = [page.write(RunDirectory(Path(result.run_dir))) for result in results] if self.pages else []
         if self.junit:
-            _put(self.junit, ci.junit(results))
+            _put(self.junit, ci.junit(results), ci.JUNIT_SIGN)
         if self.summary:
-            _put(self.summary, ci.summary(results))
+            _put(self.summary, ci.summary(results), ci.SUMMARY_SIGN)
         if self.ktap:
             sys.stdout.write(ci.ktap(results))
         return pages
 
 
-def _put(name: str, content: str) -> None:
+def _put(name: str, content: str, sign: str) -> None:
     try:
-        page.save(Path(name), content)
+        ours.save(Path(name), content, sign)
+    except BadInput:
+        raise
     except LabError as error:
         raise BadInput(f"{name}: {error}") from None

@@ -9,6 +9,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from roamlab.record import ours
 from roamlab.record.run_directory import (
     CAPTURE,
     CONSOLE,
@@ -17,7 +18,6 @@ from roamlab.record.run_directory import (
     REPORT,
     VERDICT,
     RunDirectory,
-    disk_error,
 )
 from roamlab.registry import scenarios
 from roamlab.reports import ladder_svg, map_svg, packing, story, words
@@ -28,6 +28,8 @@ from roamlab.reports.story import Story
 from roamlab.reports.timeline import timeline
 from roamlab.runs import collector
 
+SIGN: Final = "· roamlab</title>"
+"""What every page of ours has near its start."""
 _PRINTED: Final = 400  # rows of a ladder on paper
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _SCRIPTS: Final = ("core.js", "layout.js", "ladder.js", "curves.js", "timeline.js", "network.js", "main.js")
@@ -52,14 +54,8 @@ def write(run: RunDirectory) -> Path:
 
 
 def save(target: Path, content: str) -> None:
-    """Write a page whole: beside its name first, then renamed. Raises LabError when that is not possible."""
-    temporary = target.with_name(f".{target.name}.new")
-    try:
-        temporary.write_text(content, encoding="utf-8")
-        temporary.rename(target)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise disk_error(error, target.parent) from None
+    """Write a page whole. Raises BadInput in place of a file that roamlab did not make, LabError when that is not possible."""
+    ours.save(target, content, SIGN)
 
 
 def render(read: Story) -> str:

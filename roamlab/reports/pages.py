@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from roamlab.errors import BadInput
+from roamlab.record import ours
 from roamlab.record.run_directory import REPORT, VERDICT, RunDirectory
 from roamlab.reports import export as exports
 from roamlab.reports import matrix as matrices
@@ -37,6 +38,6 @@ def write(names: Sequence[Path], *, matrix: str = "", sweep: str = "", export: s
             into = Path(export) / f"{run.path.parent.name}-{run.path.name}"
             written += exports.pictures(run, into)
             table = into / "measurements.csv"
-            page.save(table, exports.measurements(run))
+            ours.save(table, exports.measurements(run), ",".join(exports.COLUMNS))
             written.append(table)
     return written

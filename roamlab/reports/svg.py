@@ -15,6 +15,10 @@ def printable(words: str) -> str:
     return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", words)
 
 
+SIGN: Final = 'data-made-by="roamlab"'
+"""What every picture file of ours has near its start."""
+
+
 def number(value: float) -> str:
     """A coordinate, to a tenth of a pixel."""
     return f"{value:.1f}".removesuffix(".0")
@@ -50,6 +54,7 @@ def picture(width: float, height: float, title: str, style: str, *children: Mark
                 "svg",
                 *head,
                 *children,
+                data_made_by="roamlab",
                 xmlns="http://www.w3.org/2000/svg",
                 viewBox=f"0 0 {number(width)} {number(height)}",
                 width=number(width),

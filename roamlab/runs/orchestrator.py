@@ -12,7 +12,7 @@ import msgspec
 
 from roamlab.errors import LabError, NoSession, UnsupportedHere
 from roamlab.kernels.job import Job, Kernel, KernelError, Outcome, Unsupported
-from roamlab.record import run_directory
+from roamlab.record import ours, run_directory
 from roamlab.record.identity import hashes, identity, kernel_name
 from roamlab.record.result import Judgement, Result
 from roamlab.record.run_directory import RunDirectory
@@ -33,13 +33,18 @@ def run(
     kernel: Kernel,
     runs: Path,
     on_line: OnLine,
+    maker: str = "",
 ) -> Result:
     """Play a scenario in a kernel and judge it; the run directory is written whole whatever happens.
+
+    ``maker`` is who may remove the run directory again (roamlab.record.ours).
 
     Raises LabError only for what prevents a run directory.
     """
     directory = RunDirectory.create(runs, scenario.name)
     with directory.held():
+        if maker:
+            ours.mark(directory.path, maker)
         return _run(directory, scenario, parameters, seed, kernel, on_line)
 
 

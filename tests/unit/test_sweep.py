@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
@@ -11,11 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from roamlab.errors import BadInput, LabError
+from roamlab.record import ours
 from roamlab.record.result import Both, Judgement, Result
+from roamlab.record.run_directory import MANIFEST, PLAN, RunDirectory
 from roamlab.registry import find
 from roamlab.repeat import sweep as module
 from roamlab.repeat import table_file, workers
-from roamlab.repeat.sweep import Grid, Row, Sweep, medians
+from roamlab.repeat.sweep import Grid, Row, Sweep, medians, parse_seeds
 from roamlab.repeat.workers import Order
 
 SETTINGS = ["gap=0,0.5", "edge_delay_ms=5,20"]
@@ -32,6 +36,8 @@ class Played:
         self.orders.append(order)
         run = Path(order.runs) / order.scenario / f"{len(self.orders)}"
         run.mkdir(parents=True)
+        ours.mark(run, order.maker)
+        (run / MANIFEST).write_text("{}")
         gap = order.parameters["gap"]
         return Result(
             judgement=Judgement(
@@ -67,7 +73,7 @@ def pool() -> Iterator[Executor]:
 
 
 def grid(seeds: int = 2, settings: list[str] = SETTINGS) -> Grid:
-    return Grid.parse(find("fig09"), settings, seeds)
+    return Grid.parse(find("fig09"), settings, str(seeds))
 
 
 def run(directory: Path, pool: Executor, kernel: str = "7.3.4", cells: Grid | None = None) -> list[Row]:
@@ -95,9 +101,42 @@ def test_bad_values_are_refused_before_anything_runs(bad: list[str]) -> None:
         grid(settings=bad)
 
 
-def test_a_sweep_without_seeds_is_refused() -> None:
-    with pytest.raises(BadInput, match="--seeds 0"):
-        grid(seeds=0)
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [("3", (1, 2, 3)), ("7,7919", (7, 7919)), ("1-3", (1, 2, 3)), ("9,1-3,2", (9, 1, 2, 3)), ("7-7", (7,))],
+)
+def test_seeds_are_counted_or_named(text: str, seeds: tuple[int, ...]) -> None:
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0",
+        "-1",
+        "",
+        "a",
+        "3-1",
+        "1,",
+        "1e3",
+        "\u0661",
+        "1000000000000",
+        "1-2000000",
+        str(1 << 64),
+        "9" * 4301,
+    ],
+)
+def test_seeds_that_no_sweep_can_take_are_refused(text: str) -> None:
+    with pytest.raises(BadInput, match="--seeds"):
+        parse_seeds(text)
+
+
+def test_a_value_given_twice_is_one_cell() -> None:
+    cells = grid(seeds=1, settings=["edge_delay_ms=5,5,5.0", "gap=1,1.0"])
+    assert len(cells) == 1
+    assert cells.swept == ()
+    with pytest.raises(BadInput, match="gap is given twice"):
+        grid(settings=["gap=1", "gap=2"])
 
 
 def test_rows_come_in_the_order_of_the_grid(tmp_path: Path, played: Played, pool: Executor) -> None:
@@ -137,13 +176,106 @@ def test_what_a_killed_sweep_left_half_done_is_removed(
     tmp_path: Path, played: Played, pool: Executor
 ) -> None:
     rows = run(tmp_path, pool)
-    half = tmp_path / "runs" / "fig09" / "half-done"
-    half.mkdir()
-    (tmp_path / "cells" / "abc.new").write_text("{")
+    half = half_done(tmp_path, played)
+    cell = tmp_path / "cells" / f".{'a' * 24}.json.{'b' * 12}.new"
+    cell.write_text("{")
     run(tmp_path, pool)
     assert not half.exists()
-    assert not list((tmp_path / "cells").glob("*.new"))
-    assert all(Path(row.run_dir).is_dir() for row in rows)
+    assert not cell.exists()
+    assert all((tmp_path / row.run_dir).is_dir() for row in rows)
+
+
+def half_done(sweep: Path, played: Played) -> Path:
+    """What a killed worker leaves: a run directory with this sweep's mark and without a manifest."""
+    half = sweep / "runs" / "fig09" / "half-done"
+    half.mkdir()
+    ours.mark(half, played.orders[-1].maker)
+    (half / PLAN).write_text("{}")
+    return half
+
+
+def files(place: Path) -> dict[Path, bytes]:
+    return {path.relative_to(place): path.read_bytes() for path in place.rglob("*") if path.is_file()}
+
+
+def test_a_directory_with_other_things_in_it_is_refused_and_left_alone(tmp_path: Path) -> None:
+    for name in ("runs/photos/2019/p.jpg", "runs/fig09/20260101-000000/plan.json", "cells/a.new"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    before = files(tmp_path)
+    with pytest.raises(BadInput, match="not empty and no sweep"), Sweep(tmp_path).held():
+        pass
+    assert files(tmp_path) == before
+
+
+def test_a_sweep_goes_on_under_another_name_of_its_directory(
+    tmp_path: Path, played: Played, pool: Executor
+) -> None:
+    place = tmp_path / "sw" / "a"
+    rows = run(place, pool)
+    before = files(place)
+    (tmp_path / "link").symlink_to(place)
+    for name in (tmp_path / "sw" / ".." / "sw" / "a", tmp_path / "link", place.relative_to(tmp_path)):
+        with contextlib.chdir(tmp_path):
+            assert run(name, pool) == rows
+        assert files(place) == before
+    place.rename(tmp_path / "sw" / "c")
+    assert run(tmp_path / "sw" / "c", pool) == rows
+    assert files(tmp_path / "sw" / "c") == before
+    assert len(played.orders) == 8
+
+
+def test_nothing_is_removed_that_the_sweep_did_not_make(
+    tmp_path: Path, played: Played, pool: Executor
+) -> None:
+    other = tmp_path / "other"
+    run(other, pool)
+    strange = half_done(other, played)
+    run(tmp_path / "sweep", pool)
+    runs = tmp_path / "sweep" / "runs" / "fig09"
+    strange = strange.rename(runs / "half-done-of-another-sweep")
+    copied = Path(shutil.copytree(half_done(tmp_path / "sweep", played), runs / "copy-under-another-name"))
+    annotated = runs / "half-done"
+    (annotated / "notes.txt").write_text("mine")
+    plain = runs / "mine"
+    plain.mkdir()
+    (plain / PLAN).write_text("{}")
+    linked = runs / "linked"
+    linked.symlink_to(runs / "half-done", target_is_directory=True)
+    before = files(tmp_path)
+    run(tmp_path / "sweep", pool)
+    assert files(tmp_path) == before
+    assert all(path.exists() for path in (strange, copied, annotated, plain, linked))
+    (annotated / "notes.txt").unlink()
+    run(tmp_path / "sweep", pool)
+    assert not annotated.exists()
+
+
+def test_a_whole_run_stays_though_no_cell_speaks_of_it(
+    tmp_path: Path, played: Played, pool: Executor
+) -> None:
+    rows = run(tmp_path, pool)
+    next((tmp_path / "cells").glob("*.json")).unlink()
+    run(tmp_path, pool)
+    assert all((tmp_path / row.run_dir / MANIFEST).is_file() for row in rows)
+
+
+def test_a_run_that_is_still_played_stays(tmp_path: Path, played: Played, pool: Executor) -> None:
+    run(tmp_path, pool)
+    half = half_done(tmp_path, played)
+    with RunDirectory(half).held():
+        run(tmp_path, pool)
+        assert half.is_dir()
+    run(tmp_path, pool)
+    assert not half.exists()
+
+
+def test_a_damaged_sweep_json_is_a_sentence(tmp_path: Path, played: Played, pool: Executor) -> None:
+    run(tmp_path, pool)
+    for content in (b"", b"[]", b"\xff\x00", b'{"sweep": ""}', b'{"sweep": 3}'):
+        (tmp_path / "sweep.json").write_bytes(content)
+        with pytest.raises(BadInput, match=r"sweep\.json is damaged"):
+            run(tmp_path, pool)
 
 
 def test_a_second_sweep_in_the_directory_is_refused_with_a_sentence(tmp_path: Path) -> None:
