@@ -86,7 +86,13 @@ def test(_: Context, only: str = "") -> int:
 
 @command()
 def check(_: Context) -> int:
-    """Run the linters: ruff, mypy --strict, import-linter."""
+    """Run the linters: ruff, mypy --strict, import-linter, and the documentation's links."""
     bin_ = Path(sys.executable).parent
-    commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"])
+    commands = (
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["mypy"],
+        ["lint-imports"],
+        ["zensical", "build", "--strict"],
+    )
     return max(subprocess.run([bin_ / c[0], *c[1:]], cwd=ROOT).returncode for c in commands)

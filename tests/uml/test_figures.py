@@ -32,8 +32,8 @@ def tables() -> list[tuple[str, list[Sign]]]:
         if named := re.fullmatch(r"Run: `(.+)`", line):
             signs = []
             found.append((named[1], signs))
-        elif cells := re.fullmatch(r"\| (\d+) \| (.+) \| (.+) \|", line):
-            signs.append(Sign.parse(cells[3]))
+        elif cells := re.fullmatch(r"\| (\d+) \| ([\d, to]*)\| (.+) \| (.+) \|", line):
+            signs.append(Sign.parse(cells[4]))
     return found
 
 
