@@ -17,11 +17,14 @@ from roamlab.protocols.sctp import chunks
 
 @dataclass(frozen=True, slots=True)
 class Earliest:
-    """The earliest possible deliveries after a stimulus (ns, CLOCK_REALTIME), and the waits they contain (ns)."""
+    """The earliest possible deliveries after a stimulus (ns, CLOCK_REALTIME).
+
+    ``waits`` are what they contain: by name, when it began and when it ended.
+    """
 
     up_ns: int
     down_ns: int
-    waits_ns: dict[str, int]
+    waits: dict[str, tuple[int, int]]
 
 
 def earliest(evidence: Evidence, stimulus: dict[str, Any]) -> Earliest | None:
@@ -48,7 +51,7 @@ def earliest(evidence: Evidence, stimulus: dict[str, Any]) -> Earliest | None:
     if usable is None:
         return None
     u, d = stimulus["up_ns"], stimulus["down_ns"]
-    waits = {"detection": usable - stimulus["t"]}
+    waits = {"detection": (stimulus["t"], usable)}
     start = usable
     if stimulus["action"] == "move":
         asked = next(
@@ -64,7 +67,7 @@ def earliest(evidence: Evidence, stimulus: dict[str, Any]) -> Earliest | None:
         )
         if asked is None:
             return None
-        waits["kernel"] = asked - usable
+        waits["kernel"] = (usable, asked)
         start = asked
     return Earliest(start + u + d + u, start + 2 * (u + d), waits)
 
@@ -74,8 +77,8 @@ def _registered(evidence: Evidence, stimulus: dict[str, Any]) -> Earliest | None
     if done is None:
         return None
     asked, there_and_back = done.request.time_ns, stimulus["agent_up_ns"] + stimulus["agent_down_ns"]
-    waits = {"detection": asked - stimulus["t"]}
+    waits = {"detection": (stimulus["t"], asked)}
     if done.reply is not None:
-        waits["registration"] = done.reply.time_ns - asked
+        waits["registration"] = (asked, done.reply.time_ns)
     up = asked + stimulus["up_ns"] + (there_and_back if stimulus["care_of"] else 0)
     return Earliest(up, asked + there_and_back, waits)

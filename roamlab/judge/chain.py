@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
-from roamlab.judge.evidence import Evidence
+from roamlab.judge.evidence import Arrival, Evidence
 from roamlab.judge.registrations import registrations
+from roamlab.protocols.mobileip.codes import accepts
 from roamlab.protocols.mobileip.codes import describe as describe_code
 from roamlab.protocols.mobileip.registration import RegistrationRequest
 from roamlab.protocols.pcapng import Direction as Way
-from roamlab.protocols.sctp.chunks import Chunk, CookieAck, CookieEcho, Init, InitAck
+from roamlab.protocols.sctp.chunks import Asconf, Chunk, CookieAck, CookieEcho, Init, InitAck
 from roamlab.protocols.sctp.describe import describe
-from roamlab.protocols.sctp.parameters import SetPrimary, StateCookie
+from roamlab.protocols.sctp.parameters import ErrorCauseIndication, SetPrimary, StateCookie
 from roamlab.protocols.trace import SctpPacket
-from roamlab.record.result import Link
+from roamlab.record.result import (
+    Answered,
+    Asked,
+    Carried,
+    CausalStep,
+    Detail,
+    Happened,
+    More,
+    Registered,
+    SetUp,
+)
 
 
 def _stimulus(event: dict[str, Any]) -> str:
@@ -61,9 +73,21 @@ SET_UP: Final = "FIG. 5"
 """The figure of the set-up, which stands before all that is done to the association."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A step on the capture's clock."""
+
+    time_ns: int
+    step: str
+    node: str
+    text: str
+    detail: Detail
+    packet: int | None = None
+
+
 def chain(
     evidence: Evidence, epoch_ns: int, mobile: str, correspondent: str, *, whole_set_up: bool = False
-) -> list[Link]:
+) -> list[CausalStep]:
     """All steps from the first stimulus on, by time; without a stimulus there are none.
 
     With ``whole_set_up`` the association's set-up is among them wherever it was.
@@ -72,7 +96,7 @@ def chain(
     if not stimuli:
         return []
     start = stimuli[0]["t"]
-    links = [
+    steps = [
         *_from_events(evidence, start),
         *_from_requests(evidence, start, mobile, correspondent),
         *_from_registrations(evidence, start),
@@ -85,59 +109,72 @@ def chain(
             for step in _around(evidence, stimulus)
         ),
     ]
-    links.sort(key=lambda item: item[0])
+    steps.sort(key=lambda step: step.time_ns)
     if len(stimuli) > _TOLD:
-        last = stimuli[_TOLD]
-        links = [link for link in links if link[0] < last["t"]]
-        links.append((last["t"], "and so on", last["node"], f"{len(stimuli) - _TOLD} more", None))
+        last, more = stimuli[_TOLD], len(stimuli) - _TOLD
+        steps = [step for step in steps if step.time_ns < last["t"]]
+        steps.append(_Step(last["t"], "and so on", last["node"], f"{more} more", More(more)))
     return [
-        Link(round((time_ns - epoch_ns) / 1e9, 9), step, node, text, packet)
-        for time_ns, step, node, text, packet in links
+        CausalStep(round((s.time_ns - epoch_ns) / 1e9, 9), s.step, s.node, s.text, s.detail, s.packet)
+        for s in steps
     ]
 
 
-Step = tuple[int, str, str, str, int | None]
-
-
-def _from_events(evidence: Evidence, start: int) -> Iterator[Step]:
+def _from_events(evidence: Evidence, start: int) -> Iterator[_Step]:
     for event in evidence.events:
-        if event["t"] >= start and event["kind"] in _EVENTS:
-            yield event["t"], event["kind"], event["node"], _EVENTS[event["kind"]](event), None
+        kind = event["kind"]
+        if event["t"] >= start and kind in _EVENTS:
+            what = f"stimulus.{event['action']}" if kind == "stimulus" else kind
+            yield _Step(event["t"], kind, event["node"], _EVENTS[kind](event), Happened(what))
 
 
-def _from_requests(evidence: Evidence, start: int, mobile: str, correspondent: str) -> Iterator[Step]:
+def _from_requests(evidence: Evidence, start: int, mobile: str, correspondent: str) -> Iterator[_Step]:
     sent: set[tuple[str, int]] = set()
+    asked: dict[int, dict[int, str]] = {}
     for packet, chunk in evidence.trace.asconfs:
+        arrives = packet.direction is Way.IN
+        if isinstance(chunk, Asconf):
+            asked[chunk.serial] = {getattr(r, "correlation_id", -1): r.name for r in chunk.requests}
+            detail: Detail = Asked(arrives, tuple(request.name for request in chunk.requests))
+        else:
+            verbs = asked.get(chunk.serial, {})
+            failed = [p.correlation_id for p in chunk.parameters if isinstance(p, ErrorCauseIndication)]
+            detail = Answered(arrives, tuple(verbs[number] for number in failed if number in verbs))
         at_end = packet.node in (mobile, correspondent)
         if packet.time_ns < start or not at_end:
             continue
         again = ""
-        if packet.direction is Way.OUT:
+        if not arrives:
             again = " again" if (chunk.name, chunk.serial) in sent else ""
             sent.add((chunk.name, chunk.serial))
-        step = f"{chunk.name} {'sent' if packet.direction is Way.OUT else 'arrives'}{again}"
-        yield packet.time_ns, step, packet.node, f"{describe(chunk)} from {packet.source}", packet.index
+        step = f"{chunk.name} {'arrives' if arrives else 'sent'}{again}"
+        text = f"{describe(chunk)} from {packet.source}"
+        yield _Step(packet.time_ns, step, packet.node, text, detail, packet.index)
 
 
-def _from_registrations(evidence: Evidence, start: int) -> Iterator[Step]:
+def _from_registrations(evidence: Evidence, start: int) -> Iterator[_Step]:
     """Registration messages where they leave their sender and where they arrive at home agent and mobile node."""
     for packet, message in registrations(evidence.trace):
         if packet.time_ns < start:
             continue
-        way = "sent" if packet.direction is Way.OUT else "arrives"
+        arrives = packet.direction is not Way.OUT
+        way = "arrives" if arrives else "sent"
         if isinstance(message, RegistrationRequest):
             what = "Request"
             text = f"{message.home_address} at {message.care_of_address} for {message.lifetime} s"
+            detail = Registered(arrives, None)
         else:
             what = "Reply"
             text = f"{describe_code(message.code)}, {message.lifetime} s"
-        yield packet.time_ns, f"{what} {way}", packet.node, f"{text} from {packet.source}", packet.index
+            detail = Registered(arrives, accepts(message.code))
+        text += f" from {packet.source}"
+        yield _Step(packet.time_ns, f"{what} {way}", packet.node, text, detail, packet.index)
 
 
 _HANDSHAKE: Final = (Init, InitAck, CookieEcho, CookieAck)
 
 
-def _set_up(evidence: Evidence, start: int, mobile: str, correspondent: str) -> Iterator[Step]:
+def _set_up(evidence: Evidence, start: int, mobile: str, correspondent: str) -> Iterator[_Step]:
     """The four messages that set an association of the mobile node's up, at both ends; repeated ones once."""
     ours = {packet.message for packet in evidence.trace.sctp if packet.node == mobile}
     told: set[tuple[object, str, Way]] = set()
@@ -148,38 +185,38 @@ def _set_up(evidence: Evidence, start: int, mobile: str, correspondent: str) -> 
         seen = (packet.message, packet.node, packet.direction)
         if chunk is not None and seen not in told:
             told.add(seen)
-            way = "sent" if packet.direction is Way.OUT else "arrives"
-            yield packet.time_ns, f"{chunk.name} {way}", packet.node, _handshake(packet, chunk), packet.index
+            arrives = packet.direction is not Way.OUT
+            step = f"{chunk.name} {'arrives' if arrives else 'sent'}"
+            text, detail = _handshake(packet, chunk, arrives=arrives)
+            yield _Step(packet.time_ns, step, packet.node, text, detail, packet.index)
 
 
-def _handshake(packet: SctpPacket, chunk: Chunk) -> str:
+def _handshake(packet: SctpPacket, chunk: Chunk, *, arrives: bool) -> tuple[str, SetUp]:
     said = [f"from {packet.source} to {packet.destination}"]
     said += [f"through the tunnel to {outer.destination}" for outer in packet.outer]
+    cookie, prefers = False, ""
     if isinstance(chunk, Init | InitAck):
         said += [f"addresses {', '.join(map(str, chunk.addresses))}"] if chunk.addresses else []
-        said += ["a cookie" for p in chunk.parameters if isinstance(p, StateCookie)]
-        said += [f"SET PRIMARY {p.address}" for p in chunk.parameters if isinstance(p, SetPrimary)]
-    return ", ".join(said)
+        cookie = any(isinstance(p, StateCookie) for p in chunk.parameters)
+        said += ["a cookie"] if cookie else []
+        prefers = next((str(p.address) for p in chunk.parameters if isinstance(p, SetPrimary)), "")
+        said += [f"SET PRIMARY {prefers}"] if prefers else []
+    return ", ".join(said), SetUp(str(chunk.name), arrives, bool(packet.outer), cookie, prefers)
 
 
-def _around(evidence: Evidence, stimulus: dict[str, Any]) -> Iterator[Step]:
+def _around(evidence: Evidence, stimulus: dict[str, Any]) -> Iterator[_Step]:
     """Of a path that dies: the first data that came down it, and the first that came another way afterwards."""
     arrivals = sorted(evidence.arrived.values(), key=lambda a: a.time_ns)
     down = [a for a in arrivals if a.message.direction.word == "down"]
     on_it = (a for a in down if str(a.packet.destination) == stimulus["old"] and a.time_ns < stimulus["t"])
     after = (a for a in down if str(a.packet.destination) != stimulus["old"] and a.time_ns > stimulus["t"])
-    for step, arrival in (
-        ("first DATA on the path", next(on_it, None)),
-        ("DATA another way", next(after, None)),
-    ):
-        if arrival is not None:
-            packet = arrival.packet
-            tunnels = "".join(f", through the tunnel to {outer.destination}" for outer in packet.outer)
-            text = f"message {arrival.message.sequence} from {packet.source} to {packet.destination}{tunnels}"
-            yield arrival.time_ns, step, packet.node, text, packet.index
+    if (arrival := next(on_it, None)) is not None:
+        yield _data(arrival, "first DATA on the path", "dying")
+    if (arrival := next(after, None)) is not None:
+        yield _data(arrival, "DATA another way", "other")
 
 
-def _first_data(evidence: Evidence, stimulus: dict[str, Any]) -> Iterator[Step]:
+def _first_data(evidence: Evidence, stimulus: dict[str, Any]) -> Iterator[_Step]:
     new = stimulus.get("new")
     for direction in ("up", "down"):
         for arrival in sorted(evidence.arrived.values(), key=lambda a: a.time_ns):
@@ -191,6 +228,15 @@ def _first_data(evidence: Evidence, stimulus: dict[str, Any]) -> Iterator[Step]:
                 and on_new_path
                 and arrival.time_ns >= stimulus["t"]
             ):
-                text = f"message {arrival.message.sequence} from {packet.source} to {packet.destination}"
-                yield arrival.time_ns, f"first DATA {direction}", packet.node, text, packet.index
+                yield _data(arrival, f"first DATA {direction}", "new")
                 break
+
+
+def _data(arrival: Arrival, step: str, path: Literal["new", "dying", "other"]) -> _Step:
+    packet = arrival.packet
+    tunnels = ""
+    if path != "new":
+        tunnels = "".join(f", through the tunnel to {outer.destination}" for outer in packet.outer)
+    text = f"message {arrival.message.sequence} from {packet.source} to {packet.destination}{tunnels}"
+    detail = Carried(arrival.message.direction.word, path, bool(packet.outer))
+    return _Step(arrival.time_ns, step, packet.node, text, detail, packet.index)

@@ -16,6 +16,7 @@ from roamlab.protocols.pcapng import Direction as Way
 from roamlab.protocols.sctp import chunks, packet
 from roamlab.protocols.sctp.parameters import ErrorCauseIndication
 from roamlab.protocols.trace import SctpPacket
+from roamlab.record.result import Measure
 
 _TOLD: Final = {
     "data": "{} DATA packets",
@@ -76,23 +77,23 @@ def denied(evidence: Evidence) -> bool:
     return any("denials" in stake["concedes"] for stake in evidence.of_kind("attack.stakes"))
 
 
-def attack_measures(evidence: Evidence) -> dict[str, float]:
+def attack_measures(evidence: Evidence) -> list[Measure]:
     """What was gained as figures, the packets of the attack, and what came to the stakes besides DATA."""
     stakes = evidence.of_kind("attack.stakes")
     if not stakes:
-        return {}
-    to_stakes = list(_to_stakes(evidence, stakes[0]))
-    return {
-        **{f"attacker_{kind}": float(number) for kind, number in gains(evidence).items()},
-        "attacker_data_bytes": float(_data_bytes(evidence, stakes[0])),
-        "attacker_packets": float(len(evidence.of_kind("attack.sent"))),
-        "attacker_bytes": float(sum(len(e["data"]) // 2 for e in evidence.of_kind("attack.sent"))),
-        "attacker_heartbeats": float(sum(_carries(p, chunks.Heartbeat) for p in to_stakes)),
-        "attacker_other_answers": float(
-            sum(not _carries(p, chunks.Data) and not _carries(p, chunks.Heartbeat) for p in to_stakes)
-        ),
-        **_replies(evidence, stakes[0]),
-    }
+        return []
+    to_stakes, sent = list(_to_stakes(evidence, stakes[0])), evidence.of_kind("attack.sent")
+    heartbeats = sum(_carries(p, chunks.Heartbeat) for p in to_stakes)
+    others = sum(not _carries(p, chunks.Data) and not _carries(p, chunks.Heartbeat) for p in to_stakes)
+    return [
+        *(Measure(f"attacker_{kind}", float(n), "", "less") for kind, n in gains(evidence).items()),
+        Measure("attacker_data", float(_data_bytes(evidence, stakes[0])), "bytes", "less"),
+        Measure("attacker_packets", float(len(sent))),
+        Measure("attacker", float(sum(len(e["data"]) // 2 for e in sent)), "bytes"),
+        Measure("attacker_heartbeats", float(heartbeats), "", "less"),
+        Measure("attacker_other_answers", float(others), "", "less"),
+        *_replies(evidence, stakes[0]),
+    ]
 
 
 def _to_stakes(evidence: Evidence, stake: dict[str, Any]) -> Iterator[SctpPacket]:
@@ -161,7 +162,7 @@ def _since(evidence: Evidence) -> int:
     return int(begun[0]["t"]) if begun else 0
 
 
-def _replies(evidence: Evidence, stake: dict[str, Any]) -> dict[str, float]:
+def _replies(evidence: Evidence, stake: dict[str, Any]) -> list[Measure]:
     """The code of the home agent's last Registration Reply since the attack began (RFC 5944, 3.4)."""
     codes = [
         message.code
@@ -170,4 +171,4 @@ def _replies(evidence: Evidence, stake: dict[str, Any]) -> dict[str, float]:
         and (seen.node, seen.direction) == (stake["target"], Way.OUT)
         and seen.time_ns >= _since(evidence)
     ]
-    return {"attacker_reply_code": float(codes[-1])} if codes else {}
+    return [Measure("attacker_reply_code", float(codes[-1]))] if codes else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from roamlab.judge.evidence import Evidence
+from roamlab.record.result import Measure
 
 _LISTS: Final = ("associations", "peer_addresses", "local_addresses")
 _SLAB_KIB: Final = 2048
@@ -31,16 +32,19 @@ def growth(evidence: Evidence) -> list[str]:
     return reasons
 
 
-def measures(evidence: Evidence) -> dict[str, float]:
-    """``state_NODE_addresses``: the most on both sides together; ``slab_growth_kib``: from the first sample to the last."""
+def measures(evidence: Evidence) -> list[Measure]:
+    """``state_NODE_addresses``: the most on both sides together; ``slab_growth``: from the first sample to the last."""
     samples = evidence.of_kind("sctp.state")
     if not samples:
-        return {}
-    figures: dict[str, float] = {"slab_growth_kib": samples[-1]["slab_kib"] - samples[0]["slab_kib"]}
+        return []
+    most: dict[str, float] = {}
     for sample in samples:
-        name = f"state_{sample['node']}_addresses"
-        figures[name] = max(figures.get(name, 0.0), _addresses(sample))
-    return figures
+        most[sample["node"]] = max(most.get(sample["node"], 0.0), _addresses(sample))
+    grown = float(samples[-1]["slab_kib"] - samples[0]["slab_kib"])
+    return [
+        Measure("slab_growth", grown, "KiB", "less"),
+        *(Measure(f"state_{node}_addresses", number, "", "less") for node, number in most.items()),
+    ]
 
 
 def _addresses(sample: dict[str, Any]) -> float:

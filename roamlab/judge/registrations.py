@@ -20,6 +20,7 @@ from roamlab.protocols.mobileip.registration import (
 )
 from roamlab.protocols.pcapng import Direction as Way
 from roamlab.protocols.trace import IcmpPacket, IpDatagram, Trace, UdpPacket
+from roamlab.record.result import Measure
 
 _OVERHEAD: Final = {4: 20, 47: 24}  # bytes around a datagram: an IP header, and GRE's
 
@@ -81,20 +82,20 @@ def exchange(evidence: Evidence, stimulus: dict[str, Any]) -> Exchange | None:
     return Exchange(next(iter(asked.values())), None, 0) if asked else None
 
 
-def measures(evidence: Evidence) -> dict[str, float]:
+def measures(evidence: Evidence) -> list[Measure]:
     """What Mobile IP cost.
 
-    ``detection_N_s`` and ``registration_N_s`` of the Nth move: until its first request, and from that to the reply that
-    accepts it. ``lifetime_s`` as last granted; ``path_stretch_up`` and ``_down``: the median delay of what was sent after
-    the last registration, over the delay of the direct path; ``tunnel_overhead_bytes`` on each tunnelled packet.
+    ``detection_N`` and ``registration_N`` of the Nth move: until its first request, and from that to the reply that accepts
+    it. ``lifetime`` as last granted; ``path_stretch_up`` and ``_down``: the median delay of what was sent after the last
+    registration, over the delay of the direct path; ``tunnel_overhead`` on each tunnelled packet.
     """
     moves = [s for s in evidence.of_kind("stimulus") if s.get("care_of")]
     found = [(move, done) for move in moves if (done := exchange(evidence, move)) and done.reply]
     if not found:
-        return {}
+        return []
     move, done = found[-1]
     assert done.reply is not None
-    figures: dict[str, float] = {"lifetime_s": float(done.lifetime), **_parts(evidence)}
+    figures = [Measure("lifetime", float(done.lifetime), "s"), *_parts(evidence)]
     for direction, direct_ns in (("up", move["up_ns"]), ("down", move["down_ns"])):
         delays = [
             arrival.time_ns - evidence.departed[key].time_ns
@@ -104,19 +105,21 @@ def measures(evidence: Evidence) -> dict[str, float]:
             and evidence.departed[key].time_ns > done.reply.time_ns
         ]
         if delays and direct_ns:
-            figures[f"path_stretch_{direction}"] = round(median(delays) / direct_ns, 3)
+            stretch = round(median(delays) / direct_ns, 3)
+            figures.append(Measure(f"path_stretch_{direction}", stretch, "", "less"))
     tunnelled = (p for p in evidence.trace.sightings if isinstance(p, IpDatagram) and p.outer)
     if (packet := next(tunnelled, None)) is not None:
-        figures["tunnel_overhead_bytes"] = float(_OVERHEAD[packet.outer[-1].protocol])
+        overhead = float(_OVERHEAD[packet.outer[-1].protocol])
+        figures.append(Measure("tunnel_overhead", overhead, "bytes", "less"))
     return figures
 
 
-def _parts(evidence: Evidence) -> dict[str, float]:
-    figures = {}
+def _parts(evidence: Evidence) -> list[Measure]:
+    figures = []
     for number, move in enumerate((s for s in evidence.of_kind("stimulus") if "heard" in s), 1):
         done = exchange(evidence, move)
         if done is not None and done.reply is not None:
-            asked = done.request.time_ns
-            figures[f"detection_{number}_s"] = round((asked - move["t"]) / 1e9, 9)
-            figures[f"registration_{number}_s"] = round((done.reply.time_ns - asked) / 1e9, 9)
+            asked, granted = done.request.time_ns, done.reply.time_ns
+            figures.append(Measure(f"detection_{number}", round((asked - move["t"]) / 1e9, 9), "s", "less"))
+            figures.append(Measure(f"registration_{number}", round((granted - asked) / 1e9, 9), "s", "less"))
     return figures

@@ -21,16 +21,17 @@ from roamlab.judge.growth import growth
 from roamlab.judge.growth import measures as growth_measures
 from roamlab.judge.made_packets import wrong_replies
 from roamlab.judge.registrations import measures
+from roamlab.judge.steps import steps
 from roamlab.judge.witness import unseen_stimuli
 from roamlab.protocols import trace
 from roamlab.protocols.errors import DecodeError
 from roamlab.protocols.trace import Trace
 from roamlab.record import run_directory
-from roamlab.record.result import Both, Count, Judgement
+from roamlab.record.result import Both, Count, Judgement, Outage, Wait, Way
 from roamlab.record.run_directory import RunDirectory
 from roamlab.registry import Verdict, find
 
-DIRECTIONS = ("up", "down")
+DIRECTIONS: Final[tuple[Way, Way]] = ("up", "down")
 _LAST_NS: Final = 10**9
 _MOVES: Final = frozenset({"attach", "move", "reconnect"})
 
@@ -59,7 +60,16 @@ def judge(run: RunDirectory) -> Judgement:
         invalid += unasked  # a session that went on without them proves nothing of them
     verdict = Verdict.INVALID if invalid else Verdict.BROKE if broken else Verdict.SURVIVED
     stimuli = evidence.of_kind("stimulus")
-    bound, waits = _bounds(evidence, stimuli)
+    epoch_ns = events[0]["epoch_ns"]
+    bound, waits = _bounds(evidence, stimuli, epoch_ns)
+    outages = _outages(evidence, session, stimuli, bound, epoch_ns)
+    causes = chain(
+        evidence,
+        epoch_ns,
+        session["mobile"],
+        session["correspondent"],
+        whole_set_up=scenario.figure == SET_UP,
+    )
     return Judgement(
         scenario=scenario.name,
         figure=scenario.figure,
@@ -70,18 +80,14 @@ def judge(run: RunDirectory) -> Judgement:
         delivered=_count(dict.fromkeys(evidence.delivered, 1)),
         lost=_count({key: 1 for key in evidence.sent if key not in evidence.delivered}),
         duplicated=_count({key: len(times) - 1 for key, times in evidence.delivered.items()}),
-        outage_s=_outages(evidence, session, stimuli),
+        outage_s=_lengths(outages),
         lower_bound_s=bound,
-        waits_s=waits,
-        measures={**measures(evidence), **growth_measures(evidence), **attack_measures(evidence)},
+        outages=outages,
+        waits=waits,
+        measures=[*measures(evidence), *growth_measures(evidence), *attack_measures(evidence)],
         virtual_s=round(events[-1]["t"] / 1e9, 9),
-        chain=chain(
-            evidence,
-            events[0]["epoch_ns"],
-            session["mobile"],
-            session["correspondent"],
-            whole_set_up=scenario.figure == SET_UP,
-        ),
+        chain=causes,
+        steps=steps(scenario.figure, causes),
     )
 
 
@@ -204,44 +210,71 @@ def _way(evidence: Evidence) -> list[str]:
     return [ways[event["way"]] for event in evidence.of_kind("asconf.way")] if asked else []
 
 
-def _outages(evidence: Evidence, session: dict[str, Any], stimuli: list[dict[str, Any]]) -> Both:
-    """The longest silence at each receiving application since the first stimulus (s).
+def _outages(
+    evidence: Evidence, session: dict[str, Any], stimuli: list[dict[str, Any]], bound: Both, epoch_ns: int
+) -> list[Outage]:
+    """The longest silence at each receiving application since the first stimulus, where there is one.
 
-    Silence up to twice the cadence is none: no message was missing from it. None when delivery never resumed: what was
-    under way at the stimulus and still arrived is no resumption.
+    Silence up to twice the cadence is none: no message was missing from it. It has no end when delivery never resumed: what
+    was under way at the stimulus and still arrived is no resumption.
     """
     since = stimuli[0]["t"] if stimuli else 0
     last = evidence.effect_ns(stimuli[-1]) if stimuli else 0
-    figures: dict[str, float | None] = {}
+    found = []
     for direction in DIRECTIONS:
+        bound_s = bound.up if direction == "up" else bound.down
         delivered = evidence.deliveries(direction)
         times = [time for time, _ in delivered]
-        silences = [b - a for a, b in pairwise(times) if b > since]
-        resumed = any(evidence.sent.get(key, 0) > last for _, key in delivered)
-        longest = max(silences, default=0)
-        figures[direction] = (
-            None if not resumed else 0.0 if longest <= 2 * session["every_ns"] else round(longest / 1e9, 9)
-        )
-    return Both(**figures)
+        bound_ns = None if bound_s is None else round(bound_s * 1e9)
+        if not any(evidence.sent.get(key, 0) > last for _, key in delivered):
+            heard = times[-1] if times else since or epoch_ns
+            found.append(_outage(direction, heard, None, bound_ns, epoch_ns))
+            continue
+        silences = [(b - a, a, b) for a, b in pairwise(times) if b > since]
+        length, begun, ended = max(silences, key=lambda silence: silence[0], default=(0, 0, 0))
+        if length > 2 * session["every_ns"]:
+            found.append(_outage(direction, begun, ended, bound_ns, epoch_ns))
+    return found
 
 
-def _bounds(evidence: Evidence, stimuli: list[dict[str, Any]]) -> tuple[Both, dict[str, float]]:
+def _outage(direction: Way, begun: int, ended: int | None, bound_ns: int | None, epoch_ns: int) -> Outage:
+    return Outage(
+        direction=direction,
+        from_ns=begun - epoch_ns,
+        until_ns=None if ended is None else ended - epoch_ns,
+        bound_ns=bound_ns,
+    )
+
+
+def _lengths(outages: list[Outage]) -> Both:
+    """How long each direction's outage was (s): 0 where there was none, None where it did not end."""
+    lengths: dict[str, float | None] = dict.fromkeys(DIRECTIONS, 0.0)
+    for outage in outages:
+        length = outage.length_ns
+        lengths[outage.direction] = None if length is None else round(length / 1e9, 9)
+    return Both(**lengths)
+
+
+def _bounds(evidence: Evidence, stimuli: list[dict[str, Any]], epoch_ns: int) -> tuple[Both, list[Wait]]:
     """The lower bound of each outage: from the last delivery before to the earliest possible after (s).
 
     There is none where more happened than moves: nothing says how soon a failed node could have been done without.
     """
     if not stimuli:
-        return Both(0.0, 0.0), {}
+        return Both(0.0, 0.0), []
     if all(stimulus["action"] == "attach" for stimulus in stimuli):
-        return Both(0.0, 0.0), {}
+        return Both(0.0, 0.0), []
     limit = next((found for s in stimuli if (found := earliest(evidence, s))), None)
     if limit is None:
-        return Both(), {}
+        return Both(), []
     figures: dict[str, float | None] = {}
     for direction, soonest in (("up", limit.up_ns), ("down", limit.down_ns)):
         before = [time for time, _ in evidence.deliveries(direction) if time < soonest]
         figures[direction] = round((soonest - before[-1]) / 1e9, 9) if before else None
-    waits = {name: round(wait / 1e9, 9) for name, wait in limit.waits_ns.items()}
+    waits = [
+        Wait(name=name, from_ns=begun - epoch_ns, until_ns=ended - epoch_ns)
+        for name, (begun, ended) in limit.waits.items()
+    ]
     if any(stimulus["action"] not in _MOVES for stimulus in stimuli):
         return Both(), waits
     return Both(**figures), waits

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, Literal
 
 _HEADER: Final = struct.Struct(">4sBBHQQ")
 _MAGIC: Final = b"roam"
@@ -30,7 +30,7 @@ class Direction(IntEnum):
     DOWN = 1
 
     @property
-    def word(self) -> str:
+    def word(self) -> Literal["up", "down"]:
         """The direction's name in events and results."""
         return "up" if self is Direction.UP else "down"
 

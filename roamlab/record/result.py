@@ -1,10 +1,15 @@
-"""What a run comes to: the verdict, its measurements and the steps that led there."""
+"""What a run comes to: the verdict, its figures, its outages as intervals, and the steps that led there."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
+
+Way = Literal["up", "down"]
+"""A direction of a session: up is from the mobile node, down towards it."""
+Better = Literal["less", "more", ""]
+"""Which way a figure is better; nothing where neither is."""
 
 
 class Both(msgspec.Struct, frozen=True):
@@ -21,24 +26,174 @@ class Count(msgspec.Struct, frozen=True):
     down: int = 0
 
 
-class Link(msgspec.Struct, frozen=True, omit_defaults=True):
+class Outage(msgspec.Struct, frozen=True, kw_only=True):
+    """A silence at the receiving application of one direction: the longest since the first stimulus.
+
+    Times are in ns since the run's start. ``from_ns`` is the last delivery before the silence, ``until_ns`` the first after
+    it, or None where delivery never resumed. ``bound_ns`` is the shortest that the silence could have been (docs/measures.md),
+    or None where no bound applies.
+    """
+
+    direction: Way
+    from_ns: int
+    until_ns: int | None
+    bound_ns: int | None = None
+
+    @property
+    def length_ns(self) -> int | None:
+        """How long it was; None where it did not end."""
+        return None if self.until_ns is None else self.until_ns - self.from_ns
+
+
+class Wait(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of an outage with a name: something was waited for from ``from_ns`` until ``until_ns`` (ns since the run's start).
+
+    ``detection`` ends when the new address is usable (with Mobile IP: when the mobile node asks), ``kernel`` when the kernel's
+    ASCONF leaves, ``registration`` when the home agent's reply arrives.
+    """
+
+    name: str
+    from_ns: int
+    until_ns: int
+
+    @property
+    def length_s(self) -> float:
+        """How long it was, in s."""
+        return round((self.until_ns - self.from_ns) / 1e9, 9)
+
+
+class Measure(msgspec.Struct, frozen=True):
+    """A figure that one kind of scenario has: ``value`` in ``unit`` (``s``, ``bytes``, ``KiB``, or nothing for a number).
+
+    ``better`` says which way it is better.
+    """
+
+    name: str
+    value: float
+    unit: str = ""
+    better: Better = ""
+
+    @property
+    def key(self) -> str:
+        """The name with its unit, as columns and properties are called: ``slab_growth_kib``."""
+        return f"{self.name}_{self.unit.lower()}" if self.unit else self.name
+
+    @property
+    def title(self) -> str:
+        """The name in words."""
+        return self.name.replace("_", " ")
+
+    @property
+    def text(self) -> str:
+        """The value with its unit."""
+        return f"{self.value:g} {self.unit}".rstrip()
+
+
+# -- the causal chain --------------------------------------------------------------------------------------------------
+
+
+class Happened(msgspec.Struct, frozen=True, tag_field="what", tag="event"):
+    """An event: its kind (docs/events.md)."""
+
+    kind: str
+
+
+class Asked(msgspec.Struct, frozen=True, tag_field="what", tag="requests"):
+    """An ASCONF leaves or arrives with these requests (``ADD IP``, ``SET PRIMARY``, ``DELETE IP``)."""
+
+    arrives: bool
+    verbs: tuple[str, ...]
+
+
+class Answered(msgspec.Struct, frozen=True, tag_field="what", tag="answer"):
+    """An ASCONF-ACK leaves or arrives; it refuses these requests of the ASCONF that it answers."""
+
+    arrives: bool
+    refused: tuple[str, ...] = ()
+
+
+class SetUp(msgspec.Struct, frozen=True, tag_field="what", tag="set-up"):
+    """One of the four messages that set an association up (``INIT``, ``INIT-ACK``, ``COOKIE-ECHO``, ``COOKIE-ACK``).
+
+    ``prefers`` is the address that it asks for as primary path (RFC 5061, 5.4), if it does.
+    """
+
+    message: str
+    arrives: bool
+    tunnelled: bool = False
+    cookie: bool = False
+    prefers: str = ""
+
+
+class Registered(msgspec.Struct, frozen=True, tag_field="what", tag="registration"):
+    """A Registration Request or Reply leaves or arrives; ``accepted`` is None for a request."""
+
+    arrives: bool
+    accepted: bool | None
+
+
+class Carried(msgspec.Struct, frozen=True, tag_field="what", tag="data"):
+    """A message of the session arrives, on a path of its own: the first on the new path, or about one that dies.
+
+    ``path`` is ``new``, ``dying`` (the first that came over it) or ``other`` (the first that came another way afterwards).
+    """
+
+    direction: Way
+    path: Literal["new", "dying", "other"]
+    tunnelled: bool = False
+
+
+class More(msgspec.Struct, frozen=True, tag_field="what", tag="more"):
+    """The chain ends here, before so many more stimuli."""
+
+    stimuli: int
+
+
+Detail = Happened | Asked | Answered | SetUp | Registered | Carried | More
+
+
+class CausalStep(msgspec.Struct, frozen=True, omit_defaults=True):
     """One step of the causal chain.
 
-    ``t`` is in seconds since the run's start; ``packet`` is the packet's place in the capture, counted from 0, or None for
-    what came from an agent or the lab.
+    ``t`` is in seconds since the run's start; ``step`` and ``text`` say for people what ``detail`` says for programs;
+    ``packet`` is the packet's place in the capture, counted from 0, or None for what came from an agent or the lab.
     """
 
     t: float
     step: str
     node: str
     text: str
+    detail: Detail
     packet: int | None = None
+
+
+class FigureStep(msgspec.Struct, frozen=True):
+    """A step that the design's figure draws, and what became of it.
+
+    ``number`` is its place in the figure, from 1; ``says`` what the figure says; ``place`` that of the step of the causal
+    chain that shows it, counted from 0, or None for a step that was not taken. ``refused`` says that what it asked for was
+    refused.
+    """
+
+    number: int
+    says: str
+    place: int | None
+    refused: bool = False
+
+    @property
+    def outcome(self) -> str:
+        """What became of the step, in a word or two."""
+        return "not taken" if self.place is None else "refused" if self.refused else "taken"
+
+
+# -- a run's result ----------------------------------------------------------------------------------------------------
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """``verdict.json``: everything that follows from the plan, the capture and the events, and nothing else.
 
-    ``measures`` are figures of one kind of scenario alone, by names that say their units.
+    ``outage_s`` is the length of each direction's outage: 0 where there was none, None where it did not end or nothing was
+    measured. ``lower_bound_s`` is what each could have come to at least.
     """
 
     scenario: str
@@ -52,10 +207,22 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     duplicated: Count = Count()
     outage_s: Both = Both()
     lower_bound_s: Both = Both()
-    waits_s: dict[str, float] = {}
-    measures: dict[str, float] = {}
+    outages: list[Outage] = []
+    waits: list[Wait] = []
+    measures: list[Measure] = []
     virtual_s: float = 0.0
-    chain: list[Link] = []
+    chain: list[CausalStep] = []
+    steps: list[FigureStep] = []
+
+    @property
+    def waits_s(self) -> dict[str, float]:
+        """The waits' lengths in s, by name."""
+        return {wait.name: wait.length_s for wait in self.waits}
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The measures' values by their keys."""
+        return {measure.key: measure.value for measure in self.measures}
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from roamlab.errors import BadInput, LabError
+from roamlab.record.result import Judgement
 
 PLAN: Final = "plan.json"
 MANIFEST: Final = "manifest.json"
@@ -122,6 +123,13 @@ class RunDirectory:
             raise BadInput(f"{self.path} has no {name}: the run did not get that far") from None
         except msgspec.DecodeError as error:
             raise BadInput(f"{self.path / name} is damaged: {error}") from None
+
+    def judgement(self) -> Judgement:
+        """The run's verdict. Raises BadInput when it is missing, damaged or of another version of roamlab."""
+        try:
+            return msgspec.convert(self.read(VERDICT), Judgement)
+        except msgspec.ValidationError as error:
+            raise BadInput(f"{self.path / VERDICT} is of another version of roamlab: {error}") from None
 
     def events(self) -> Iterator[dict[str, Any]]:
         """The events by time, and as they were reported where that is equal; a last line that was cut off is left out.

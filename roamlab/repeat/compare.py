@@ -20,6 +20,7 @@ from roamlab.protocols.errors import DecodeError
 from roamlab.protocols.sctp.describe import describe
 from roamlab.protocols.trace import SctpPacket, Sighting
 from roamlab.record.identity import SAME_BITS, differences
+from roamlab.record.result import CausalStep, Judgement
 from roamlab.record.run_directory import CAPTURE, EVENTS, MANIFEST, PLAN, VERDICT, RunDirectory
 
 _NOTHING: Final = "(nothing more)"
@@ -79,7 +80,7 @@ def compare(a: RunDirectory, b: RunDirectory) -> Comparison:
     """Compare two runs. Raises BadInput when one of them has no manifest or verdict."""
     differing = tuple(name for name in SAME_BITS if _bytes(a, name) != _bytes(b, name))
     first = _first_event(a, b) if EVENTS in differing else None
-    verdicts = a.read(VERDICT), b.read(VERDICT)
+    verdicts = a.judgement(), b.judgement()
     return Comparison(
         conditions=tuple(_conditions(a, b)),
         differing=differing,
@@ -196,11 +197,19 @@ def _packet(seen: Sighting) -> str:
 # -- verdicts ----------------------------------------------------------------------------------------------------------
 
 
-def _measurements(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Difference]:
-    sides = [_flat({name: value for name, value in verdict.items() if name != "chain"}) for verdict in (a, b)]
+def _measurements(a: Judgement, b: Judgement) -> Iterator[Difference]:
+    sides = [_flat(_figures(verdict)) for verdict in (a, b)]
     for name, one, other in differences(*sides):
         if _DRAWN.sub("", one) != _DRAWN.sub("", other):
             yield Difference(name, one, other)
+
+
+def _figures(verdict: Judgement) -> dict[str, Any]:
+    """What is compared one by one: the rest follows from it, or is compared as a chain."""
+    plain = msgspec.to_builtins(verdict)
+    for name in ("chain", "steps", "outages", "waits", "measures"):
+        del plain[name]
+    return {**plain, "waits_s": verdict.waits_s, "measures": verdict.figures}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -213,25 +222,23 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _chains(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[ChainLine, ...]:
-    chains = a["chain"], b["chain"]
-    keys = [
-        [(link["node"], link["step"], _DRAWN.sub("", link["text"])) for link in chain] for chain in chains
-    ]
+def _chains(a: Judgement, b: Judgement) -> tuple[ChainLine, ...]:
+    chains = a.chain, b.chain
+    keys = [[(step.node, step.step, _DRAWN.sub("", step.text)) for step in chain] for chain in chains]
     lines: list[ChainLine] = []
     for verb, a0, a1, b0, b1 in SequenceMatcher(a=keys[0], b=keys[1], autojunk=False).get_opcodes():
         if verb == "equal":
             pairs = zip(chains[0][a0:a1], chains[1][b0:b1], strict=True)
-            lines += [_line(one, one["t"], other["t"]) for one, other in pairs]
+            lines += [_line(one, one.t, other.t) for one, other in pairs]
         else:
-            lines += [_line(link, link["t"], None) for link in chains[0][a0:a1]]
-            lines += [_line(link, None, link["t"]) for link in chains[1][b0:b1]]
+            lines += [_line(step, step.t, None) for step in chains[0][a0:a1]]
+            lines += [_line(step, None, step.t) for step in chains[1][b0:b1]]
     return tuple(lines)
 
 
-def _line(link: Mapping[str, Any], a_s: float | None, b_s: float | None) -> ChainLine:
-    text = " ".join(_DRAWN.sub("", link["text"]).split())
-    return ChainLine(a_s, b_s, link["node"], link["step"], text)
+def _line(step: CausalStep, a_s: float | None, b_s: float | None) -> ChainLine:
+    text = " ".join(_DRAWN.sub("", step.text).split())
+    return ChainLine(a_s, b_s, step.node, step.step, text)
 
 
 def _text(value: Any) -> str:

@@ -7,9 +7,8 @@ from typing import Final
 
 from markupsafe import Markup
 
-from roamlab.record.result import Link
+from roamlab.record.result import CausalStep, FigureStep
 from roamlab.reports import ladder_svg, packing, svg
-from roamlab.reports.blocks import Taken, blocks
 from roamlab.reports.ladder import ladder
 from roamlab.reports.story import Story
 from roamlab.reports.words import seconds, sentence
@@ -40,7 +39,7 @@ def draw(story: Story) -> str:
     """The picture of a run: left the figure's steps, right the ladder from just before the first to just after the last."""
     judgement = story.judgement
     chain = judgement.chain if judgement else []
-    steps = blocks(judgement.figure if judgement else "", chain)
+    steps = judgement.steps if judgement else []
     drawn = ladder(story)
     where = packing.places(chain, drawn, story.epoch_ns)
     marks: dict[tuple[str, int, bool], list[int]] = {}
@@ -79,16 +78,16 @@ def _where(story: Story) -> str:
     return f"Linux {kernel.get('version', 'unknown')}, {time}, in s"
 
 
-def _column(steps: Sequence[Taken], chain: Sequence[Link]) -> list[Markup]:
+def _column(steps: Sequence[FigureStep], chain: Sequence[CausalStep]) -> list[Markup]:
     parts = []
     for place, step in enumerate(steps):
         top = _TOP + 8 + _STEP * place
         if place:
             parts.append(svg.line(_MARGIN + 11, top - 12, _MARGIN + 11, top, class_="flow"))
         when = "not taken"
-        if step.link is not None:
-            link = chain[step.link]
-            when = f"{link.t:.6f} s, {seconds(link.t - chain[0].t)} after the first"
+        if step.place is not None:
+            cause = chain[step.place]
+            when = f"{cause.t:.6f} s, {seconds(cause.t - chain[0].t)} after the first"
             when += ", refused" if step.refused else ""
         lines = _wrap(step.says)
         text = [svg.text(_MARGIN + 32, top + 17 + 14 * n, line) for n, line in enumerate(lines)]

@@ -14,8 +14,7 @@ import msgspec
 from markupsafe import Markup
 
 from roamlab.protocols.trace import IpDatagram
-from roamlab.record.result import Link
-from roamlab.reports.blocks import Taken
+from roamlab.record.result import CausalStep, FigureStep
 from roamlab.reports.journeys import Fate, Journey
 from roamlab.reports.ladder import Arrow, Ladder, Notice
 from roamlab.reports.network import Map
@@ -109,7 +108,7 @@ def pack_timeline(timeline: Timeline) -> dict[str, Any]:
         "lanes": [[lane.node, lane.path, _steps(lane.times_ns)] for lane in timeline.lanes],
         "primaries": [[s.node, s.name, s.from_ns, s.until_ns] for s in timeline.primaries],
         "curves": [[curve.quantity, curve.of, curve.points] for curve in timeline.curves],
-        "outages": [[o.direction, o.from_ns, o.until_ns, o.bound_s] for o in timeline.outages],
+        "outages": [[o.direction, o.from_ns, o.until_ns, _seconds(o.bound_ns)] for o in timeline.outages],
         "stimuli": timeline.stimuli,
     }
 
@@ -122,8 +121,8 @@ def pack_stays(drawn: Map | None) -> dict[str, Any]:
     }
 
 
-def places(chain: Sequence[Link], ladder: Ladder, epoch_ns: int) -> list[tuple[str, int, bool] | None]:
-    """For each link of the chain the row that shows it: ("arrow" or "notice", its number, whether at its arrival)."""
+def places(chain: Sequence[CausalStep], ladder: Ladder, epoch_ns: int) -> list[tuple[str, int, bool] | None]:
+    """For each step of the chain the row that shows it: ("arrow" or "notice", its number, whether at its arrival)."""
     journey_of: dict[int, tuple[int, bool]] = {}
     for number, journey in enumerate(ladder.journeys):
         for sighting in journey.seen:
@@ -136,12 +135,12 @@ def places(chain: Sequence[Link], ladder: Ladder, epoch_ns: int) -> list[tuple[s
     notices = [row for row in ladder.rows if isinstance(row, Notice)]
     told = {(notice.node, notice.time_ns - epoch_ns): number for number, notice in enumerate(notices)}
     found: list[tuple[str, int, bool] | None] = []
-    for link in chain:
-        place, arrival = journey_of.get(-1 if link.packet is None else link.packet, (-1, False))
-        notice = told.get((link.node, round(link.t * 1e9)))
+    for step in chain:
+        place, arrival = journey_of.get(-1 if step.packet is None else step.packet, (-1, False))
+        notice = told.get((step.node, round(step.t * 1e9)))
         if place in first:
             found.append(("arrow", last[place] if arrival else first[place], arrival))
-        elif link.packet is None and notice is not None:
+        elif step.packet is None and notice is not None:
             found.append(("notice", notice, False))
         else:
             found.append(None)
@@ -149,13 +148,13 @@ def places(chain: Sequence[Link], ladder: Ladder, epoch_ns: int) -> list[tuple[s
 
 
 def marks(
-    taken: Iterable[Taken], where: Sequence[tuple[str, int, bool] | None]
+    taken: Iterable[FigureStep], where: Sequence[tuple[str, int, bool] | None]
 ) -> list[tuple[int, str, int, bool]]:
     """The numbers of a figure's steps at the rows that show them."""
     return [
         (step.number, *place)
         for step in taken
-        if step.link is not None and (place := where[step.link]) is not None
+        if step.place is not None and (place := where[step.place]) is not None
     ]
 
 
@@ -187,3 +186,7 @@ def _flags(arrow: Arrow) -> int:
         | APPEARED * journey.appeared
         | UNHEARD * unheard
     )
+
+
+def _seconds(time_ns: int | None) -> float | None:
+    return None if time_ns is None else time_ns / 1e9

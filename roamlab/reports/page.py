@@ -21,7 +21,6 @@ from roamlab.record.run_directory import (
 )
 from roamlab.registry import scenarios
 from roamlab.reports import ladder_svg, map_svg, packing, story, words
-from roamlab.reports.blocks import blocks
 from roamlab.reports.ladder import Ladder, ladder
 from roamlab.reports.network import lay_out
 from roamlab.reports.story import Story
@@ -64,12 +63,12 @@ def render(read: Story) -> str:
     drawn, laid_out = ladder(read), lay_out(read)
     over_time = timeline(read, drawn.journeys)
     chain = judgement.chain if judgement else []
-    steps = blocks(judgement.figure if judgement else "", chain)
+    steps = judgement.steps if judgement else []
     where = packing.places(chain, drawn, read.epoch_ns)
     numbers: dict[int, list[int]] = {}
     for step in steps:
-        if step.link is not None:
-            numbers.setdefault(step.link, []).append(step.number)
+        if step.place is not None:
+            numbers.setdefault(step.place, []).append(step.number)
     known = scenarios().get(read.scenario)
     window = _printable(drawn, read)
     data = {

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from roamlab.protocols.trace import SctpPacket
+from roamlab.record.result import Outage
 from roamlab.reports.journeys import Journey
 from roamlab.reports.packets import carries_data
 from roamlab.reports.story import Story
@@ -64,16 +65,6 @@ def scale(values: Collection[float]) -> tuple[float, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Outage:
-    """A silence at the receiving application. ``until_ns`` is None where it did not end; the bound in seconds, or None."""
-
-    direction: str
-    from_ns: int
-    until_ns: int | None
-    bound_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Timeline:
     """Everything over time. ``deliveries`` are the instants of each direction's first deliveries, sorted."""
 
@@ -95,7 +86,7 @@ def timeline(story: Story, found: Sequence[Journey]) -> Timeline:
         _lanes(story, found),
         _primaries(story, found),
         tuple(_curves(story)),
-        tuple(_outages(story, deliveries)),
+        _outages(story),
         tuple((e["t"], f"{e.get('action', '')} {e.get('nic', '')}".strip()) for e in story.stimuli),
     )
 
@@ -167,23 +158,9 @@ def _measured(quantity: str, value: float) -> float | None:
     return None if quantity == "srtt_ms" and value == 0 else float(value)
 
 
-def _outages(story: Story, deliveries: dict[str, tuple[int, ...]]) -> Iterator[Outage]:
-    """Where the judgement's outages lie: each is the distance between two deliveries, so those two are looked for."""
+def _outages(story: Story) -> tuple[Outage, ...]:
+    """The judgement's outages, where something was done that they could follow from."""
     judgement = story.judgement
     if judgement is None or not story.stimuli or judgement.verdict in ("invalid", "unsupported"):
-        return
-    since = story.stimuli[0]["t"]
-    for direction in DIRECTIONS:
-        times = deliveries[direction]
-        length = getattr(judgement.outage_s, direction)
-        bound = getattr(judgement.lower_bound_s, direction)
-        if length is None:
-            heard = [time for time in times if time <= since] or [since]
-            after = [time for time in times if time > since]
-            yield Outage(direction, after[-1] if after else heard[-1], None, bound)
-        elif length > 0:
-            ends = set(times)
-            wanted = round(length * 1e9)
-            start = next((time for time in times if time + wanted in ends and time + wanted > since), None)
-            if start is not None:
-                yield Outage(direction, start, start + wanted, bound)
+        return ()
+    return tuple(judgement.outages)

@@ -8,9 +8,10 @@ from typing import Final
 
 from markupsafe import Markup
 
+from roamlab.record.result import Outage
 from roamlab.reports import svg
 from roamlab.reports.story import Story
-from roamlab.reports.timeline import DIRECTIONS, Curve, Lane, Outage, Span, Timeline, scale
+from roamlab.reports.timeline import DIRECTIONS, Curve, Lane, Span, Timeline, scale
 from roamlab.reports.words import seconds
 
 STYLE: Final = """
@@ -172,8 +173,8 @@ def _outage(outage: Outage, axis: _Axis, y: float) -> Markup:
         svg.element("rect", x=left, y=y, width=max(1.0, right - left), height=_TALL),
         svg.text(x, y + 14, words),
     ]
-    if outage.bound_s:
-        end, low = axis.x(outage.from_ns + outage.bound_s * 1e9), y + _TALL - 7
+    if outage.bound_ns:
+        end, low = axis.x(outage.from_ns + outage.bound_ns), y + _TALL - 7
         ends = "".join(f"M{svg.number(at)} {svg.number(low - 4)}v8" for at in (left, end))
         parts.append(
             svg.element(
@@ -184,7 +185,10 @@ def _outage(outage: Outage, axis: _Axis, y: float) -> Markup:
         )
         parts.append(
             svg.text(
-                x, low + 4 if x > right else low - 8, f"bound {seconds(outage.bound_s)}", class_="of-bound"
+                x,
+                low + 4 if x > right else low - 8,
+                f"bound {seconds(outage.bound_ns / 1e9)}",
+                class_="of-bound",
             )
         )
     return svg.element("g", *parts, class_="outage")

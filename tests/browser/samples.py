@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gzip
 import struct
+import tempfile
 from collections.abc import Callable, Iterable
+from functools import cache
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from roamlab.judge.verdict import judge
 from roamlab.protocols import pcapng
 from roamlab.protocols.pcapng import Direction
 from roamlab.record.run_directory import CAPTURE, EVENTS, MANIFEST, PLAN, VERDICT, RunDirectory
@@ -26,10 +29,23 @@ def real(root: Path) -> RunDirectory:
     """The excerpt of a run of FIG. 9."""
     run = root / "fig09" / "20260101-000000"
     run.mkdir(parents=True)
-    for name in (PLAN, MANIFEST, VERDICT, EVENTS):
-        (run / name).write_bytes((_REAL / name).read_bytes())
-    (run / CAPTURE).write_bytes(gzip.decompress((_REAL / f"{CAPTURE}.gz").read_bytes()))
+    for name, content in _files():
+        (run / name).write_bytes(content)
     return RunDirectory.open(run)
+
+
+@cache
+def _files() -> tuple[tuple[str, bytes], ...]:
+    """The excerpt's files; the verdict is drawn from the others by the code of today."""
+    kept = {name: (_REAL / name).read_bytes() for name in (PLAN, MANIFEST, EVENTS)}
+    kept[CAPTURE] = gzip.decompress((_REAL / f"{CAPTURE}.gz").read_bytes())
+    with tempfile.TemporaryDirectory() as directory:
+        run = RunDirectory(Path(directory))
+        for name, content in kept.items():
+            (run.path / name).write_bytes(content)
+        run.write(VERDICT, judge(run))
+        kept[VERDICT] = (run.path / VERDICT).read_bytes()
+    return tuple(kept.items())
 
 
 def with_events(run: RunDirectory, keep: Callable[[dict[str, Any]], bool], *more: dict[str, Any]) -> None:
@@ -47,7 +63,7 @@ def unheard(root: Path) -> RunDirectory:
     """A run in which nothing was delivered."""
     run = real(root)
     with_events(run, lambda event: event["kind"] != "data.received")
-    with_verdict(run, verdict="invalid", reasons=["nothing was delivered up at any time"], chain=[])
+    with_verdict(run, verdict="invalid", reasons=["nothing was delivered up at any time"], chain=[], steps=[])
     return run
 
 
@@ -65,7 +81,12 @@ def dead(root: Path) -> RunDirectory:
     for name in (EVENTS, CAPTURE):
         (run.path / name).unlink()
     with_verdict(
-        run, verdict="invalid", reasons=["the guest ended at step boot: Kernel panic"], chain=[], sent={}
+        run,
+        verdict="invalid",
+        reasons=["the guest ended at step boot: Kernel panic"],
+        chain=[],
+        steps=[],
+        sent={},
     )
     return run
 

@@ -37,8 +37,8 @@ def test_with_auth_a_forged_asconf_gets_nothing_not_even_an_answer(
     judgement = play("attack-asconf", **settings)
     assert not any(link.step.startswith("ASCONF-ACK") for link in judgement.chain)
     assert "the attacker got: nothing" in judgement.reasons
-    assert judgement.measures["attacker_packets"] == 2
-    assert judgement.measures["attacker_other_answers"] == 0
+    assert judgement.figures["attacker_packets"] == 2
+    assert judgement.figures["attacker_other_answers"] == 0
     assert judgement.lost.up == judgement.lost.down == 0
 
 
@@ -50,26 +50,26 @@ def test_without_auth_or_with_the_key_an_attacker_on_the_path_gets_the_data(
     play: Play, name: str, family: str
 ) -> None:
     judgement = play(name, family=family)
-    assert judgement.measures["attacker_requests"] == 3
-    assert judgement.measures["attacker_data"] > 100
+    assert judgement.figures["attacker_requests"] == 3
+    assert judgement.figures["attacker_data"] > 100
     assert "the attacker got: nothing" not in judgement.reasons
 
 
 def test_only_heartbeats_reach_a_victim_that_is_added_and_preferred(play: Play) -> None:
     judgement = play("attack-bombing")
-    assert judgement.measures["attacker_data"] == 0
-    assert judgement.measures["attacker_heartbeats"] > 0
+    assert judgement.figures["attacker_data"] == 0
+    assert judgement.figures["attacker_heartbeats"] > 0
 
 
 @pytest.mark.parametrize("family", ["4", "6"])
 def test_data_reaches_a_victim_that_is_the_only_address_left(play: Play, family: str) -> None:
     judgement = play("attack-bombing-last", family=family)
-    assert judgement.measures["attacker_data"] > 0
+    assert judgement.figures["attacker_data"] > 0
 
 
 def test_forged_sacks_keep_a_stream_to_a_victim_going(play: Play) -> None:
     """Far more reaches the victim than the attacker sends; without the SACKs next to nothing does."""
-    fed, unfed = play("attack-bombing-sacks").measures, play("attack-bombing-sacks", sacks="false").measures
+    fed, unfed = play("attack-bombing-sacks").figures, play("attack-bombing-sacks", sacks="false").figures
     assert fed["attacker_data_bytes"] > 100 * fed["attacker_bytes"]
     assert 0 < unfed["attacker_data"] < 20
 
@@ -82,8 +82,8 @@ def test_an_association_that_claims_the_mobile_nodes_address_has_its_packets(
 ) -> None:
     judgement = play(name, family=family)
     assert judgement.expected == "broke"
-    assert judgement.measures["attacker_denials"] > 100
-    assert judgement.measures["attacker_data"] == 0
+    assert judgement.figures["attacker_denials"] > 100
+    assert judgement.figures["attacker_data"] == 0
 
 
 def test_camping_at_a_one_to_many_socket_has_the_mobile_node_end_its_own_session(play: Play) -> None:
@@ -113,12 +113,12 @@ def test_what_the_correspondent_withstands(play: Play, name: str, settings: dict
 
 def test_with_the_mobile_nodes_own_address_the_association_restarts(play: Play) -> None:
     judgement = play("attack-restart-spoofed")
-    assert judgement.measures["attacker_associations"] == 1
+    assert judgement.figures["attacker_associations"] == 1
 
 
 def test_an_old_cookie_brings_an_ended_association_back(play: Play) -> None:
     judgement = play("attack-cookie-later")
-    assert judgement.measures["attacker_associations"] == 1
+    assert judgement.figures["attacker_associations"] == 1
 
 
 @pytest.mark.parametrize("deregister", ["true", "false"])
@@ -128,8 +128,8 @@ def test_the_home_agent_denies_an_attackers_registration_and_keeps_its_binding(
 ) -> None:
     judgement = play("attack-registration", how=how, deregister=deregister)
     assert "the attacker got: nothing" in judgement.reasons
-    assert judgement.measures["attacker_packets"] == 1
-    assert judgement.measures.get("attacker_reply_code") == code  # unauthenticated ones get no answer at all
+    assert judgement.figures["attacker_packets"] == 1
+    assert judgement.figures.get("attacker_reply_code") == code  # unauthenticated ones get no answer at all
 
 
 @pytest.mark.parametrize("inner", ["stranger", "mobile"])
@@ -138,10 +138,10 @@ def test_only_what_a_reverse_tunnel_was_agreed_for_comes_through_it(
     play: Play, inner: str, reverse: str
 ) -> None:
     judgement = play("attack-tunnel", inner=inner, reverse=reverse)
-    assert judgement.measures["attacker_packets"] == 1
-    assert judgement.measures["attacker_injections"] == (inner == "mobile" and reverse == "true")
+    assert judgement.figures["attacker_packets"] == 1
+    assert judgement.figures["attacker_injections"] == (inner == "mobile" and reverse == "true")
 
 
 def test_nonces_tell_a_replay_too(play: Play) -> None:
     judgement = play("attack-registration", how="replayed", replay="nonces")
-    assert judgement.measures["attacker_reply_code"] == 133
+    assert judgement.figures["attacker_reply_code"] == 133

@@ -14,7 +14,6 @@ from roamlab.query.decoding import decode
 from roamlab.record import run_directory
 from roamlab.record.run_directory import RunDirectory
 from roamlab.registry import find
-from roamlab.reports.blocks import blocks
 from roamlab.runs import orchestrator
 from tests.pages import Sign, check
 from tests.uml.mobile_ip_runs import HOME, Played, Player, needs_lab_kernel
@@ -55,7 +54,7 @@ def test_every_step_is_in_the_run_in_the_figure_s_order(
 @pytest.mark.parametrize("run", ["fig05", "fig06", "fig07", "fig08", "fig09 way=rewriting", "fig10"])
 def test_every_step_that_a_report_s_page_draws_of_a_figure_is_there(mobile_ip: Player, run: str) -> None:
     judged = mobile_ip.named(run).judgement
-    steps = blocks(judged.figure, judged.chain)
+    steps = judged.steps
     assert steps
     # Kernels with the regression refuse FIG. 9's DELETE at first.
     refused = [step.says for step in steps if step.outcome == "refused"]
@@ -119,7 +118,7 @@ def test_moves_without_end_leave_nothing_behind(mobile_ip: Player, way: str) -> 
     run = mobile_ip("pingpong", moves="40", way=way)
     assert run.judgement.lost.up == run.judgement.lost.down == 0
     assert run.judgement.duplicated.up == run.judgement.duplicated.down == 0
-    assert run.judgement.measures["state_cn_addresses"] <= 3
+    assert run.judgement.figures["state_cn_addresses"] <= 3
 
 
 def test_a_kernel_without_the_queue_says_what_it_lacks(tmp_path: Path) -> None:

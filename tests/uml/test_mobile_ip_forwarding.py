@@ -49,8 +49,8 @@ def test_m11_the_home_agent_tunnels_to_the_care_of_address_and_leaves_the_inner_
 def test_m11_the_mobile_node_answers_directly_over_the_foreign_agent(mobile_ip: Player) -> None:
     run = mobile_ip("fig01")
     assert {p.source for p in run.tunnelled("ha", Way.OUT)} == {runs.CORRESPONDENT}
-    assert run.judgement.measures["path_stretch_up"] == pytest.approx(1.0, abs=0.01)
-    assert run.judgement.measures["path_stretch_down"] == pytest.approx(88 / 46, abs=0.01)
+    assert run.judgement.figures["path_stretch_up"] == pytest.approx(1.0, abs=0.01)
+    assert run.judgement.figures["path_stretch_down"] == pytest.approx(88 / 46, abs=0.01)
 
 
 def test_m11_a_reverse_tunnel_takes_both_directions_over_the_home_agent(mobile_ip: Player) -> None:
@@ -62,7 +62,7 @@ def test_m11_a_reverse_tunnel_takes_both_directions_over_the_home_agent(mobile_i
     assert {(p.outer[0].source, p.outer[0].destination) for p in back} == {
         (runs.FOREIGN_AGENT, runs.HOME_AGENT)
     }
-    assert run.judgement.measures["path_stretch_up"] == pytest.approx(88 / 46, abs=0.01)
+    assert run.judgement.figures["path_stretch_up"] == pytest.approx(88 / 46, abs=0.01)
 
 
 def test_m11_a_co_located_care_of_address_ends_the_tunnel_at_the_mobile_node(mobile_ip: Player) -> None:

@@ -15,8 +15,28 @@ from roamlab.repeat.compare import ChainLine, compare
 START = {"t": 0, "node": "lab", "kind": "run.start", "epoch_ns": 1}
 REFUSED = {"t": 500, "node": "mn", "kind": "asconf.acknowledged", "refused": ["DELETE IP 192.0.2.10"]}
 ACCEPTED = {**REFUSED, "refused": []}
-ACK = {"t": 5.6, "step": "ASCONF-ACK sent", "node": "cn", "text": "ASCONF-ACK serial=17 all carried out"}
-DATA = {"t": 5.8, "step": "first DATA up", "node": "cn", "text": "message 200"}
+ACK = {
+    "t": 5.6,
+    "step": "ASCONF-ACK sent",
+    "node": "cn",
+    "text": "ASCONF-ACK serial=17 all carried out",
+    "detail": {"what": "answer", "arrives": False},
+}
+DATA = {
+    "t": 5.8,
+    "step": "first DATA up",
+    "node": "cn",
+    "text": "message 200",
+    "detail": {"what": "data", "direction": "up", "path": "new"},
+}
+
+VERDICTS: dict[str, Any] = {
+    "scenario": "fig09",
+    "figure": "FIG. 9",
+    "verdict": "survived",
+    "expected": "survived",
+    "reasons": [],
+}
 
 
 class Runs:
@@ -40,7 +60,7 @@ class Runs:
         run = RunDirectory(path)
         run.write(PLAN, {"scenario": "fig09", "parameters": {"gap": 0.0}, "seed": seed})
         run.write(MANIFEST, {"identity": {"kernel": "7.3.4"}})
-        run.write(VERDICT, {"verdict": "survived", "reasons": [], "chain": chain or [], **verdict})
+        run.write(VERDICT, {**VERDICTS, "chain": chain or [], **verdict})
         (path / EVENTS).write_text("".join(json.dumps(event) + "\n" for event in events or [START]))
         with (path / CAPTURE).open("wb") as file:
             writer = Writer(file)

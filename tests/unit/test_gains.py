@@ -16,6 +16,7 @@ from roamlab.protocols.sctp.chunks import Asconf, AsconfAck, Auth, Chunk, Data, 
 from roamlab.protocols.sctp.packet import Packet
 from roamlab.protocols.sctp.parameters import AddIp, ErrorCauseIndication, HeartbeatInfo
 from roamlab.protocols.trace import Message, SctpPacket, Trace
+from roamlab.record.result import Measure
 
 X, A, CN = "198.51.100.65", "192.0.2.10", "203.0.113.10"
 STIMULUS = {"kind": "stimulus", "action": "attack", "act": 1, "t": 10, "node": "pc16", "target": "cn"}
@@ -56,9 +57,13 @@ def evidence(*events: dict[str, Any], packets: tuple[SctpPacket, ...] = ()) -> E
     return Evidence(Trace(packets, (), truncated=False), list(events))
 
 
+def values(measures: list[Measure]) -> dict[str, float]:
+    return {measure.key: measure.value for measure in measures}
+
+
 def test_without_an_attacker_there_is_nothing_to_say() -> None:
     quiet = evidence()
-    assert (gains(quiet), gained(quiet), wrong_gains(quiet), attack_measures(quiet)) == ({}, [], [], {})
+    assert (gains(quiet), gained(quiet), wrong_gains(quiet), attack_measures(quiet)) == ({}, [], [], [])
 
 
 def test_an_attack_counts_only_when_it_left_and_arrived() -> None:
@@ -96,8 +101,8 @@ def test_data_counts_where_it_arrives_and_heartbeats_apart() -> None:
     )
     found = evidence(stakes("data"), packets=packets)
     assert gains(found)["data"] == 1
-    assert attack_measures(found)["attacker_heartbeats"] == 1
-    assert attack_measures(found)["attacker_data_bytes"] == len(packets[0].raw) == 32
+    assert values(attack_measures(found))["attacker_heartbeats"] == 1
+    assert values(attack_measures(found))["attacker_data_bytes"] == len(packets[0].raw) == 32
     assert gained(found) == ["the attacker got: 1 DATA packets (32 bytes)"]
 
 
@@ -115,7 +120,7 @@ def test_requests_of_the_attackers_own_association_are_no_gain() -> None:
 
 def test_what_the_attack_cost_is_counted() -> None:
     asconf = Asconf(1, ADDS)
-    found = attack_measures(evidence(stakes(), sent(asconf), sent(asconf)))
+    found = values(attack_measures(evidence(stakes(), sent(asconf), sent(asconf))))
     assert found["attacker_packets"] == 2
     assert found["attacker_bytes"] == 2 * len(Packet(4000, 5001, 7, (asconf,)).encode())
 

@@ -6,6 +6,7 @@ from roamlab.agents.sctp_state import local_addresses
 from roamlab.judge.evidence import Evidence
 from roamlab.judge.growth import growth, measures
 from roamlab.protocols.trace import Trace
+from roamlab.record.result import Measure
 
 
 def evidence(*samples: tuple[int, int, int]) -> Evidence:
@@ -40,14 +41,14 @@ def test_what_grows_is_named(last: tuple[int, int, int], word: str) -> None:
 
 def test_a_run_without_samples_has_nothing_to_say() -> None:
     assert growth(evidence()) == []
-    assert measures(evidence()) == {}
+    assert measures(evidence()) == []
 
 
 def test_the_most_and_the_growth_are_measured() -> None:
-    assert measures(evidence((1, 2, 9000), (1, 1, 9010))) == {
-        "slab_growth_kib": 10,
-        "state_cn_addresses": 3.0,
-    }
+    assert measures(evidence((1, 2, 9000), (1, 1, 9010))) == [
+        Measure("slab_growth", 10.0, "KiB", "less"),
+        Measure("state_cn_addresses", 3.0, "", "less"),
+    ]
 
 
 def test_local_addresses_stand_before_the_arrow_of_proc() -> None:

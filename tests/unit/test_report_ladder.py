@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from roamlab.judge.steps import steps
 from roamlab.protocols.ip import Datagram
 from roamlab.protocols.mobileip.advertisement import AgentAdvertisement
 from roamlab.protocols.pcapng import Direction
 from roamlab.protocols.trace import IcmpPacket
 from roamlab.protocols.transport import Icmp
 from roamlab.reports import story, text
-from roamlab.reports.blocks import blocks
 from roamlab.reports.journeys import Fate, journeys, legs
 from roamlab.reports.ladder import Arrow, Fold, ladder, words
 from roamlab.reports.packets import Kind, fields
@@ -111,8 +111,7 @@ def test_the_primary_path_changes_with_the_move(fig09: story.Story) -> None:
 
 def test_a_refused_step_is_not_called_taken(fig09: story.Story) -> None:
     assert fig09.judgement is not None
-    steps = blocks("FIG. 9", fig09.judgement.chain)
-    outcomes = {step.says.partition(":")[0]: step.outcome for step in steps}
+    outcomes = {step.says.partition(":")[0]: step.outcome for step in fig09.judgement.steps}
     assert outcomes["It asks for its old address to be removed"] == "refused"
     assert outcomes["It asks for the new address as primary path"] == "taken"
 
@@ -120,7 +119,7 @@ def test_a_refused_step_is_not_called_taken(fig09: story.Story) -> None:
 def test_a_step_that_never_came_is_not_taken(fig09: story.Story) -> None:
     assert fig09.judgement is not None
     chain = [link for link in fig09.judgement.chain if not link.step.startswith("first DATA")]
-    assert [step.outcome for step in blocks("FIG. 9", chain)][-2:] == ["not taken", "not taken"]
+    assert [step.outcome for step in steps("FIG. 9", chain)][-2:] == ["not taken", "not taken"]
 
 
 def test_routers_need_not_have_been_captured(tmp_path: Path) -> None:
