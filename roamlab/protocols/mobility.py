@@ -5,11 +5,12 @@ and when, from what the node can observe: its links and addresses, the associati
 It performs nothing: commands come out of :meth:`MobilityPolicy.next_command`, and a shell on netlink and a socket
 (``nodes/mobile_node.py``) carries them out.
 
-Every address runs through the same small machine, and :data:`TRANSITIONS` is its only truth. Two ways to announce a new
-address exist on Linux, and the policy knows both (``announce``):
+Every address runs through the same small machine, and :data:`TRANSITIONS` is its only truth. There are three ways to announce
+a new address on Linux (``announce``):
 
 * ``SOCKET``: the socket is bound to named addresses and the policy asks for every step itself. An address that comes when
-  the last one has gone (FIG. 9) is asked for in its place: ADD and DELETE in one ASCONF, which leaves at once.
+  the last one has gone (FIG. 9) is asked for in its place: ADD and DELETE in one ASCONF, which leaves at once. Where the peer
+  refuses the DELETE alone, it is asked for again, from the new address, before anything else.
 * ``KERNEL``: the socket is bound to the wildcard address with SCTP_AUTO_ASCONF; the kernel sends ADD (with a pending DELETE)
   by itself, half a second after the address came.
 
@@ -17,8 +18,10 @@ address exist on Linux, and the policy knows both (``announce``):
   requests, so whoever carries commands out has to put it in behind each ADD (``roamlab/protocols/rewriting.py``).
 
 Such an ASCONF to replace the last address leaves from an address that the association does not know yet. When the peer
-refuses a part of what the kernel asked for, the kernel keeps all data back until another ASCONF succeeds; so the policy asks
-for SET PRIMARY at once.
+refuses a part of what the kernel asked for, the kernel keeps all data back until another ASCONF succeeds; so the policy makes
+another request at once. With ``SOCKET`` that is the DELETE: once it is carried out the peer has only the new address to send
+to, a round trip earlier than after a SET PRIMARY, and cannot fall back to the old one. With ``KERNEL`` the socket can't ask
+for it, and SET PRIMARY is all there is.
 """
 
 from __future__ import annotations
@@ -45,6 +48,9 @@ class State(Enum):
     ADDING = "adding"  # ADD IP asked for, not acknowledged
     MEMBER = "member"  # part of the association
     PREFERRING = "preferring"  # SET PRIMARY asked for, not acknowledged
+    CLEARING = (
+        "clearing"  # part of the association; DELETE IP of what it replaces asked for again, not acknowledged
+    )
     PRIMARY = "primary"  # the peer was asked to send here, and agreed
     DELETING = "deleting"  # DELETE IP asked for, not acknowledged
     ORPHAN = "orphan"  # no longer configured, still part of the association
@@ -59,6 +65,7 @@ class Input(Enum):
     DOWN = "down"  # taken off its NIC
     JOINED = "joined"  # was among the association's addresses when it came up
     ACCEPTED = "accepted"  # the ASCONF that spoke of it was acknowledged without a cause
+    ALONE = "alone"  # it was added, and the DELETE IP of the last address, which it replaces, was refused
     REFUSED = "refused"  # its request was refused, by the peer or by the socket
     LOST = "lost"  # the association ended
     REPLACED = "replaced"  # another address became primary and this one is to go
@@ -76,6 +83,7 @@ class Step(Enum):
     CHOOSE = "choose"
     DELETE = "delete"
     RETIRE_OTHERS = "retire others"
+    CLEAR = "clear"
 
 
 S, I = State, Input  # noqa: E741 - the table is to be read as one
@@ -90,6 +98,13 @@ TRANSITIONS: Final[dict[tuple[State, Input], tuple[State, tuple[Step, ...]]]] = 
     (S.PREFERRING, I.FADED): (S.DELETING, (Step.DELETE,)),
     (S.PRIMARY, I.FADED): (S.DELETING, (Step.DELETE,)),
     (S.ADDING, I.ACCEPTED): (S.PREFERRING, (Step.PREFER,)),
+    (S.ADDING, I.ALONE): (S.CLEARING, (Step.CLEAR,)),
+    (S.CLEARING, I.ACCEPTED): (S.PRIMARY, (Step.RETIRE_OTHERS,)),
+    (S.CLEARING, I.REFUSED): (S.PREFERRING, (Step.PREFER,)),
+    (S.CLEARING, I.DOWN): (S.ORPHAN, (Step.DELETE,)),
+    (S.CLEARING, I.SUPERSEDED): (S.MEMBER, ()),
+    (S.CLEARING, I.REPLACED): (S.DELETING, (Step.DELETE,)),
+    (S.CLEARING, I.FADED): (S.DELETING, (Step.DELETE,)),
     (S.ADDING, I.REFUSED): (S.SPARE, ()),
     (S.ADDING, I.DOWN): (S.ORPHAN, (Step.DELETE,)),
     (S.MEMBER, I.DOWN): (S.ORPHAN, (Step.DELETE,)),
@@ -241,6 +256,8 @@ class MobilityPolicy:
         if command in self._outstanding:
             self._outstanding.remove(command)
         self._step(command.address, Input.REFUSED)
+        if command.verb is Verb.DELETE:
+            self._cleared(refused=True)
 
     def asked_otherwise(self) -> None:
         """Somebody else asked for something: the next ASCONF-ACK is not about the policy's commands."""
@@ -265,9 +282,29 @@ class MobilityPolicy:
 
         if command.instead_of:
             answer(Verb.DELETE, command.instead_of)
+        if self._left_alone(command, refused):
+            self._step(command.address, Input.ALONE)
+            return
         answer(command.verb, command.address)
         if command.verb is Verb.ADD and self._together:
             answer(Verb.SET_PRIMARY, command.address)
+        if command.verb is Verb.DELETE:
+            self._cleared(refused=Command(Verb.DELETE, command.address) in refused)
+
+    def _left_alone(self, command: Command, refused: frozenset[Command]) -> bool:
+        """Whether an address was added in the place of the last one, and that one is still the peer's."""
+        return (
+            self.announce is Announce.SOCKET
+            and self.state(command.instead_of) is State.ORPHAN
+            and self.state(command.address) is State.ADDING
+            and Command(Verb.ADD, command.address) not in refused
+        )
+
+    def _cleared(self, *, refused: bool) -> None:
+        """Go on with an address that waited for the DELETE of the one that it replaces."""
+        another = any(state is State.ORPHAN for state in self._states.values())
+        for address in [a for a, state in self._states.items() if state is State.CLEARING]:
+            self._step(address, Input.REFUSED if refused or another else Input.ACCEPTED)
 
     def _deleting(self, address: str) -> bool:
         """Whether a DELETE of an address has been asked for, or is about to be."""
@@ -291,7 +328,7 @@ class MobilityPolicy:
 
     def _others(self, address: str) -> list[str]:
         """Configured addresses, other than this one, that are part of the association."""
-        inside = (State.MEMBER, State.PREFERRING, State.PRIMARY)
+        inside = (State.MEMBER, State.PREFERRING, State.CLEARING, State.PRIMARY)
         return [a for a, state in self._states.items() if a != address and state in inside]
 
     def _step(self, address: str, happened: Input) -> None:
@@ -322,9 +359,14 @@ class MobilityPolicy:
             leaving = self.wishes.delete and not by_kernel
             for other in self._others(address):
                 self._step(other, Input.REPLACED if leaving else Input.SUPERSEDED)
-            for gone in [a for a, state in self._states.items() if state is State.ORPHAN]:
-                if not self._deleting(gone):
-                    self._step(gone, Input.REPLACED)
+            self._delete_orphans()
+        elif step is Step.CLEAR:
+            self._delete_orphans()
+
+    def _delete_orphans(self) -> None:
+        for gone in [a for a, state in self._states.items() if state is State.ORPHAN]:
+            if not self._deleting(gone):
+                self._step(gone, Input.REPLACED)
 
     def _announced(self) -> bool:
         return any(state is State.ADDING for state in self._states.values())

@@ -35,6 +35,7 @@ PARTS: Sequence[Part] = (
     Part("fig07"),
     Part("fig07", {"family": "6"}),
     Part("fig09-fixed"),
+    Part("fig09-unmanaged"),
     Part("fig09"),
     Part("fig09", {"gap": "2"}),
     Part("fig09", {"family": "6"}),

@@ -85,9 +85,9 @@ def test_fig_9_in_one_message_is_as_fast_as_physics_lets(mobile_ip: Player, fami
 
 
 def test_through_the_socket_the_kernel_does_not_wait_either(mobile_ip: Player) -> None:
-    run = mobile_ip("fig09", way="socket")
+    run = mobile_ip("fig09")
     assert run.judgement.waits_s["kernel"] < 0.02
-    assert mobile_ip("fig09").judgement.waits_s["kernel"] > 0.5
+    assert mobile_ip("fig09-kernel").judgement.waits_s["kernel"] > 0.5
     assert not run.of("asconf.rewritten")
 
 

@@ -118,9 +118,19 @@ def test_the_regression_of_fig_9_is_in_the_chain_and_the_session_survives_it(pla
     assert judgement.verdict == "survived"
 
 
+@needs_lab_kernel
+def test_through_the_socket_a_gap_of_seven_seconds_is_survived_and_by_the_kernel_alone_it_is_not(
+    play: Play,
+) -> None:
+    """Findings 1 and 20: what was sent to the old address fills the receiver's buffer, unless that address is deleted."""
+    assert play("fig09", gap="7").judgement.verdict == "survived"
+    by_kernel = play("fig09-kernel", gap="7").judgement
+    assert (by_kernel.verdict, by_kernel.lost.up, by_kernel.lost.down > 600) == ("broke", 0, True)
+
+
 def test_the_roam_survives_on_the_kernel_without_the_regression(play: Play) -> None:
-    """Debian's 6.1.176 accepts the kernel's own ASCONF, in real time."""
-    judgement = play("fig09", kernel="debian").judgement
+    """Debian's 6.1.176 accepts the kernel's own ASCONF, in real time, and nothing more is needed."""
+    judgement = play("fig09-unmanaged", kernel="debian").judgement
     assert judgement.verdict == "survived", judgement.reasons
     acknowledgements = [link.text for link in judgement.chain if link.step == "ASCONF-ACK arrives"]
     assert len(acknowledgements) == 1
