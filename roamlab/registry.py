@@ -26,6 +26,7 @@ from typing import (
 import msgspec
 
 from roamlab.errors import BadInput
+from roamlab.where import COMMAND
 
 if TYPE_CHECKING:
     from roamlab.lab.lab import Lab
@@ -162,7 +163,7 @@ def find(name: str) -> Scenario:
         return _SCENARIOS[name]
     known = scenarios()
     if name not in known:
-        raise BadInput(f"there is no scenario {name!r}{nearest(name, known)}; `./lab list` shows all")
+        raise BadInput(f"there is no scenario {name!r}{nearest(name, known)}; `{COMMAND} list` shows all")
     return known[name]
 
 

@@ -9,9 +9,11 @@ from typing import Any, Final
 
 from invoke import Exit, task
 
+from roamlab.where import COMMAND
+
 _HELP: Final = {
-    "scenario": "what to play; `./lab list` shows all",
-    "kernel": "native, debian, a name or variant of `./lab kernel --list`, or a UML binary's path; "
+    "scenario": f"what to play; `{COMMAND} list` shows all",
+    "kernel": f"native, debian, a name or variant of `{COMMAND} kernel --list`, or a UML binary's path; "
     "by default what this machine can do best",
     "seed": "what everything random follows from",
     "set": "KEY=VALUE, a parameter of the scenario or its topology; may be repeated",

@@ -7,6 +7,7 @@ from pathlib import Path
 from invoke import Context
 
 from roamlab.cli.command import command
+from roamlab.where import COMMAND
 
 
 @command(
@@ -60,7 +61,7 @@ def diff(_: Context, one: str, other: str) -> int:
     positional=["run"],
     optional=["matrix"],
     help={
-        "run": "a run directory; `./lab report` takes any number of them",
+        "run": f"a run directory; `{COMMAND} report` takes any number of them",
         "matrix": "one page of scenarios against kernels and variants, of these runs or of all; a file, or runs/matrix.html",
         "runs": "where run directories are",
         "sweep": "the directory of a sweep: heat maps and curves, each cell a link to its run",

@@ -73,6 +73,7 @@ def test(_: Context, only: str = "") -> int:
     """Run the tests, with the reasons of those that were skipped; builds the lab kernels first that are missing."""
     from roamlab.kernels.job import KernelError
 
+    _need_checkout("test")
     if only in ("", "uml"):
         try:
             _build_kernels(every=True)
@@ -87,6 +88,7 @@ def test(_: Context, only: str = "") -> int:
 @command()
 def check(_: Context) -> int:
     """Run the linters: ruff, mypy --strict, import-linter, and the documentation's links."""
+    _need_checkout("check")
     bin_ = Path(sys.executable).parent
     commands = (
         ["ruff", "check", "."],
@@ -96,3 +98,8 @@ def check(_: Context) -> int:
         ["zensical", "build", "--strict"],
     )
     return max(subprocess.run([bin_ / c[0], *c[1:]], cwd=ROOT).returncode for c in commands)
+
+
+def _need_checkout(task: str) -> None:
+    if not (ROOT / "tests").is_dir():
+        raise BadInput(f"{task} needs a checkout of roamlab: the installed package has no tests")

@@ -8,6 +8,7 @@ from pathlib import Path
 from invoke import Context
 
 from roamlab.cli.command import command
+from roamlab.where import COMMAND
 
 
 @command(name="list")
@@ -93,7 +94,7 @@ def demo(
     terminal.show_pages(pages)
     if not machine.virtual_time:
         terminal.note(
-            "in real time; `./lab kernel` builds a kernel that does this in virtual time, faster and the same each time"
+            f"in real time; `{COMMAND} kernel` builds a kernel that does this in virtual time, faster and the same each time"
         )
     return max(result.status for result in results)
 

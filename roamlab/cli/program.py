@@ -18,6 +18,7 @@ import roamlab
 from roamlab.cli.collection import TASKS
 from roamlab.cli.words import prepare, unknown_task, usage
 from roamlab.errors import BadInput, LabError
+from roamlab.where import COMMAND
 
 _OF_COMMANDS: Final = frozenset(
     {"echo", "dry", "hide", "pty", "warn-only", "command-timeout", "config", "prompt-for-sudo-password"}
@@ -29,7 +30,7 @@ def main(words: Sequence[str]) -> None:
     """Run the task that the words name; ends the process with its exit status."""
     try:
         try:
-            Lab(namespace=TASKS).run(["./lab", *words])
+            Lab(namespace=TASKS).run([f"{COMMAND}", *words])
         finally:
             sys.stdout.flush()
     except BrokenPipeError:  # whoever read has seen enough
@@ -101,7 +102,7 @@ class Lab(Program):
 
     def print_help(self) -> None:
         """Say how a line is made, and which tasks there are."""
-        print("Usage: ./lab TASK [words and --options]; `./lab TASK --help` explains a task\n")
+        print(f"Usage: {COMMAND} TASK [words and --options]; `{COMMAND} TASK --help` explains a task\n")
         self.list_tasks()
 
     def print_task_help(self, name: str) -> None:

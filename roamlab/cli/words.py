@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from invoke.exceptions import ParseError
 from invoke.parser import Argument, ParserContext
 
+from roamlab.where import COMMAND
+
 
 def prepare(words: Sequence[str], tasks: Mapping[str, ParserContext]) -> list[str]:
     """The same line with every plain word under its option's name. Raises ParseError for one that fits no task or option."""
@@ -26,15 +28,15 @@ def prepare(words: Sequence[str], tasks: Mapping[str, ParserContext]) -> list[st
 def unknown_task(name: str, tasks: Iterable[str]) -> str:
     """The sentence about a task, or an option in its place, that does not exist."""
     if name.startswith("-"):
-        return f"{name} is no option that stands before a task; write ./lab TASK {name}, `./lab --list` shows all tasks"
-    return f"there is no task {name!r}{_nearest(name, tasks)}; `./lab --list` shows all"
+        return f"{name} is no option that stands before a task; write {COMMAND} TASK {name}, `{COMMAND} --list` shows all tasks"
+    return f"there is no task {name!r}{_nearest(name, tasks)}; `{COMMAND} --list` shows all"
 
 
 def usage(task: ParserContext) -> str:
     """How the task's line looks: its name, its plain words, and whether it has options."""
     places = [f"[{a.name.upper()}...]" if a.kind is list else a.name.upper() for a in task.positional_args]
     options = ["[--options]"] if len(task.args) > len(places) else []
-    return " ".join([f"./lab {task.name}", *places, *options])
+    return " ".join([f"{COMMAND} {task.name}", *places, *options])
 
 
 class _Line:
@@ -85,7 +87,7 @@ class _Line:
         elif argument.optional:
             self._note(argument, flag)
         else:
-            raise self._wrong(f"{flag} needs a value; `./lab {self._task.name} --help` says which")
+            raise self._wrong(f"{flag} needs a value; `{COMMAND} {self._task.name} --help` says which")
 
     def _plain(self, word: str) -> None:
         if not self._places:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from roamlab.kernels.abilities import ABILITIES
 from roamlab.kernels.job import KernelMissing, NotAKernel
+from roamlab.where import COMMAND
 
 DEBIAN = "linux.uml"
 _ELF = b"\x7fELF"
@@ -82,7 +83,7 @@ def inspect(path: Path) -> Binary:
     """Read a UML binary; raises KernelMissing or NotAKernel, each with one sentence."""
     if not path.is_file():
         raise KernelMissing(
-            f"there is no UML binary {path}; `./lab kernel --list` shows the kernels that need no path"
+            f"there is no UML binary {path}; `{COMMAND} kernel --list` shows the kernels that need no path"
         )
     path = path.resolve()
     stat = path.stat()

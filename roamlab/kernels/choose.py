@@ -13,6 +13,7 @@ from roamlab.kernels.build.store import BuiltKernel, built, matches
 from roamlab.kernels.job import Kernel, KernelMissing, NotPermitted
 from roamlab.kernels.native import native
 from roamlab.kernels.uml import UmlKernel
+from roamlab.where import COMMAND
 
 DEBIAN = "debian"
 NATIVE = "native"
@@ -52,7 +53,7 @@ def select(choice: str | None) -> Kernel:
     if not _VERSION.fullmatch(version) or variant not in {"", *known}:
         raise KernelMissing(
             f"there is no kernel {choice!r}; give `native`, `debian`, `uml`, the path of a UML binary, "
-            f"or a lab kernel's name or variant (`./lab kernel --list`)"
+            f"or a lab kernel's name or variant (`{COMMAND} kernel --list`)"
         )
     return _lab(_of_series(version, variant))
 
@@ -68,19 +69,19 @@ def _of_series(version: str, variant: str) -> BuiltKernel:
         if kernel.metadata.variant == variant and matches(kernel.metadata.version, version):
             return kernel
     build = (
-        "./lab kernel"
+        f"{COMMAND} kernel"
         + (f" --version {version}" if version else "")
         + (f" --variant {variant}" if variant else "")
     )
     raise KernelMissing(
-        f"there is no such lab kernel in the cache (`./lab kernel --list` shows what is there); build it with `{build}`"
+        f"there is no such lab kernel in the cache (`{COMMAND} kernel --list` shows what is there); build it with `{build}`"
     )
 
 
 def _lab(kernel: BuiltKernel) -> UmlKernel:
     if not kernel.intact:
         raise KernelMissing(
-            f"the lab kernel {kernel.name} in the cache is damaged; build it again with `./lab kernel`"
+            f"the lab kernel {kernel.name} in the cache is damaged; build it again with `{COMMAND} kernel`"
         )
     patches = tuple(kernel.metadata.patches)
     return UmlKernel(inspect(kernel.path), variant=kernel.metadata.variant, patches=patches)

@@ -18,7 +18,7 @@ from roamlab.kernels.job import Job, KernelError, OnLine, Outcome, Unsupported
 from roamlab.kernels.spin import SpinWatch
 from roamlab.kernels.supervise import Launch, no_watch, supervise
 from roamlab.kernels.surroundings import SYSTEM_PATH, check_run_dir, in_memory, records
-from roamlab.where import PACKAGE, ROOT
+from roamlab.where import COMMAND, PACKAGE, ROOT
 
 # Nanoseconds since 1970 at which virtual time starts: 2030-01-01, later than any file of the machine.
 VIRTUAL_START_NS = 1_893_456_000_000_000_000
@@ -140,7 +140,7 @@ class UmlKernel:
         """Raise for what can't work, before anything is started."""
         for need in sorted(job.needs - self.abilities):
             missing = f"{option(need)} is not in {self.binary.path.name} {self.version}"
-            raise Unsupported(need, f"{missing}; build a kernel that has it with `./lab kernel`")
+            raise Unsupported(need, f"{missing}; build a kernel that has it with `{COMMAND} kernel`")
         check_run_dir(job.run_dir)
 
     def _modules(self, job: Job) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ import msgspec
 
 from roamlab.errors import BadInput, LabError
 from roamlab.record.result import Judgement
+from roamlab.where import COMMAND
 
 PLAN: Final = "plan.json"
 MANIFEST: Final = "manifest.json"
@@ -77,7 +78,7 @@ class RunDirectory:
             directory = plans[-1].parent if plans else path
         if not (directory / PLAN).is_file():
             raise BadInput(
-                f"{path} is no run directory (it has no {PLAN}); `./lab run` makes them under runs/"
+                f"{path} is no run directory (it has no {PLAN}); `{COMMAND} run` makes them under runs/"
             )
         return cls(directory.absolute())
 

@@ -27,6 +27,7 @@ from roamlab.record.run_directory import CAPTURE
 from roamlab.registry import find
 from roamlab.repeat.workers import Order, cores, each, processes
 from roamlab.runs import demonstration, orchestrator
+from roamlab.where import COMMAND
 
 HOSTS: Final = (10, 100)
 _BUILD_NEEDS: Final = frozenset({"bridge", "netns", "packet", "veth"})
@@ -179,8 +180,8 @@ def whole_command(scenario: str, settings: Mapping[str, str], kernel: Kernel, ru
         verdict_s = time.perf_counter() - began
         process.stdout.read()
     if process.returncode not in (0, 1):
-        raise LabError(f"`./lab run {scenario}` ended with status {process.returncode}")
-    part = f"./lab run {' '.join([scenario, *words])}"
+        raise LabError(f"`{COMMAND} run {scenario}` ended with status {process.returncode}")
+    part = f"{COMMAND} run {' '.join([scenario, *words])}"
     return [
         Figure(part, "command to verdict", verdict_s, "s", 2.5),
         Figure(part, "command to end, page written", time.perf_counter() - began, "s"),

@@ -23,6 +23,7 @@ from roamlab.repeat.load import busy
 from roamlab.repeat.workers import Order, cores, each, processes
 from roamlab.runs.orchestrator import OnLine
 from roamlab.runs.orchestrator import run as play
+from roamlab.where import COMMAND
 
 _LOOPS_A_CORE: Final = 2
 
@@ -73,7 +74,7 @@ def prove(
     if not kernel.virtual_time:
         raise UnsupportedHere(
             f"the kernel {kernel_name(kernel)} keeps real time, in which no two runs are alike; "
-            "`./lab kernel` builds one with virtual time"
+            f"`{COMMAND} kernel` builds one with virtual time"
         )
     order = Order(
         scenario.name, seed, str(runs), kernel_name(kernel), dict(parameters), maker=ours.new_maker()
@@ -179,7 +180,7 @@ def _same_kernel(recorded: _Recorded) -> Kernel:
             return kernel
     raise LabError(
         f"the kernel of that run ({recorded.identity['kernel']}, sha256 {wanted[:12]}) is not here; "
-        "build it with `./lab kernel`, or name another with --kernel to compare across kernels"
+        f"build it with `{COMMAND} kernel`, or name another with --kernel to compare across kernels"
     )
 
 

@@ -12,6 +12,7 @@ from roamlab.reports import export as exports
 from roamlab.reports import matrix as matrices
 from roamlab.reports import page
 from roamlab.reports import sweep as sweeps
+from roamlab.where import COMMAND
 
 
 def all_runs(root: Path) -> list[Path]:
@@ -22,7 +23,7 @@ def all_runs(root: Path) -> list[Path]:
 def write(names: Sequence[Path], *, matrix: str = "", sweep: str = "", export: str = "") -> list[Path]:
     """Write what is asked for and return the paths. Raises BadInput for what is no run, or when nothing is asked for."""
     if not names and not sweep:
-        raise BadInput("name at least one run directory: ./lab report runs/fig09/*")
+        raise BadInput(f"name at least one run directory: {COMMAND} report runs/fig09/*")
     runs = [RunDirectory.open(name) for name in names]
     written = [page.write(run) for run in runs]
     if matrix:

@@ -23,6 +23,7 @@ from roamlab.registry import scenarios
 from roamlab.reports import svg
 from roamlab.reports.page import fill, save
 from roamlab.reports.words import seconds
+from roamlab.where import COMMAND
 
 RESULTS: Final = "results.parquet"
 _WORLD: Final = ("kernel", "variant")
@@ -87,7 +88,7 @@ def read(directory: Path) -> list[dict[str, Any]]:
         raise BadInput("to read a sweep: .venv/bin/pip install -r requirements-sweep.txt") from None
     file = directory / RESULTS
     if not file.is_file():
-        raise BadInput(f"{directory} is no sweep (it has no {RESULTS}); `./lab sweep` makes them")
+        raise BadInput(f"{directory} is no sweep (it has no {RESULTS}); `{COMMAND} sweep` makes them")
     try:
         rows: list[dict[str, Any]] = pyarrow.parquet.read_table(file).to_pylist()
     except (pyarrow.ArrowException, OSError) as error:

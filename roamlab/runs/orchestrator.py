@@ -18,6 +18,7 @@ from roamlab.record.result import Judgement, Result
 from roamlab.record.run_directory import RunDirectory
 from roamlab.registry import Plan, Scenario, Verdict, find
 from roamlab.runs import bytecode, collector
+from roamlab.where import COMMAND
 
 _LIMIT_S: Final = 180.0
 BASICS: Final = frozenset({"bridge", "htb", "netem", "netns", "packet", "veth"})
@@ -136,7 +137,7 @@ def load(directory: RunDirectory) -> Result:
 def replay_line(scenario: str, parameters: Mapping[str, Any], seed: int, kernel: str) -> str:
     """The command that makes the same run again."""
     settings = "".join(f" --set {name}={_text(value)}" for name, value in parameters.items())
-    return f"./lab run {scenario} --kernel {kernel} --seed {seed}{settings}"
+    return f"{COMMAND} run {scenario} --kernel {kernel} --seed {seed}{settings}"
 
 
 def _manifest(
