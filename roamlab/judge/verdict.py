@@ -10,6 +10,7 @@ from itertools import pairwise
 from math import inf
 from typing import Any, Final
 
+from roamlab.errors import BadInput
 from roamlab.judge.announced import unmet
 from roamlab.judge.answers import wrong_answers
 from roamlab.judge.bounds import earliest
@@ -26,7 +27,7 @@ from roamlab.judge.witness import unseen_stimuli
 from roamlab.protocols import trace
 from roamlab.protocols.errors import DecodeError
 from roamlab.protocols.trace import Trace
-from roamlab.record import run_directory
+from roamlab.record import guarded, run_directory
 from roamlab.record.result import Both, Count, Judgement, Outage, Wait, Way
 from roamlab.record.run_directory import RunDirectory
 from roamlab.registry import Verdict, find
@@ -114,10 +115,10 @@ def _material(
     nodes |= {e["where"] for e in events if e["kind"] == "attack.stakes"}
     nodes |= {session["mobile"], session["correspondent"]}
     try:
-        captured = trace.load(run.path / run_directory.CAPTURE, nodes)
+        captured = trace.read(guarded.read(run.path, run_directory.CAPTURE, guarded.FILE_LIMIT), nodes)
     except FileNotFoundError:
         return None, f"there is no {run_directory.CAPTURE}"
-    except DecodeError as error:
+    except (DecodeError, BadInput) as error:
         return None, f"{run_directory.CAPTURE} cannot be read: {error}"
     if captured.truncated:
         return None, f"{run_directory.CAPTURE} is cut off: what it lacks could have been anything"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections import deque
 from dataclasses import dataclass, field
+from signal import SIGXFSZ
+
+from roamlab.record.guarded import printable
 
 TAIL_LINES = 20
 _STEP = re.compile(r"roamlab: step (\S.*?)\s*$")
@@ -12,6 +15,8 @@ _PANIC = re.compile(r"Kernel panic - not syncing: (.*\S)")
 # A stack dump would push what matters out of the tail; the console's log has it.
 _STACK = re.compile(r"(\[ *\d+\.\d+\] )? (\[<|[0-9a-f]{8,} )")
 _CONTROL = "roamlab: "
+_STATUS = re.compile(r"\d{1,3}")
+_LINE_LIMIT = 1 << 20
 
 
 @dataclass(slots=True)
@@ -19,7 +24,9 @@ class Progress:
     """How far a run has come, from what it has said so far."""
 
     step: str = "boot"
+    ready: bool = False
     running: bool = False
+    again: bool = False
     status: int | None = None
     failed: str = ""
     panic: str = ""
@@ -44,11 +51,13 @@ class Progress:
             return False
         self.heard += 1
         word, _, rest = line.removeprefix(_CONTROL).partition(" ")
-        if word == "ready":
-            self.step = "set-up"
+        if word == "ready" and self.ready:
+            self.again = True  # the guest was started once more, by itself
+        elif word == "ready":
+            self.ready, self.step = True, "set-up"
         elif word == "running":
             self.running, self.step = True, "start"
-        elif word == "exit":
+        elif word == "exit" and _STATUS.fullmatch(rest) and int(rest) < 256:
             self.status = int(rest)
         elif word == "failed":
             self.failed = rest
@@ -65,6 +74,8 @@ class Progress:
         if self.failed:
             return 1, f"the inside could not be set up: {self.failed}"
         signal = -returncode if returncode < 0 else returncode - 128 if returncode > 128 else 0
+        if signal == SIGXFSZ:
+            return 128 + signal, f"a file grew beyond what is allowed (ulimit -f) at step {self.step}"
         if signal:
             return 128 + signal, f"the guest was killed by signal {signal} at step {self.step}"
         return 1, f"the guest ended at step {self.step} without an exit status (its own was {returncode})"
@@ -79,6 +90,8 @@ class Lines:
     def feed(self, data: bytes) -> list[str]:
         """Add bytes; give the lines that are whole now, without their ends."""
         *whole, self.rest = (self.rest + data).split(b"\n")
+        if len(self.rest) > _LINE_LIMIT:  # a line without an end must not fill our memory
+            whole, self.rest = [*whole, self.rest], b""
         return [self._text(line) for line in whole]
 
     def last(self) -> list[str]:
@@ -88,4 +101,4 @@ class Lines:
 
     @staticmethod
     def _text(line: bytes) -> str:
-        return line.rstrip(b"\r").decode("utf-8", "replace")
+        return printable(line.rstrip(b"\r").decode("utf-8", "replace"))

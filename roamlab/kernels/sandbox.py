@@ -24,6 +24,8 @@ _NAMESPACES = ("--unshare-all", "--die-with-parent", "--new-session")
 _ROOT = ("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
 _TRY_S = 10.0
 _MIB = 1 << 20
+# Root inside reaches these past the guest's own memory: only the sockets and the job's file need room there.
+_SMALL = ("--size", str(4 * _MIB), "--tmpfs")
 
 
 @lru_cache(maxsize=1)
@@ -61,17 +63,19 @@ def hidden(path: Path) -> bool:
 
 
 def confine(
-    bwrap: str, keep: Sequence[Path], code: Path, job: int, run_dir: Path, memory_mib: int
+    bwrap: str, keep: Sequence[Path], code: Path, job: int, refused: int, run_dir: Path, memory_mib: int
 ) -> tuple[str, ...]:
     """Give the bubblewrap command line to put before a UML command.
 
     keep        directories to show read-only although a tmpfs would hide them
     code        the package's directory, shown as SHOWN
     job         a descriptor of what becomes the file JOB
+    refused     a descriptor of the seccomp program for all within
     run_dir     the one writable directory
     memory_mib  room for the guest's memory, an unlinked file on a tmpfs of its own
     """
-    line = [bwrap, *_NAMESPACES, *_ROOT, "--tmpfs", "/run", "--tmpfs", "/var/tmp"]  # noqa: S108
+    line = [bwrap, *_NAMESPACES, *_ROOT, *_SMALL, "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108
+    line += [*_SMALL, "/run", *_SMALL, "/var/tmp"]  # noqa: S108
     line += ["--size", str((memory_mib + 64) * _MIB), "--tmpfs", "/tmp"]  # noqa: S108
     for path in keep:
         line += ["--ro-bind", str(path), str(path)]
@@ -86,7 +90,7 @@ def confine(
         str(run_dir),
         str(run_dir),
     ]
-    return (*line, "--chdir", "/", "--")
+    return (*line, "--seccomp", str(refused), "--chdir", "/", "--")
 
 
 def _works(command: Sequence[str]) -> bool:

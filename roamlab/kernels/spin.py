@@ -65,7 +65,13 @@ class SpinWatch:
 def guest_process(pid: int) -> int:
     """The UML process below pid: the deepest first child (the sandbox's processes each have one)."""
     while children := _children(pid):
-        if (Path(f"/proc/{pid}/comm").read_text().strip()) not in ("bwrap", "setpriv", "sh", "setarch"):
+        if (Path(f"/proc/{pid}/comm").read_text().strip()) not in (
+            "prlimit",
+            "bwrap",
+            "setpriv",
+            "sh",
+            "setarch",
+        ):
             break
         pid = children[0]
     return pid

@@ -18,7 +18,9 @@ from typing import BinaryIO
 from roamlab.kernels.console import Lines, Progress
 from roamlab.kernels.cpu import pinned
 from roamlab.kernels.job import Job, OnLine, Outcome
+from roamlab.kernels.limits import CONSOLE_LIMIT, RoomWatch
 from roamlab.kernels.terminal import Terminal
+from roamlab.record import guarded
 
 CONSOLE_LOG = "console.log"
 _TICK_S = 0.25
@@ -61,7 +63,7 @@ def supervise(launch: Launch, job: Job, on_line: OnLine, watch: Watch = no_watch
     """
     started = time.monotonic()
     with ExitStack() as stack:
-        log = stack.enter_context((job.run_dir / CONSOLE_LOG).open("wb", buffering=0))
+        log = stack.enter_context(guarded.recorded(job.run_dir, CONSOLE_LOG))
         terminal = stack.enter_context(Terminal.of(job.interactive))
         stopped = stack.enter_context(_stop_signals())
         control, theirs = socket.socketpair()
@@ -79,7 +81,7 @@ def supervise(launch: Launch, job: Job, on_line: OnLine, watch: Watch = no_watch
             )
         stack.callback(_close, process)
         stack.callback(_end, process)
-        run = _Run(launch, job, on_line, process, control, log, terminal)
+        run = _Run(job, on_line, process, control, log, terminal, RoomWatch(job.run_dir))
         reason = run.listen(started + job.limit_s, watch, stopped)
         _end(process)
         run.drain()
@@ -95,13 +97,14 @@ def supervise(launch: Launch, job: Job, on_line: OnLine, watch: Watch = no_watch
 class _Run:
     """One process and the streams to and from it."""
 
-    launch: Launch
     job: Job
     on_line: OnLine
     process: subprocess.Popen[bytes]
     control: socket.socket
     log: BinaryIO
     terminal: Terminal
+    room: RoomWatch
+    printed: int = 0
     progress: Progress = field(default_factory=Progress)
     into: int = -1
     out: int = -1
@@ -139,12 +142,22 @@ class _Run:
                     return ""
                 if time.monotonic() >= deadline:
                     return f"hang at step {step}: not finished within {self.job.limit_s:g} s"
+                if self.progress.again:
+                    return f"the guest rebooted at step {step}"
+                if excess := self._excess():
+                    return f"{excess}: ended at step {step}"
                 if self.progress.running and self.progress.status is None:
                     reason = watch(self.process.pid, self.progress)
                     if reason:
                         return reason
         finally:
             os.close(exited)
+
+    def _excess(self) -> str:
+        """What the guest takes too much of; empty when all is well."""
+        if self.printed > CONSOLE_LIMIT:
+            return f"more than {CONSOLE_LIMIT >> 20} MiB were printed"
+        return self.room()
 
     def drain(self) -> None:
         """Take what a process that is gone has left in its streams."""
@@ -187,18 +200,23 @@ class _Run:
         data = _read(self.control.fileno())
         for line in self.control_lines.feed(data):
             if line and not self.progress.control_line(line):
-                self.log.write(os.fsencode(line) + b"\n")
+                self._log(os.fsencode(line) + b"\n")
                 self._line(line)
         return bool(data)
 
     def _read_console(self) -> bool:
         data = _read(self.out)
-        self.log.write(data)
+        self._log(data)
         if data and self.job.interactive and self.progress.running:
             self.terminal.write(data)
         for line in self.console_lines.feed(data):
             self._line(line)
         return bool(data)
+
+    def _log(self, data: bytes) -> None:
+        self.printed += len(data)
+        if self.printed <= CONSOLE_LIMIT:
+            self.log.write(data)
 
     def _line(self, line: str) -> None:
         if self.progress.console_line(line) and not self.job.interactive:
@@ -213,10 +231,13 @@ def _read(fd: int) -> bytes:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process that we started, with the group that it leads, and collect it."""
-    if process.poll() is None:
+    """End a process that we started, with the group that it leads, and collect it.
+
+    Its group may outlive it. Until it is collected no other group can have its number.
+    """
+    if process.returncode is None:
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+        process.wait()
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from roamlab.kernels import filter as refused
 from roamlab.kernels import sandbox
 from roamlab.kernels.abilities import modules_for, option
 from roamlab.kernels.binary import Binary
 from roamlab.kernels.cpu import own_cpu
 from roamlab.kernels.job import Job, KernelError, OnLine, Outcome, Unsupported
+from roamlab.kernels.limits import check_limits, limited
 from roamlab.kernels.spin import SpinWatch
 from roamlab.kernels.supervise import Launch, no_watch, supervise
 from roamlab.kernels.surroundings import SYSTEM_PATH, check_run_dir, in_memory, records
@@ -111,9 +113,10 @@ class UmlKernel:
         inside = [path for path in (ROOT, Path(sys.prefix).resolve()) if sandbox.hidden(path)]
         keep = [*inside, *filter(sandbox.hidden, [self.binary.path])]
         bwrap = sandbox.bubblewrap()
-        with own_cpu() as cpu, in_memory(records(job, inside, self._modules(job))) as fd:
+        told_first = records(job, inside, self._modules(job))
+        with own_cpu() as cpu, in_memory(told_first) as fd, in_memory(refused.program()) as calls:
             if bwrap is not None:
-                before = sandbox.confine(bwrap, keep, _KERNELS, fd, run_dir, job.memory_mib)
+                before = sandbox.confine(bwrap, keep, _KERNELS, fd, calls, run_dir, job.memory_mib)
                 code, told = sandbox.SHOWN, sandbox.JOB
                 control, memory = Path("/run/uml"), "/tmp"  # noqa: S108
             else:
@@ -122,12 +125,18 @@ class UmlKernel:
                 code, told = _KERNELS, control / "job"
                 control.mkdir()
                 told.write_bytes(os.pread(fd, os.fstat(fd).st_size, 0))
-            command = [*before, *sandbox.fixed_addresses(), str(self.binary.path), f"uml_dir={control}"]
+            command = [
+                *limited(),
+                *before,
+                *sandbox.fixed_addresses(),
+                str(self.binary.path),
+                f"uml_dir={control}",
+            ]
             launch = Launch(
                 command=(*command, *self.command_line(job, code, told)),
                 env={"PATH": SYSTEM_PATH, "HOME": "/", "TMPDIR": memory, "LANG": "C.UTF-8"},
                 cpu=cpu,
-                fds=(fd,),
+                fds=(fd, calls),
             )
             watch = SpinWatch(f"{control}/guest/mconsole") if self.virtual_time else no_watch
             try:
@@ -142,6 +151,7 @@ class UmlKernel:
             missing = f"{option(need)} is not in {self.binary.path.name} {self.version}"
             raise Unsupported(need, f"{missing}; build a kernel that has it with `{COMMAND} kernel`")
         check_run_dir(job.run_dir)
+        check_limits(job.memory_mib)
 
     def _modules(self, job: Job) -> list[tuple[str, str]]:
         """What init is told of the modules to load: none where everything is built in."""

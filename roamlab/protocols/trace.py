@@ -229,9 +229,14 @@ def load(path: str | Path, nodes: Collection[str] | None = None) -> Trace:
 
     With `nodes`, what other nodes saw is left out; packets keep their places in the capture.
     """
+    return read(Path(path).read_bytes(), nodes)
+
+
+def read(data: bytes, nodes: Collection[str] | None = None) -> Trace:
+    """Read a capture from its bytes; DecodeError and ``nodes`` as for ``load``."""
     if nodes is None:
-        return lift(pcapng.read(path))
-    return lift(pcapng.read(path, lambda name: _node_and_nic(name)[0] in nodes))
+        return lift(pcapng.decode(data))
+    return lift(pcapng.decode(data, lambda name: _node_and_nic(name)[0] in nodes))
 
 
 def lift(capture: CaptureFile) -> Trace:

@@ -21,6 +21,7 @@ from roamlab.protocols.sctp.describe import outline
 from roamlab.protocols.sctp.packet import checksum, stored_checksum
 from roamlab.protocols.trace import ArpPacket, IpDatagram, SctpPacket, Sighting
 from roamlab.query.filtering import WAYS, Filter, facts, message
+from roamlab.record import guarded
 from roamlab.record.run_directory import CAPTURE, RunDirectory
 
 
@@ -29,13 +30,21 @@ def decode(capture: Path, expression: str = "") -> Iterator[str]:
     chosen = Filter.parse(expression)
     if capture.is_dir():
         capture = RunDirectory.open(capture).path / CAPTURE
+        content = _of_run(capture)
+    else:
+        content = guarded.read_any(capture)
     try:
-        captured = trace.load(capture)
-    except OSError as error:
-        raise BadInput(f"cannot read {capture}: {error.strerror}") from None
+        captured = trace.read(content)
     except DecodeError as error:
         raise BadInput(f"{capture} is not a capture: {error}") from None
     return _lines(captured, chosen)
+
+
+def _of_run(capture: Path) -> bytes:
+    try:
+        return guarded.read(capture.parent, capture.name, guarded.FILE_LIMIT)
+    except FileNotFoundError:
+        raise BadInput(f"there is no {capture}: the run did not get that far") from None
 
 
 def _lines(captured: trace.Trace, chosen: Filter) -> Iterator[str]:

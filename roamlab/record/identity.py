@@ -21,6 +21,7 @@ from roamlab.kernels.build.store import built
 from roamlab.kernels.choose import DEBIAN
 from roamlab.kernels.job import Kernel
 from roamlab.kernels.uml import UmlKernel
+from roamlab.record import guarded
 from roamlab.record.run_directory import CAPTURE, EVENTS, VERDICT
 from roamlab.where import PACKAGE
 
@@ -99,9 +100,8 @@ def hashes(run_dir: Path) -> dict[str, str]:
     """SHA-256 of each of the files that must be the same, as far as the run got to write them."""
     found = {}
     for name in SAME_BITS:
-        if (run_dir / name).is_file():
-            with (run_dir / name).open("rb") as file:
-                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+        if guarded.exists(run_dir, name):
+            found[name] = guarded.digest(run_dir, name)
     return found
 
 

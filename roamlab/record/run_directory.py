@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from roamlab.errors import BadInput, LabError
+from roamlab.record import guarded
 from roamlab.record.result import Judgement
 from roamlab.where import COMMAND
 
@@ -50,7 +51,9 @@ class RunDirectory:
         for attempt in range(1000):
             path = root.absolute() / scenario / (stamp if not attempt else f"{stamp}-{attempt}")
             try:
-                path.mkdir(parents=True)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                # What a guest leaves in it may have any mode and any name: others stay out.
+                path.mkdir(mode=0o700)
             except FileExistsError:
                 if path.is_dir():
                     continue
@@ -106,20 +109,17 @@ class RunDirectory:
             os.close(fd)
 
     def write(self, name: str, content: Any) -> None:
-        """Write a JSON file whole: beside its name first, then renamed."""
+        """Write a JSON file whole. Raises LabError where that is not possible."""
         encoded = msgspec.json.format(msgspec.json.encode(content, order="deterministic"), indent=2) + b"\n"
-        temporary = self.path / f".{name}.new"
         try:
-            temporary.write_bytes(encoded)
-            temporary.rename(self.path / name)
+            guarded.write(self.path, name, encoded)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise disk_error(error, self.path) from None
 
     def read(self, name: str) -> Any:
         """A JSON file's content. Raises BadInput when it is missing or damaged."""
         try:
-            return msgspec.json.decode((self.path / name).read_bytes())
+            return msgspec.json.decode(guarded.read(self.path, name))
         except FileNotFoundError:
             raise BadInput(f"{self.path} has no {name}: the run did not get that far") from None
         except msgspec.DecodeError as error:
@@ -138,7 +138,7 @@ class RunDirectory:
         Raises msgspec.DecodeError at a damaged line, behind what could be read before it.
         """
         try:
-            lines = (self.path / EVENTS).read_bytes().split(b"\n")
+            lines = guarded.read(self.path, EVENTS).split(b"\n")
         except FileNotFoundError:
             return
         decoder = msgspec.json.Decoder(dict[str, Any])

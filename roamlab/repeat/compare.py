@@ -15,10 +15,12 @@ from typing import Any, Final
 
 import msgspec
 
+from roamlab.errors import LabError
 from roamlab.protocols import pcapng, trace
 from roamlab.protocols.errors import DecodeError
 from roamlab.protocols.sctp.describe import describe
 from roamlab.protocols.trace import SctpPacket, Sighting
+from roamlab.record import guarded
 from roamlab.record.identity import SAME_BITS, differences
 from roamlab.record.result import CausalStep, Judgement
 from roamlab.record.run_directory import CAPTURE, EVENTS, MANIFEST, PLAN, VERDICT, RunDirectory
@@ -94,7 +96,7 @@ def compare(a: RunDirectory, b: RunDirectory) -> Comparison:
 
 def _bytes(run: RunDirectory, name: str) -> bytes | None:
     try:
-        return (run.path / name).read_bytes()
+        return guarded.read(run.path, name, guarded.FILE_LIMIT)
     except FileNotFoundError:
         return None
 
@@ -175,13 +177,14 @@ def _event(event: Mapping[str, Any] | None) -> str:
 
 def _first_packet(a: RunDirectory, b: RunDirectory) -> Difference | None:
     try:
-        packets = [pcapng.read(run.path / CAPTURE).packets for run in (a, b)]
+        captures = [guarded.read(run.path, CAPTURE, guarded.FILE_LIMIT) for run in (a, b)]
+        packets = [pcapng.decode(capture).packets for capture in captures]
         for number, (one, other) in enumerate(zip_longest(*packets)):
             if one != other:
-                seen = [trace.load(run.path / CAPTURE).sightings for run in (a, b)]
+                seen = [trace.read(capture).sightings for capture in captures]
                 sides = [_packet(each[number]) if number < len(each) else _NOTHING for each in seen]
                 return Difference(f"packet {number}", *sides)
-    except (OSError, DecodeError) as error:
+    except (OSError, DecodeError, LabError) as error:
         return Difference(CAPTURE, f"cannot be compared: {error}", "")
     return None
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from roamlab.errors import LabError
+from roamlab.record import guarded
 from roamlab.record.run_directory import EVENTS, MANIFEST, RunDirectory
 
 _POLL_S: Final = 0.2
@@ -25,7 +26,7 @@ def follow(run: RunDirectory) -> Iterator[str]:
     while True:
         # Looked for first, in this order: what was written before either of them is seen below.
         played = run.is_held()
-        over = (run.path / MANIFEST).exists()
+        over = guarded.exists(run.path, MANIFEST)
         lines, offset = _new(run, offset)
         for line in lines:
             event = msgspec.json.decode(line, type=dict[str, Any])
@@ -54,9 +55,7 @@ def _count(messages: int) -> str:
 def _new(run: RunDirectory, offset: int) -> tuple[list[bytes], int]:
     """The whole lines behind ``offset``, and where they end."""
     try:
-        with (run.path / EVENTS).open("rb") as file:
-            file.seek(offset)
-            data = file.read()
+        data = guarded.read_from(run.path, EVENTS, offset)
     except FileNotFoundError:
         return [], offset
     whole = data[: data.rfind(b"\n") + 1]
@@ -65,4 +64,4 @@ def _new(run: RunDirectory, offset: int) -> tuple[list[bytes], int]:
 
 def _words(event: dict[str, Any]) -> str:
     details = " ".join(f"{name}={value}" for name, value in event.items() if name not in _HEAD)
-    return f"{event['t'] / 1e9:12.6f} s  {event['node']:<8} {event['kind']:<20} {details}".rstrip()
+    return f"{event['t'] / 1e9:12.6f} s  {event['node']:<8} {event['kind']:<20} {guarded.printable(details)}".rstrip()

@@ -9,7 +9,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from roamlab.record import ours
+from roamlab.record import guarded, ours
 from roamlab.record.run_directory import (
     CAPTURE,
     CONSOLE,
@@ -18,6 +18,7 @@ from roamlab.record.run_directory import (
     REPORT,
     VERDICT,
     RunDirectory,
+    disk_error,
 )
 from roamlab.registry import scenarios
 from roamlab.reports import ladder_svg, map_svg, packing, story, words
@@ -48,7 +49,11 @@ def write(run: RunDirectory) -> Path:
     """
     target = run.path / REPORT
     with collector.off():
-        save(target, render(story.read(run)))
+        content = render(story.read(run))
+    try:
+        guarded.write(run.path, REPORT, content.encode())
+    except OSError as error:
+        raise disk_error(error, run.path) from None
     return target
 
 
@@ -100,7 +105,7 @@ def render(read: Story) -> str:
             (link, numbers.get(number, []), place)
             for number, (link, place) in enumerate(zip(chain, where, strict=True))
         ],
-        files=[(name, what) for name, what in _FILES.items() if (read.run.path / name).exists()],
+        files=[(name, what) for name, what in _FILES.items() if guarded.exists(read.run.path, name)],
         data=packing.script(data),
         fields=packing.script(packing.pack_fields(drawn.journeys)),
         scripts=_SCRIPTS,

@@ -13,7 +13,7 @@ from roamlab.errors import LabError
 from roamlab.protocols import trace as traces
 from roamlab.protocols.errors import DecodeError
 from roamlab.protocols.trace import Trace
-from roamlab.record import run_directory
+from roamlab.record import guarded, run_directory
 from roamlab.record.result import Judgement
 from roamlab.record.run_directory import RunDirectory
 from roamlab.registry import find
@@ -140,17 +140,17 @@ def _until_damage(
         for event in events():
             if isinstance(event.get("t"), int) and {"node", "kind"} <= event.keys():
                 yield event
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, LabError):
         missing.append(f"{run_directory.EVENTS} is damaged; what comes after the damage is left out.")
 
 
 def _trace(run: RunDirectory, missing: list[str]) -> Trace | None:
     try:
-        trace = traces.load(run.path / run_directory.CAPTURE)
+        trace = traces.read(guarded.read(run.path, run_directory.CAPTURE, guarded.FILE_LIMIT))
     except FileNotFoundError:
         missing.append(f"There is no {run_directory.CAPTURE}, so no packets can be drawn.")
         return None
-    except DecodeError as error:
+    except (DecodeError, LabError) as error:
         missing.append(f"{run_directory.CAPTURE} cannot be read: {error}.")
         return None
     if trace.truncated:

@@ -31,12 +31,15 @@ from rich.table import Table
 from rich.text import Text
 
 from roamlab.errors import LabError
+from roamlab.record import guarded
 from roamlab.record.result import Both, Count, Judgement, Result
 from roamlab.record.run_directory import CONSOLE, MANIFEST, REPORT, VERDICT, RunDirectory
 from roamlab.registry import Scenario
 
 _STYLES: Final = {"survived": "green", "broke": "red", "unsupported": "yellow", "invalid": "magenta"}
+_AT: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)/(\d{1,9}(?:\.\d{1,9})?)")
 _TAIL: Final = 8
+_TAIL_BYTES: Final = 8192
 _PAGES: Final = 3  # more are counted, not listed
 _QUIET_S: Final = 2.0  # progress is for what takes longer than this
 WIDE: Final = 80  # the columns that tables of figures need
@@ -129,8 +132,10 @@ class Progress(Bars):
         if word == "step":
             self._bars.update(bar, step=rest)
         else:
-            now, _, end = rest.partition("/")
-            self._bars.update(bar, completed=float(now) / float(end), step=f"{now} of {end} s")
+            at = _AT.fullmatch(rest)
+            if at is None or not float(at[2]):  # a job may print what looks like ours and isn't
+                return
+            self._bars.update(bar, completed=float(at[1]) / float(at[2]), step=f"{at[1]} of {at[2]} s")
         if self._plain and time.monotonic() - self._said > _QUIET_S:
             self._said = time.monotonic()
             self._console.print(f"{name}: {rest}", markup=False)
@@ -234,11 +239,11 @@ def note(sentence: str) -> None:
 def show_console_tail(run: RunDirectory) -> None:
     """The console's last lines, where a run ended that should not have."""
     try:
-        lines = (run.path / CONSOLE).read_text(errors="replace").splitlines()
-    except OSError:
+        end = guarded.read_end(run.path, CONSOLE, _TAIL_BYTES)
+    except (OSError, LabError):
         return
-    for line in lines[-_TAIL:]:
-        console().print(f"  | {line}", markup=False, style="dim")
+    for line in end.decode(errors="replace").splitlines()[-_TAIL:]:
+        console().print(f"  | {guarded.printable(line)}", markup=False, style="dim")
 
 
 def show_table(results: Sequence[Result]) -> None:

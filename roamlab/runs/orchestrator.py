@@ -96,9 +96,13 @@ def _run(
             on_line("roamlab: step judge")
             from roamlab.judge.verdict import judge
 
-            with collector.off():
-                judgement = judge(directory)
-            status = 0 if judgement.verdict == judgement.expected else 1
+            try:
+                with collector.off():
+                    judgement = judge(directory)
+                status = 0 if judgement.verdict == judgement.expected else 1
+            except (LabError, msgspec.DecodeError) as error:  # the guest's files aren't what a run writes
+                judgement = _unfinished(scenario, Verdict.INVALID, str(error))
+                status = LabError.status
     result = Result(
         judgement=judgement,
         parameters=scenario.changed(parameters),

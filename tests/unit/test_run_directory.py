@@ -1,6 +1,8 @@
 """A run directory's files are whole whatever happens."""
 
 import os
+import resource
+import signal
 from pathlib import Path
 
 import msgspec
@@ -61,10 +63,16 @@ def test_a_full_disk_is_one_sentence_that_names_the_way_out(run: RunDirectory) -
 
 def test_a_failed_write_leaves_the_file_that_was_there(run: RunDirectory) -> None:
     run.write("verdict.json", {"verdict": "survived"})
-    (run.path / ".verdict.json.new").mkdir()
-    with pytest.raises((LabError, OSError)):
-        run.write("verdict.json", {"verdict": "broke"})
-    (run.path / ".verdict.json.new").rmdir()
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limit[1]))
+    try:
+        with pytest.raises(LabError):
+            run.write("verdict.json", {"verdict": "broke", "reasons": ["long"] * 1000})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert not list(run.path.glob(".verdict*"))
     assert run.read("verdict.json") == {"verdict": "survived"}
 
 
