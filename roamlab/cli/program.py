@@ -52,14 +52,20 @@ def _forget_output() -> None:
 
 
 class _Words(Parser):
+    behind: Sequence[str] = ()
+    """The words behind ``--``, which invoke would take for its own."""
+
     def parse_argv(self, argv: list[str]) -> object:
-        return super().parse_argv(prepare(argv, self.contexts))
+        return super().parse_argv(
+            prepare([*argv, "--", *self.behind] if self.behind else argv, self.contexts)
+        )
 
 
 class Lab(Program):
     """The program; what differs from invoke's own is what it understands and says."""
 
     argv: list[str]
+    behind: list[str] = []  # noqa: RUF012 - replaced, never changed
 
     def core_args(self) -> list[Argument]:
         """The options that may stand before the task."""
@@ -75,6 +81,9 @@ class Lab(Program):
     def normalize_argv(self, argv: list[str]) -> None:
         """Ask for a task's help wherever in its line ``--help`` stands."""
         super().normalize_argv(argv)
+        if "--" in self.argv:
+            place = self.argv.index("--")
+            self.behind, self.argv = self.argv[place + 1 :], self.argv[:place]
         words = self.argv[1:]
         if {"-h", "--help"} & set(words):
             named = [word for word in words if not word.startswith("-")][:1]
@@ -94,7 +103,9 @@ class Lab(Program):
             super().parse_tasks()
 
     def _make_parser(self) -> Parser:
-        return _Words(initial=self.initial_context, contexts=self.collection.to_contexts())
+        parser = _Words(initial=self.initial_context, contexts=self.collection.to_contexts())
+        parser.behind = self.behind
+        return parser
 
     def task_list_opener(self, **_: str) -> str:
         """What stands above the list of tasks."""

@@ -41,6 +41,7 @@ ABILITIES: Mapping[str, Ability] = {
     "nft_families": Ability("CONFIG_NF_TABLES_IPV4", ("nf_tables",)),
     "nft_nat": Ability("CONFIG_NFT_NAT", ("nft_chain_nat", "nft_nat", "nft_masq")),
     "openvswitch": Ability("CONFIG_OPENVSWITCH", ("openvswitch",)),
+    "overlay": Ability("CONFIG_OVERLAY_FS", ("overlay",)),
     "packet": Ability("CONFIG_PACKET", ("af_packet",)),
     "sctp": Ability("CONFIG_IP_SCTP", _SCTP),
     "sctp_diag": Ability("CONFIG_INET_SCTP_DIAG", (*_SCTP, "inet_diag", "sctp_diag")),

@@ -44,6 +44,10 @@ class Job:
     limit_s      wall time in seconds after which the run is ended; math.inf for none
     needs        abilities by name (see roamlab/kernels/abilities.py); the guest loads exactly these
     interactive  connect the program to our standard input and output (Mininet's CLI)
+    shown        directories that it may read although a tmpfs would hide them there
+    written      directories that it can write besides run_dir, seen inside under the same path
+    jitter       what the price of its system calls follows from, where the kernel has one (docs/virtual-time.md); None for
+                 the same price each time
     """
 
     argv: tuple[str, ...]
@@ -53,6 +57,9 @@ class Job:
     limit_s: float = 120.0
     needs: frozenset[str] = field(default_factory=frozenset)
     interactive: bool = False
+    shown: tuple[Path, ...] = ()
+    written: tuple[Path, ...] = ()
+    jitter: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ def _configuration() -> frozenset[str]:
 
 def _execute(job: Job, on_line: OnLine) -> Outcome:
     check_run_dir(job.run_dir)
-    seen = (ROOT, Path(sys.prefix).resolve())
+    seen = dict.fromkeys((ROOT, Path(sys.prefix).resolve(), *job.shown))
     keep = [path for path in seen if sandbox.hidden(path)]
     with in_memory(records(job, keep)) as fd:
         command = (os.path.realpath(sys.executable), "-I", "-S", str(_CELL), str(os.getpid()))

@@ -63,7 +63,13 @@ def hidden(path: Path) -> bool:
 
 
 def confine(
-    bwrap: str, keep: Sequence[Path], code: Path, job: int, refused: int, run_dir: Path, memory_mib: int
+    bwrap: str,
+    keep: Sequence[Path],
+    code: Path,
+    job: int,
+    refused: int,
+    written: Sequence[Path],
+    memory_mib: int,
 ) -> tuple[str, ...]:
     """Give the bubblewrap command line to put before a UML command.
 
@@ -71,7 +77,7 @@ def confine(
     code        the package's directory, shown as SHOWN
     job         a descriptor of what becomes the file JOB
     refused     a descriptor of the seccomp program for all within
-    run_dir     the one writable directory
+    written     the only writable directories
     memory_mib  room for the guest's memory, an unlinked file on a tmpfs of its own
     """
     line = [bwrap, *_NAMESPACES, *_ROOT, *_SMALL, "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108
@@ -79,17 +85,9 @@ def confine(
     line += ["--size", str((memory_mib + 64) * _MIB), "--tmpfs", "/tmp"]  # noqa: S108
     for path in keep:
         line += ["--ro-bind", str(path), str(path)]
-    line += [
-        "--ro-bind",
-        str(code),
-        str(SHOWN),
-        "--file",
-        str(job),
-        str(JOB),
-        "--bind",
-        str(run_dir),
-        str(run_dir),
-    ]
+    line += ["--ro-bind", str(code), str(SHOWN), "--file", str(job), str(JOB)]
+    for path in written:
+        line += ["--bind", str(path), str(path)]
     return (*line, "--seccomp", str(refused), "--chdir", "/", "--")
 
 

@@ -43,6 +43,7 @@ def records(job: Job, keep: Sequence[Path], more: Sequence[tuple[str, str]] = ()
         ("terminal", str(int(job.interactive and at_terminal()))),
         ("window", f"{rows}x{columns}"),
         *(("keep", str(path)) for path in keep),
+        *(("written", str(path)) for path in job.written),
         *(("arg", argument) for argument in job.argv),
         *(("env", f"{name}={value}") for name, value in environment(job).items()),
         *more,

@@ -102,6 +102,8 @@ class UmlKernel:
         if self.virtual_time:
             line += ["time-travel=inf-cpu", f"time-travel-start={VIRTUAL_START_NS}", "norandmaps"]
             line += ["random.trust_cpu=on", "random.trust_bootloader=on", f"roamlab.seed={job.seed}"]
+            if job.jitter is not None:
+                line.append(f"roamlab.jitter={job.jitter}")
         # Python is the first process itself: a shell before it would cost a tenth of the boot.
         return [*line, f"init={_system_python()}", "--", "-I", "-S", str(code / _INIT), str(told)]
 
@@ -110,13 +112,15 @@ class UmlKernel:
         self._refuse(job)
         run_dir = job.run_dir.resolve()
         # The guest needs to see the first two, which are directories; what the sandbox starts is a file.
-        inside = [path for path in (ROOT, Path(sys.prefix).resolve()) if sandbox.hidden(path)]
+        wanted = dict.fromkeys((ROOT, Path(sys.prefix).resolve(), *job.shown))
+        inside = [path for path in wanted if sandbox.hidden(path)]
         keep = [*inside, *filter(sandbox.hidden, [self.binary.path])]
         bwrap = sandbox.bubblewrap()
         told_first = records(job, inside, self._modules(job))
         with own_cpu() as cpu, in_memory(told_first) as fd, in_memory(refused.program()) as calls:
             if bwrap is not None:
-                before = sandbox.confine(bwrap, keep, _KERNELS, fd, calls, run_dir, job.memory_mib)
+                written = (run_dir, *job.written)
+                before = sandbox.confine(bwrap, keep, _KERNELS, fd, calls, written, job.memory_mib)
                 code, told = sandbox.SHOWN, sandbox.JOB
                 control, memory = Path("/run/uml"), "/tmp"  # noqa: S108
             else:

@@ -94,7 +94,8 @@ def set_read_only(path: str, on: bool) -> None:
 def file_systems(job: dict[str, list[str]]) -> None:
     """Make the root read-only but for the run directory; mount what belongs to the new namespaces."""
     (run_dir,) = job["run_dir"]
-    shown = {path: os.open(path, os.O_PATH) for path in (*job.get("keep", []), run_dir)}
+    written = [run_dir, *job.get("written", [])]
+    shown = {path: os.open(path, os.O_PATH) for path in (*job.get("keep", []), *written)}
     mount("none", "/", "", MS_REC | MS_PRIVATE)
     set_read_only("/", on=True)
     mount("proc", "/proc", "proc")
@@ -106,7 +107,8 @@ def file_systems(job: dict[str, list[str]]) -> None:
         make_directories(path)
         mount(f"/proc/self/fd/{fd}", path, "", MS_BIND)
         os.close(fd)
-    set_read_only(run_dir, on=False)
+    for path in written:
+        set_read_only(path, on=False)
 
 
 def relay(master: int) -> None:

@@ -64,9 +64,9 @@ def file_systems(job: dict[str, list[str]]) -> None:
     for path in job.get("keep", []):
         made += make_directories(path)
         mount("none", path, "hostfs", MS_RDONLY | MS_NOSUID, path)
-    (run_dir,) = job["run_dir"]
-    made += make_directories(run_dir)
-    mount("none", run_dir, "hostfs", MS_NOSUID, run_dir)
+    for path in (*job["run_dir"], *job.get("written", [])):
+        made += make_directories(path)
+        mount("none", path, "hostfs", MS_NOSUID, path)
     # A tmpfs draws from the kernel's generator for each file in it: as often for each run, wherever its paths lie.
     for _ in range(DIRECTORIES - made):
         os.mkdir("/run/roamlab")  # noqa: PTH102
