@@ -33,6 +33,14 @@ def _build_kernels(version: str = "", variant: str = "", source: str = "", every
         return [build.build(version or build.DEFAULT, variant, tarball, progress.show)]
 
 
+def _fetch_kernel(distribution: str) -> Path:
+    from roamlab.kernels.machine import fetch
+    from roamlab.reports import kernels
+
+    with kernels.BuildProgress() as progress:
+        return fetch.fetch(distribution, lambda step: progress.show(step, -1.0)).directory
+
+
 @command(
     help={
         "list": "show the kernels in the cache",
@@ -41,6 +49,7 @@ def _build_kernels(version: str = "", variant: str = "", source: str = "", every
         "version": "as much of a version as matters: 7, 6.12, 6.1",
         "source": "a kernel tarball instead of Debian's source package",
         "remove": "take the kernels of a name out of the cache",
+        "distribution": "fetch the kernel of debian-12, debian-13 or debian-13-backports instead of building one",
     }
 )
 def kernel(
@@ -51,16 +60,22 @@ def kernel(
     version: str = "",
     source: str = "",
     remove: str = "",
+    distribution: str = "",
 ) -> None:
-    """Build the lab's own kernel, once; it is the default from then on."""
+    """Build the lab's own kernel, once; it is the default from then on. Or fetch a distribution's."""
     from roamlab.kernels import build
+    from roamlab.kernels.machine import store as machines
     from roamlab.reports import kernels, terminal
 
     if list:
         kernels.show_kernels(build.list_built(), build.variants(), str(build.kernels_dir()))
+        kernels.show_machines(machines.fetched(), str(machines.machines_dir()))
     elif remove:
-        for gone in build.remove(remove):
+        for gone in machines.remove(remove) or build.remove(remove):
             terminal.console().print(f"removed {gone.name}")
+    elif distribution:
+        made = _fetch_kernel(distribution)
+        terminal.console().print(f"fetched: {made}", soft_wrap=True)
     elif all and variant:
         raise BadInput("--all builds every variant; leave out --variant, or --all")
     else:

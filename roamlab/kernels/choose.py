@@ -11,6 +11,8 @@ from roamlab.kernels.binary import debian, inspect
 from roamlab.kernels.build.recipes import variants
 from roamlab.kernels.build.store import BuiltKernel, built, matches
 from roamlab.kernels.job import Kernel, KernelMissing, NotPermitted
+from roamlab.kernels.machine import fetch, image, store
+from roamlab.kernels.machine.kernel import MachineKernel
 from roamlab.kernels.native import native
 from roamlab.kernels.uml import UmlKernel
 from roamlab.where import COMMAND
@@ -29,7 +31,8 @@ def select(choice: str | None) -> Kernel:
     `debian`         Debian's UML, whatever else there is
     a name           of a lab kernel that was built: its version, or a series (6.1: its newest), with `+VARIANT` for one;
                      a variant's alone: the newest kernel's
-    a path           of any UML binary
+    `debian-12`...   a distribution's kernel that was fetched (roamlab/kernels/machine/fetch.py), unmodified, in QEMU
+    a path           of any UML binary, or of an x86-64 kernel image (vmlinuz) that has its modules beside it
     None             a lab kernel; without one this machine's own, if we are root and it has SCTP; else Debian's
 
     Raises KernelMissing, NotAKernel or NotPermitted, each with one sentence.
@@ -46,13 +49,18 @@ def select(choice: str | None) -> Kernel:
     for kernel in built():
         if choice == kernel.name or Path(choice).absolute() == kernel.path:
             return _lab(kernel)
+    if choice in fetch.DISTRIBUTIONS:
+        return _distribution(choice)
     if "/" in choice or Path(choice).is_file():
+        if image.is_one(Path(choice)):
+            return MachineKernel(fetch.given(Path(choice)))
         return UmlKernel(inspect(Path(choice)))
     known = variants()
     version, _, variant = ("", "", choice) if choice in known else choice.partition("+")
     if not _VERSION.fullmatch(version) or variant not in {"", *known}:
         raise KernelMissing(
-            f"there is no kernel {choice!r}; give `native`, `debian`, `uml`, the path of a UML binary, "
+            f"there is no kernel {choice!r}; give `native`, `debian`, `uml`, the path of a UML binary or of a vmlinuz, "
+            f"{', '.join(f'`{name}`' for name in fetch.DISTRIBUTIONS)}, "
             f"or a lab kernel's name or variant (`{COMMAND} kernel --list`)"
         )
     return _lab(_of_series(version, variant))
@@ -85,6 +93,16 @@ def _lab(kernel: BuiltKernel) -> UmlKernel:
         )
     patches = tuple(kernel.metadata.patches)
     return UmlKernel(inspect(kernel.path), variant=kernel.metadata.variant, patches=patches)
+
+
+def _distribution(name: str) -> MachineKernel:
+    """Give a distribution's kernel; raises KernelMissing with the command that fetches it."""
+    for kernel in store.fetched():
+        if kernel.name == name:
+            return MachineKernel(kernel)
+    raise KernelMissing(
+        f"the kernel of {name} is not in the cache; fetch it with `{COMMAND} kernel --distribution {name}`"
+    )
 
 
 def _own_kernel_does() -> bool:

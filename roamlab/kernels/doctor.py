@@ -16,7 +16,10 @@ from rich.text import Text
 from roamlab.kernels import binary, sandbox
 from roamlab.kernels.choose import lab_kernels
 from roamlab.kernels.job import KernelError, NotPermitted
+from roamlab.kernels.machine import qemu
+from roamlab.kernels.machine.store import fetched
 from roamlab.kernels.native import native
+from roamlab.where import COMMAND
 
 # What experiments need of a kernel, in the order shown; the rest of the abilities is for single scenarios.
 WANTED = (
@@ -39,6 +42,7 @@ _TOOLS = (
     ("bwrap", "bubblewrap", "keeps a guest from writing to this machine", True),
     ("ip", "iproute2", "the command line on a topology", True),
     ("ping", "iputils-ping", "the command line's pingall", True),
+    ("qemu-system-x86_64", "qemu-system-x86", "distributions' kernels in virtual time", False),
     ("mnexec", "mininet", "stock Mininet, to compare with", False),
     ("ifconfig", "net-tools", "stock Mininet, to compare with", False),
     ("nft", "nftables", "a second opinion on nftables", False),
@@ -59,6 +63,16 @@ class Uml:
     modules: str = ""
     abilities: frozenset[str] = frozenset()
     virtual_time: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A distribution's kernel in the cache, or what is wrong with it."""
+
+    name: str
+    version: str
+    abilities: frozenset[str]
     problem: str = ""
 
 
@@ -92,6 +106,7 @@ class Report:
     fixed_addresses: bool
     shm_free: int
     tools: tuple[Tool, ...]
+    machines: tuple[Machine, ...] = ()
 
     @property
     def missing_packages(self) -> tuple[str, ...]:
@@ -126,6 +141,7 @@ def examine() -> Report:
         native=abilities,
         native_problem=problem,
         umls=tuple(_umls()),
+        machines=tuple(_machines()),
         confined=sandbox.bubblewrap() is not None,
         fixed_addresses=bool(sandbox.fixed_addresses()),
         shm_free=_free(Path("/dev/shm")),  # noqa: S108
@@ -149,6 +165,29 @@ def _umls() -> list[Uml]:
     with contextlib.suppress(KernelError):
         found.append(_uml(binary.debian(), "Debian's package"))
     return found
+
+
+def _machines() -> list[Machine]:
+    try:
+        qemu.program()
+    except KernelError as error:
+        problem = str(error)
+    else:
+        problem = ""
+    return [
+        Machine(
+            kernel.name,
+            f"{kernel.metadata.release}, package {kernel.metadata.version}",
+            kernel.abilities,
+            problem
+            or (
+                ""
+                if kernel.intact
+                else f"damaged; fetch it again with `{COMMAND} kernel --distribution {kernel.name}`"
+            ),
+        )
+        for kernel in fetched()
+    ]
 
 
 def _uml(path: Path, name: str) -> Uml:
@@ -200,6 +239,22 @@ def _rows(report: Report) -> list[tuple[str, str, str]]:
         clock = "virtual time" if uml.virtual_time else "real time only"
         text = f"{uml.name}, {uml.version}, {uml.mode} mode, {clock}; {uml.path} ({uml.modules})"
         rows.append((_mark(uml.abilities), "UML", f"{text}; {_abilities(uml.abilities)}"))
+    if not report.machines:
+        rows.append(
+            (
+                "part",
+                "distribution",
+                f"no kernel fetched; `{COMMAND} kernel --distribution debian-12` gets one",
+            )
+        )
+    for machine in report.machines:
+        text = f"{machine.name}, {machine.version}, virtual time"
+        if machine.problem:
+            rows.append(("no", "distribution", f"{text}: {machine.problem}"))
+        else:
+            rows.append(
+                (_mark(machine.abilities), "distribution", f"{text}; {_abilities(machine.abilities)}")
+            )
     rows.append(
         ("yes", "confinement", "bubblewrap: a guest sees this machine's files read-only, and no network")
         if report.confined

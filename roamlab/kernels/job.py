@@ -88,7 +88,7 @@ class Kernel(Protocol):
 
     @property
     def kind(self) -> str:
-        """`uml` or `native`."""
+        """`uml`, `native` or `machine`."""
 
     @property
     def version(self) -> str:

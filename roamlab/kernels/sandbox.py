@@ -99,3 +99,16 @@ def _works(command: Sequence[str]) -> bool:
         )
     except (OSError, subprocess.SubprocessError):
         return False
+
+
+def shut_in(bwrap: str, keep: Sequence[Path]) -> tuple[str, ...]:
+    """Give the bubblewrap command line to put before a command that needs nothing but its descriptors.
+
+    It sees the machine's files read-only, and can write none; `keep` are those to show although a tmpfs would hide them.
+    """
+    line = [bwrap, *_NAMESPACES, *_ROOT]
+    for directory in ("/run", "/var/tmp", "/tmp"):  # noqa: S108
+        line += ["--tmpfs", directory]
+    for path in keep:
+        line += ["--ro-bind", str(path), str(path)]
+    return (*line, "--chdir", "/", "--")

@@ -20,6 +20,7 @@ from roamlab.kernels import binary
 from roamlab.kernels.build.store import built
 from roamlab.kernels.choose import DEBIAN
 from roamlab.kernels.job import Kernel
+from roamlab.kernels.machine.kernel import MachineKernel
 from roamlab.kernels.uml import UmlKernel
 from roamlab.record import guarded
 from roamlab.record.run_directory import CAPTURE, EVENTS, VERDICT
@@ -28,6 +29,8 @@ from roamlab.where import PACKAGE
 SAME_BITS: Final = (EVENTS, CAPTURE, VERDICT)
 """The files of a run that follow from its identity; the others hold dates, wall times and paths."""
 _PACKAGES: Final = ("mininet", "msgspec", "pyroute2", "pysctp")
+# What else a machine's bits follow from, where each instruction takes a nanosecond.
+_MACHINES: Final = ("modules_sha256", "initramfs_sha256", "qemu")
 _INSIDE: Final = (
     "protocols",
     "topologies",
@@ -47,6 +50,7 @@ def identity(kernel: Kernel) -> dict[str, Any]:
     return {
         "kernel": kernel_name(kernel),
         "kernel_sha256": described.get("sha256", ""),
+        **{name: described[name] for name in _MACHINES if name in described},
         "code_sha256": code_sha256(),
         **versions(),
         "cpu": cpu_model(),
@@ -62,6 +66,8 @@ def versions() -> dict[str, str]:
 
 def kernel_name(kernel: Kernel) -> str:
     """What ``--kernel`` takes to get this kernel again, as far as a name can say."""
+    if isinstance(kernel, MachineKernel):
+        return kernel.fetched.name
     if not isinstance(kernel, UmlKernel):
         return kernel.kind
     path = kernel.binary.path

@@ -13,6 +13,7 @@ import msgspec
 from roamlab.errors import BadInput, LabError, UnsupportedHere
 from roamlab.kernels.choose import DEBIAN, NATIVE, lab_kernels, select
 from roamlab.kernels.job import Kernel, KernelError
+from roamlab.kernels.machine.store import fetched
 from roamlab.record import ours, run_directory
 from roamlab.record.identity import differences, hashes, identity, kernel_name
 from roamlab.record.result import Result
@@ -171,7 +172,7 @@ def _same_kernel(recorded: _Recorded) -> Kernel:
     if recorded.kernel["kind"] == NATIVE:
         return select(NATIVE)
     wanted = recorded.identity["kernel_sha256"]
-    for choice in (*(known.name for known in lab_kernels()), DEBIAN):
+    for choice in (*(known.name for known in lab_kernels()), *(known.name for known in fetched()), DEBIAN):
         try:
             kernel = select(choice)
         except KernelError:
@@ -180,7 +181,7 @@ def _same_kernel(recorded: _Recorded) -> Kernel:
             return kernel
     raise LabError(
         f"the kernel of that run ({recorded.identity['kernel']}, sha256 {wanted[:12]}) is not here; "
-        f"build it with `{COMMAND} kernel`, or name another with --kernel to compare across kernels"
+        f"build or fetch it with `{COMMAND} kernel`, or name another with --kernel to compare across kernels"
     )
 
 

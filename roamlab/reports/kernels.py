@@ -11,6 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from roamlab.kernels.build import BuiltKernel, boot
+from roamlab.kernels.machine.fetch import DISTRIBUTIONS
+from roamlab.kernels.machine.store import Fetched
 from roamlab.reports.terminal import Bars, console
 from roamlab.where import COMMAND
 
@@ -49,6 +51,25 @@ def show_kernels(kernels: Sequence[BuiltKernel], variants: Mapping[str, str], di
     table.add_column("what it does")
     for name, does in variants.items():
         table.add_row(name, does)
+    out.print()
+    out.print(table)
+    out.print(Text(f"cache: {directory}", "dim"), soft_wrap=True)
+
+
+def show_machines(kernels: Sequence[Fetched], directory: str) -> None:
+    """A table of the distributions' kernels in the cache, and of those that could be there."""
+    out = console()
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("distribution's kernel", "release", "package", "MiB", "sha256", ""):
+        table.add_column(heading, justify="right" if heading == "MiB" else "left")
+    for kernel in kernels:
+        known = kernel.metadata
+        state = Text("") if kernel.intact else Text("damaged: fetch it again", "red")
+        size = f"{kernel.size / _MIB:.0f}"
+        table.add_row(kernel.name, known.release, known.version, size, known.kernel_sha256[:_HASH], state)
+    for name in DISTRIBUTIONS:
+        if not any(kernel.name == name for kernel in kernels):
+            table.add_row(name, "", f"`{COMMAND} kernel --distribution {name}` fetches it", "", "", "")
     out.print()
     out.print(table)
     out.print(Text(f"cache: {directory}", "dim"), soft_wrap=True)

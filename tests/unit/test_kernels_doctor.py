@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from roamlab.kernels.doctor import WANTED, Report, Tool, Uml, render
+from roamlab.kernels.doctor import WANTED, Machine, Report, Tool, Uml, render
 
 ALL = frozenset(WANTED)
 GOOD = Report(
@@ -23,6 +23,7 @@ GOOD = Report(
     fixed_addresses=True,
     shm_free=1 << 40,
     tools=(Tool("linux.uml", "user-mode-linux", "a kernel", needed=True, found=True),),
+    machines=(Machine("debian-12", "6.1.0-56-amd64", ALL),),
 )
 
 
@@ -65,6 +66,13 @@ def test_why_native_is_not_allowed_is_told() -> None:
 
 def test_a_broken_uml_binary_is_told() -> None:
     assert "does not run" in said(replace(GOOD, umls=(Uml(Path("x"), "x", problem="x does not run"),)))
+
+
+def test_a_distributions_kernel_that_was_not_fetched_is_told_with_the_command_that_does() -> None:
+    assert "./lab kernel --distribution debian-12" in said(replace(GOOD, machines=()))
+    without_qemu = (Machine("debian-12", "6.1.0-56-amd64", ALL, "qemu-system-x86_64 is not installed"),)
+    text = said(replace(GOOD, machines=without_qemu))
+    assert any(line.startswith("no ") and "qemu-system-x86_64" in line for line in text.splitlines())
 
 
 def test_no_kernel_at_all_is_told() -> None:

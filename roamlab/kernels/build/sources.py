@@ -1,13 +1,10 @@
 """Where the kernel's source comes from: the distribution's linux-source package, or a tarball of the user's.
 
-The package is looked for in one suite after the other, with apt's own clients, which check every signature, in a state
-directory of our own: the machine's package lists and sources stay as they are. The mirror is the one that the machine
-already uses.
+The package is looked for in one suite after the other (see roamlab/kernels/build/apt.py).
 """
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -15,16 +12,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from roamlab.kernels.build.apt import Apt, machines_mirror
 from roamlab.kernels.build.errors import BuildError
 from roamlab.kernels.build.store import hash_file, matches, numbers
 
-_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-_INDEX = re.compile(r"^'(\S+)/dists/(\S+)/InRelease' ", re.MULTILINE)
 _NAME = re.compile(r"^(linux-source-(\d+\.\d+)) - ", re.MULTILINE)
-_CODENAME = re.compile(r"^Codename: (\S+)$", re.MULTILINE)
 # The newest kernels are in stable's backports, whose list is also the smallest.
 _SUITES = ("stable-backports", "stable", "testing", "unstable")
-_ROLLING = ("stable", "testing", "unstable", "sid")
 # Nothing of these is compiled for User-Mode Linux, and they are most of the source; the configuration reads their Kconfig files
 # all the same. tar holds every file against every pattern, so that there are few.
 _ARCHITECTURES = "arm arm64 loongarch m68k mips parisc powerpc riscv s390 sh sparc"
@@ -49,82 +43,15 @@ class Source:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Apt:
-    """apt's clients with one suite as their only source and nothing of the machine's state."""
-
-    state: Path
-    uri: str
-    suite: str
-
-    def run(self, *command: str) -> str | None:
-        """Run one of apt's programs there; None if it fails."""
-        listed = self.state / "sources.list"
-        for folder in ("lists/partial", "cache/archives/partial"):
-            (self.state / folder).mkdir(parents=True, exist_ok=True)
-        signed = f"[signed-by={_KEYRING}] " if _KEYRING.exists() else ""
-        listed.write_text(f"deb {signed}{self.uri} {self.suite} main\n")
-        options = {
-            "Dir::Etc::SourceList": listed,
-            "Dir::Etc::SourceParts": "/dev/null",
-            "Dir::State::Lists": self.state / "lists",
-            "Dir::Cache": self.state / "cache",
-            # Pins of the machine are for the machine.
-            "Dir::Etc::Preferences": "/dev/null",
-            "Dir::Etc::PreferencesParts": "/dev/null",
-            "Acquire::Languages": "none",
-            "Acquire::AllowInsecureRepositories": "false",
-            "APT::Get::AllowUnauthenticated": "false",
-            "APT::Update::Error-Mode": "any",
-        }
-        if (user := _user()) is not None:
-            # apt's own user can't write into our state directory.
-            options["APT::Sandbox::User"] = user
-        settings = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-        program, *rest = command
-        done = subprocess.run(
-            [program, *settings, *rest],
-            cwd=self.state,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-        )
-        return done.stdout if done.returncode == 0 else None
-
-    def codename(self) -> str:
-        """Read the suite's own name, for an alias such as stable; after an update."""
-        (release,) = (self.state / "lists").glob("*InRelease")
-        found = _CODENAME.search(release.read_text(errors="replace"))
-        return found[1] if found else self.suite
-
-
-def _user() -> str | None:
-    """Name the user that apt's fetchers are to be, where it isn't the one who calls."""
-    return "root" if os.geteuid() == 0 else None
-
-
 def _places() -> Iterator[tuple[str, str]]:
     """Give mirrors and suites to look through: of the machine's own mirror, newest kernels first."""
     try:
-        listed = subprocess.run(
-            ["apt-get", "update", "--print-uris"], capture_output=True, text=True, stdin=subprocess.DEVNULL
-        ).stdout
-        told = Path("/etc/os-release").read_text()
-    except OSError as error:
-        raise BuildError(
-            "there is no apt here to fetch the kernel's source with; give it with --source TARBALL"
-        ) from error
-    codename = re.search(r"^VERSION_CODENAME=\"?([\w-]+)", told, re.MULTILINE)
-    own = codename[1] if codename else "stable"
-    indexes = _INDEX.findall(listed)
-    mirrors = [uri for uri, suite in indexes if suite in (own, *_ROLLING)]
-    if not mirrors or not re.search(r"^ID=\"?debian", told, re.MULTILINE):
-        raise BuildError(
-            "apt has no Debian mirror among its sources; give the kernel's source with --source TARBALL"
-        )
-    mirror = mirrors[0]
+        mirror, own, security = machines_mirror()
+    except BuildError as error:
+        raise BuildError(f"{error}; give the kernel's source with --source TARBALL") from None
     yield mirror, _SUITES[0]
-    yield from ((uri, suite) for uri, suite in indexes if suite == f"{own}-security")
+    if security:
+        yield security, f"{own}-security"
     yield mirror, own
     yield mirror, f"{own}-backports"
     yield from ((mirror, suite) for suite in _SUITES[1:])
@@ -139,14 +66,14 @@ def fetch(version: str, state: Path, keep: Path, on_step: Callable[[str], None])
     reached = False
     for uri, suite in _places():
         on_step(f"looking for linux-source {version} in {suite}")
-        apt = _Apt(state / suite, uri, suite)
+        apt = Apt(state / suite, ((uri, suite),))
         if apt.run("apt-get", "update", "-q") is None:
             continue
         reached = True
         # Some mirrors' copy of an alias such as stable-backports is older than the suite's under its own name.
         own = apt.codename()
         if own != suite:
-            named = _Apt(state / own, uri, own)
+            named = Apt(state / own, ((uri, own),))
             if named.run("apt-get", "update", "-q") is not None:
                 apt = named
         found = dict(
@@ -167,9 +94,7 @@ def fetch(version: str, state: Path, keep: Path, on_step: Callable[[str], None])
     raise BuildError(f"no suite of the Debian mirror has a linux-source {version}; there are: {known}")
 
 
-def _download(
-    apt: _Apt, name: str, version: str, keep: Path, on_step: Callable[[str], None]
-) -> Source | None:
+def _download(apt: Apt, name: str, version: str, keep: Path, on_step: Callable[[str], None]) -> Source | None:
     shown = apt.run("apt-cache", "show", "--no-all-versions", name) or ""
     fields = dict(re.findall(r"^(Version|SHA256|Size): (\S+)$", shown, re.MULTILINE))
     if not matches(fields.get("Version", ""), version):
@@ -181,7 +106,7 @@ def _download(
     on_step(f"fetching {called} ({int(fields['Size']) / 1e6:.0f} MB)")
     if apt.run("apt-get", "download", "-q", name) is None:
         raise BuildError(
-            f"{called} could not be fetched from {apt.suite}; try again, or give --source TARBALL"
+            f"{called} could not be fetched from {apt.suites}; try again, or give --source TARBALL"
         )
     (package,) = apt.state.glob(f"{name}_*.deb")
     keep.mkdir(parents=True, exist_ok=True)
