@@ -1,8 +1,13 @@
 """The foreign agent fails and starts again; and its sequence number does, without a failure."""
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from roamlab.lab.lab import Lab, Transport
 from roamlab.lab.mobile_ip import Terms, Wrapping
-from roamlab.registry import Seconds, Verdict, scenario
+from roamlab.parameters import Seconds
+from roamlab.registry import Verdict, scenario
 from roamlab.topologies import HomeAndVisited
 
 
@@ -14,7 +19,10 @@ from roamlab.topologies import HomeAndVisited
     needs=frozenset({"sctp", "ipip", "gre"}),
 )
 def fa_failure(
-    lab: Lab, transport: Transport = "tcp", back: Seconds = 1.5, encapsulation: Wrapping = "ipip"
+    lab: Lab,
+    transport: Transport = "tcp",
+    back: Annotated[Seconds, Meta(le=15)] = 1.5,
+    encapsulation: Wrapping = "ipip",
 ) -> None:
     """The foreign agent starts again without its visitor list; the mobile node sees it by the sequence and registers anew."""
     lab.without_asconf()

@@ -1,21 +1,27 @@
 """FIG. 8: a second NIC, and signals that decide."""
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from roamlab.lab import radio
 from roamlab.lab.lab import Family, Lab
+from roamlab.parameters import Seconds, TextFile, file_content
 from roamlab.protocols.mobility import Verb
+from roamlab.protocols.radio import read_csv
 from roamlab.protocols.signals import Thresholds
-from roamlab.registry import Seconds, Verdict, scenario
+from roamlab.registry import Verdict, scenario
 from roamlab.topologies import HomeAndVisited
 
 
 @scenario("fig08", figure="FIG. 8", topology=HomeAndVisited, expect=Verdict.SURVIVED)
 def fig08(
     lab: Lab,
-    speed: float = 5.0,
-    apart: float = 90.0,
-    hysteresis: float = 5.0,
+    speed: Annotated[float, Meta(ge=0.1, le=100)] = 5.0,
+    apart: Annotated[float, Meta(ge=1, le=2000)] = 90.0,
+    hysteresis: Annotated[float, Meta(ge=0, le=100)] = 5.0,
     dwell: Seconds = 0.5,
-    trace: str = "",
+    trace: Annotated[str, TextFile(read_csv)] = "",
     family: Family = 4,
 ) -> None:
     """A mobile node walks from one base station to another: ADD, SET PRIMARY, DELETE as the signals say; or as a CSV does."""
@@ -24,7 +30,7 @@ def fig08(
     places = {"wlan0": lab.home, "wlan1": lab.visited}
     end_s = 2.0 + 1.2 * apart / speed
     samples = (
-        radio.traced(trace)
+        read_csv(file_content(trace))
         if trace
         else radio.walked([*places], seed=lab.seed, start_s=2.0, end_s=end_s, speed=speed, apart=apart)
     )

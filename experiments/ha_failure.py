@@ -1,9 +1,14 @@
 """The home agent dies after the move: what hangs on it, and what doesn't."""
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from roamlab.lab.lab import Family, Lab, Transport
 from roamlab.lab.mobile_ip import CareOf, Terms
+from roamlab.parameters import Lifetime, Seconds
 from roamlab.protocols.mobility import Announce
-from roamlab.registry import Seconds, Verdict, scenario
+from roamlab.registry import Verdict, scenario
 from roamlab.topologies import HomeAndVisited
 
 
@@ -15,7 +20,7 @@ from roamlab.topologies import HomeAndVisited
     needs=frozenset({"sctp", "ipip"}),
 )
 def ha_failure(
-    lab: Lab, transport: Transport = "tcp", care_of: CareOf = "foreign-agent", lifetime: int = 18000
+    lab: Lab, transport: Transport = "tcp", care_of: CareOf = "foreign-agent", lifetime: Lifetime = 18000
 ) -> None:
     """Mobile IP's session needs the home agent for every packet, and ends with it."""
     lab.without_asconf()
@@ -34,7 +39,7 @@ def ha_failure(
     expect=Verdict.SURVIVED,
     needs=frozenset({"sctp", "ipip"}),
 )
-def ha_failure_asconf(lab: Lab, gap: Seconds = 0.0, family: Family = 4) -> None:
+def ha_failure_asconf(lab: Lab, gap: Annotated[Seconds, Meta(le=4.9)] = 0.0, family: Family = 4) -> None:
     """The same failure after the same move: an association that moved by ASCONF doesn't notice."""
     agents = lab.mobility_agents(Terms())
     session = lab.mobile.connect(lab.correspondent, family=family, announce=Announce.KERNEL)

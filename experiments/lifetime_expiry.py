@@ -2,6 +2,7 @@
 
 from roamlab.lab.lab import Lab, Transport
 from roamlab.lab.mobile_ip import Terms
+from roamlab.parameters import Lifetime
 from roamlab.registry import Verdict, scenario
 from roamlab.topologies import HomeAndVisited
 
@@ -13,7 +14,7 @@ from roamlab.topologies import HomeAndVisited
     expect=Verdict.BROKE,
     needs=frozenset({"sctp", "ipip"}),
 )
-def lifetime_expiry(lab: Lab, transport: Transport = "udp", lifetime: int = 8) -> None:
+def lifetime_expiry(lab: Lab, transport: Transport = "udp", lifetime: Lifetime = 8) -> None:
     """Mobile IP on the mobile node falls silent, and its binding, its tunnel and its session end with the lifetime."""
     lab.without_asconf()
     lab.mobile_ip(Terms(lifetime=lifetime))

@@ -1,10 +1,13 @@
 """Registrations that are denied: for good, or until the mobile node asks for something else; and one that is replayed."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from roamlab.lab.denials import HOPELESS, MENDABLE
 from roamlab.lab.lab import Lab, Transport
 from roamlab.lab.mobile_ip import ReplayProtection, Terms
+from roamlab.parameters import Seconds
 from roamlab.registry import Verdict, scenario
 from roamlab.topologies import HomeAndVisited
 
@@ -56,7 +59,10 @@ def mip_unanswered(
 
 @scenario("mip-replay", figure="FIG. 1", topology=HomeAndVisited, expect=Verdict.SURVIVED, needs=_NEEDS)
 def mip_replay(
-    lab: Lab, replay: ReplayProtection = "timestamps", after: float = 2.0, transport: Transport = "udp"
+    lab: Lab,
+    replay: ReplayProtection = "timestamps",
+    after: Annotated[Seconds, Meta(le=3600)] = 2.0,
+    transport: Transport = "udp",
 ) -> None:
     """A Registration Request that was accepted is sent once more: the home agent sees it and changes nothing."""
     _move_away(lab, Terms(replay=replay), transport)

@@ -1,18 +1,23 @@
 """Moves without end: the same NIC back and forth between two subnets, in one session."""
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from roamlab.experiments.fig09 import RoamingWay
 from roamlab.lab.lab import Family, Lab
+from roamlab.parameters import Cadence, Seconds
 from roamlab.protocols.mobility import Announce
-from roamlab.registry import Seconds, Verdict, scenario
+from roamlab.registry import Verdict, scenario
 from roamlab.topologies import HomeAndVisited
 
 
 @scenario("pingpong", figure="FIG. 9", topology=HomeAndVisited, expect=Verdict.SURVIVED)
 def pingpong(
     lab: Lab,
-    moves: int = 1000,
-    every: Seconds = 1.0,
-    cadence: Seconds = 0.1,
+    moves: Annotated[int, Meta(ge=1, le=100_000)] = 1000,
+    every: Annotated[Seconds, Meta(ge=0.01, le=3600)] = 1.0,
+    cadence: Cadence = 0.1,
     family: Family = 4,
     way: RoamingWay = "socket",
 ) -> None:

@@ -1,8 +1,13 @@
 """The way back: the mobile node returns home and deregisters."""
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from roamlab.lab.lab import Lab, Transport
 from roamlab.lab.mobile_ip import CareOf, Terms, Wrapping
-from roamlab.registry import Seconds, Verdict, scenario
+from roamlab.parameters import Seconds
+from roamlab.registry import Verdict, scenario
 from roamlab.topologies import HomeAndVisited
 
 
@@ -16,7 +21,7 @@ from roamlab.topologies import HomeAndVisited
 def return_home(
     lab: Lab,
     transport: Transport = "tcp",
-    gap: Seconds = 0.0,
+    gap: Annotated[Seconds, Meta(le=4.9)] = 0.0,
     care_of: CareOf = "foreign-agent",
     encapsulation: Wrapping = "ipip",
     reverse: bool = False,

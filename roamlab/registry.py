@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
-from types import UnionType
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -18,14 +17,14 @@ from typing import (
     Final,
     ParamSpec,
     TypeVar,
-    get_args,
-    get_origin,
     get_type_hints,
 )
 
 import msgspec
 
 from roamlab.errors import BadInput
+from roamlab.parameters import Seconds as Seconds  # noqa: PLC0414 - what scenarios need comes from here
+from roamlab.parameters import check, plain, read, shorten, shown
 from roamlab.where import COMMAND
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
 Topology = TypeVar("Topology")
 Parameters = ParamSpec("Parameters")
-Seconds = float
 REWRITING: Final = frozenset({"nft_families", "nfqueue"})
 """What it takes to rewrite outgoing packets."""
 _READABLE: Final = 20  # names in a sentence
@@ -61,7 +59,8 @@ class Scenario:
     """A scenario: ``play(lab, **parameters)`` acts on a lab built from ``topology(**its parameters)``.
 
     A parameter of ``play`` that is a dataclass stands for its fields, each a parameter that can be set (``settable``).
-    ``needs`` are the abilities of a kernel that it cannot do without.
+    ``needs`` are the abilities of a kernel that it cannot do without. ``sense(**parameters)`` says why values that are each in
+    their range make no sense together, or None.
     """
 
     name: str
@@ -70,6 +69,7 @@ class Scenario:
     topology: Callable[..., Any]
     play: Callable[..., None]
     needs: frozenset[str]
+    sense: Callable[..., str | None] | None = None
 
     @property
     def summary(self) -> str:
@@ -89,8 +89,8 @@ class Scenario:
         return {**self.topology_parameters(), **self.own_parameters()}
 
     def changed(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of ``values`` that are not their parameters' defaults."""
-        return {n: v for n, v in values.items() if v != self.parameters()[n].default}
+        """Those of ``values`` that are not their parameters' defaults, as they are told (``parameters.shown``)."""
+        return {n: shown(v) for n, v in values.items() if v != self.parameters()[n].default}
 
     def split(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """What the topology, and what ``play``, is called with for ``values``."""
@@ -110,16 +110,42 @@ class Scenario:
     def complete(self, texts: Mapping[str, str]) -> dict[str, Any]:
         """All parameters with their values: those given (as text) read as their types, the others their defaults.
 
-        Raises BadInput for a name that does not exist or a text that is no value of its type.
+        Raises BadInput for a name that does not exist, a text that is no value of its type, and values that make no sense.
         """
         known = self.parameters()
         for name in texts:
             if name not in known:
-                raise BadInput(f"{self.name} has no parameter {name!r}{nearest(name, known)}")
-        return {
-            name: _read(name, texts[name], parameter) if name in texts else parameter.default
+                raise BadInput(f"{self.name} has no parameter {shorten(name)!r}{nearest(name, known)}")
+        values = {
+            name: read(name, texts[name], parameter) if name in texts else parameter.default
             for name, parameter in sorted(known.items())
         }
+        self._refuse_nonsense(values)
+        return values
+
+    def checked(self, recorded: Mapping[str, Any]) -> dict[str, Any]:
+        """All parameters with the values that a record of a run gives them, the others their defaults.
+
+        Raises BadInput for a value that the parameter cannot have today.
+        """
+        values: dict[str, Any] = {}
+        for name, parameter in sorted(self.parameters().items()):
+            values[name] = parameter.default
+            if name in recorded:
+                try:
+                    values[name] = msgspec.convert(recorded[name], plain(parameter.annotation))
+                except msgspec.ValidationError:
+                    raise BadInput(
+                        f"{self.name} cannot be played with {name}={shorten(str(recorded[name]))}"
+                    ) from None
+                check(name, values[name], parameter)
+        self._refuse_nonsense(values)
+        return values
+
+    def _refuse_nonsense(self, values: Mapping[str, Any]) -> None:
+        wrong = self.sense(**values) if self.sense else None
+        if wrong:
+            raise BadInput(f"{self.name}: {wrong}")
 
 
 _SCENARIOS: Final[dict[str, Scenario]] = {}
@@ -132,16 +158,20 @@ def scenario(
     expect: Verdict,
     topology: Callable[..., Topology],
     needs: frozenset[str] = frozenset({"sctp"}),
+    sense: Callable[..., str | None] | None = None,
 ) -> Callable[
     [Callable[Concatenate[Lab[Topology], Parameters], None]],
     Callable[Concatenate[Lab[Topology], Parameters], None],
 ]:
-    """Register the decorated function as the scenario ``name``; ``figure`` is the design's that it reproduces."""
+    """Register the decorated function as the scenario ``name``; ``figure`` is the design's that it reproduces.
+
+    ``sense`` is called with all parameters by name, and says in a sentence why they make no sense together, or None.
+    """
 
     def register(
         play: Callable[Concatenate[Lab[Topology], Parameters], None],
     ) -> Callable[Concatenate[Lab[Topology], Parameters], None]:
-        _SCENARIOS[name] = Scenario(name, figure, expect, topology, play, needs)
+        _SCENARIOS[name] = Scenario(name, figure, expect, topology, play, needs, sense)
         return play
 
     return register
@@ -163,21 +193,23 @@ def find(name: str) -> Scenario:
         return _SCENARIOS[name]
     known = scenarios()
     if name not in known:
-        raise BadInput(f"there is no scenario {name!r}{nearest(name, known)}; `{COMMAND} list` shows all")
+        raise BadInput(
+            f"there is no scenario {shorten(name)!r}{nearest(name, known)}; `{COMMAND} list` shows all"
+        )
     return known[name]
 
 
 def settings(pairs: Sequence[str]) -> dict[str, str]:
     """``KEY=VALUE`` texts as a mapping. Raises BadInput for one without a key or a value, and for a key given twice."""
-    read: dict[str, str] = {}
+    found: dict[str, str] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not (name and equals and value):
             raise BadInput(f"--set {shorten(pair)} is not KEY=VALUE; write it like --set gap=2")
-        if name in read:
+        if name in found:
             raise BadInput(f"--set {shorten(name)} is given twice; it can have one value")
-        read[name] = value
-    return read
+        found[name] = value
+    return found
 
 
 def check_seed(seed: int, option: str = "--seed") -> int:
@@ -187,14 +219,9 @@ def check_seed(seed: int, option: str = "--seed") -> int:
     return seed
 
 
-def shorten(text: str, most: int = 60) -> str:
-    """A text that somebody gave, short enough for a sentence."""
-    return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters)"
-
-
 def settable(kind: type) -> dict[str, inspect.Parameter]:
     """What can be set of a dataclass: its fields with a plain default."""
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, include_extras=True)
     return {
         f.name: inspect.Parameter(
             f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name]
@@ -206,7 +233,7 @@ def settable(kind: type) -> dict[str, inspect.Parameter]:
 
 def _signature(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     target: Callable[..., Any] = getattr(function, "build", function)
-    hints = get_type_hints(target)
+    hints = get_type_hints(target, include_extras=True)
     found: dict[str, inspect.Parameter] = {}
     for parameter in inspect.signature(target).parameters.values():
         kind = hints.get(parameter.name, str)
@@ -223,20 +250,3 @@ def nearest(name: str, known: Mapping[str, Any]) -> str:
     if close:
         return f" (did you mean {close[0]!r}?)"
     return f" (known: {', '.join(known) or 'none'})" if len(known) <= _READABLE else ""
-
-
-def _read(name: str, text: str, parameter: inspect.Parameter) -> Any:
-    try:
-        value = msgspec.convert(text, parameter.annotation, strict=False)
-    except msgspec.ValidationError:
-        wanted = _word(parameter.annotation)
-        raise BadInput(f"{name}={text} is not {wanted}; write it like {name}={parameter.default}") from None
-    if isinstance(value, float) and not 0 <= value < 1e9:
-        raise BadInput(f"{name}={text} is out of range; it takes 0 and more")
-    return value
-
-
-def _word(annotation: Any) -> str:
-    if get_origin(annotation) is not None or isinstance(annotation, UnionType):
-        return "one of " + ", ".join(str(a) for a in get_args(annotation))
-    return {float: "a number", int: "a whole number", bool: "true or false"}.get(annotation, "such a value")

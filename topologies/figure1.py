@@ -11,6 +11,7 @@
 `~~` is a wireless edge. ha, fa and fa2 are the routers of their segments and so the home agent and the foreign agents.
 """
 
+from roamlab.parameters import Milliseconds, Percent, Rate
 from roamlab.topologies import addresses
 from roamlab.topologies.addresses import EVERYTHING
 from roamlab.topologies.roaming import RoamingTopo, Segment, edge
@@ -36,14 +37,14 @@ class HomeAndVisited(RoamingTopo):
     def build(
         self,
         *,
-        edge_delay_ms: float = 5.0,
-        edge_jitter_ms: float = 0.0,
-        edge_loss: float = 0.0,
-        edge_bw: float | None = 20.0,
-        visited_delay_ms: float | None = None,
-        visited2_delay_ms: float | None = None,
-        core_delay_ms: float = 20.0,
-        site_delay_ms: float = 1.0,
+        edge_delay_ms: Milliseconds = 5.0,
+        edge_jitter_ms: Milliseconds = 0.0,
+        edge_loss: Percent = 0.0,
+        edge_bw: Rate | None = 20.0,
+        visited_delay_ms: Milliseconds | None = None,
+        visited2_delay_ms: Milliseconds | None = None,
+        core_delay_ms: Milliseconds = 20.0,
+        site_delay_ms: Milliseconds = 1.0,
     ) -> None:
         """Make the topology."""
         plan = addresses

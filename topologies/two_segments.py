@@ -5,6 +5,7 @@ mn ~~ home ────┐
      visited ──┘
 """
 
+from roamlab.parameters import Milliseconds, Percent, Rate
 from roamlab.topologies import addresses
 from roamlab.topologies.roaming import RoamingTopo, Segment, edge
 
@@ -26,11 +27,11 @@ class TwoSegments(RoamingTopo):
     def build(
         self,
         *,
-        edge_delay_ms: float = 0.0,
-        edge_jitter_ms: float = 0.0,
-        edge_loss: float = 0.0,
-        edge_bw: float | None = None,
-        core_delay_ms: float = 0.0,
+        edge_delay_ms: Milliseconds = 0.0,
+        edge_jitter_ms: Milliseconds = 0.0,
+        edge_loss: Percent = 0.0,
+        edge_bw: Rate | None = None,
+        core_delay_ms: Milliseconds = 0.0,
     ) -> None:
         """Make the topology."""
         self.add_router("r", {})

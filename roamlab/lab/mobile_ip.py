@@ -19,6 +19,7 @@ import msgspec
 from roamlab.agents.mobileip_settings import ForeignAgentSettings, HomeAgentSettings, MobileSettings, Security
 from roamlab.nodes.foreign_agent import ForeignAgentNode
 from roamlab.nodes.home_agent import HomeAgentNode
+from roamlab.parameters import Lifetime
 from roamlab.topologies import Segment
 from roamlab.topologies.addresses import ROUTER
 
@@ -47,8 +48,8 @@ class Terms:
     """
 
     care_of: CareOf = "foreign-agent"
-    lifetime: int = 18000
-    granted: int = 10800
+    lifetime: Lifetime = 18000
+    granted: Lifetime = 10800
     algorithm: Algorithm = "md5"
     replay: ReplayProtection = "timestamps"
     encapsulation: Wrapping = "ipip"

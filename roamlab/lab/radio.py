@@ -12,12 +12,10 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-from roamlab.errors import BadInput
 from roamlab.protocols import radio
 from roamlab.protocols.mobility import Verb
 from roamlab.protocols.radio import SILENCE, Model, Sample, Station
 from roamlab.protocols.signals import Thresholds
-from roamlab.where import PACKAGE
 
 if TYPE_CHECKING:
     from roamlab.lab.lab import Lab
@@ -99,14 +97,3 @@ def walked(
     return radio.walk(
         Model(), stations, start_s=start_s, end_s=end_s, every_s=EVERY_S, speed=speed, random=generator
     )
-
-
-def traced(name: str) -> list[Sample]:
-    """Levels from a CSV file, relative to the repository or absolute. Raises BadInput for what is none."""
-    path = PACKAGE / name
-    try:
-        return radio.read_csv(path.read_text())
-    except OSError as error:
-        raise BadInput(f"cannot read the signal trace {name}: {error.strerror}") from None
-    except ValueError as error:
-        raise BadInput(f"{name}: {error}") from None

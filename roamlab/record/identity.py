@@ -79,7 +79,7 @@ def kernel_name(kernel: Kernel) -> str:
 
 @lru_cache(maxsize=1)
 def code_sha256() -> str:
-    """One hash over all of roamlab's code that can run inside, wherever it is installed."""
+    """One hash over all of roamlab's code that can run inside and the data that comes with it, wherever it is installed."""
     digest = hashlib.sha256()
     for path in _code():
         digest.update(f"{path.relative_to(PACKAGE)}\0".encode())
@@ -89,7 +89,10 @@ def code_sha256() -> str:
 
 def _code() -> Iterator[Path]:
     for package in _INSIDE:
-        yield from sorted((PACKAGE / package).rglob("*.py"))
+        for path in sorted((PACKAGE / package).rglob("*")):
+            hidden = any(part.startswith((".", "__pycache__")) for part in path.relative_to(PACKAGE).parts)
+            if path.is_file() and not hidden:
+                yield path
 
 
 @lru_cache(maxsize=1)

@@ -142,7 +142,7 @@ def replay(path: Path, *, kernel: str | None, runs: Path, on_line: OnLine) -> Re
     recorded = _read(manifest)
     chosen = select(kernel) if kernel else _same_kernel(recorded)
     scenario = find(recorded.scenario)
-    parameters = {name: recorded.parameters.get(name, value) for name, value in scenario.complete({}).items()}
+    parameters = scenario.checked(recorded.parameters)
     result = play(scenario, parameters, seed=recorded.seed, kernel=chosen, runs=runs, on_line=on_line)
     now = hashes(Path(result.run_dir))
     differing = tuple(name for name, value in recorded.sha256.items() if now.get(name) != value)

@@ -29,6 +29,7 @@ import msgspec
 
 from roamlab.errors import BadInput, LabError
 from roamlab.kernels.job import Kernel
+from roamlab.parameters import shown
 from roamlab.record import ours
 from roamlab.record.identity import identity, kernel_name
 from roamlab.record.result import Result
@@ -317,7 +318,7 @@ def _row(order: Order, result: Result, sweep: Path) -> Row:
     judgement = result.judgement
     return Row(
         scenario=order.scenario,
-        parameters=order.parameters,
+        parameters={name: shown(value) for name, value in order.parameters.items()},
         seed=order.seed,
         kernel=result.kernel["version"],
         variant=result.kernel["variant"],

@@ -12,6 +12,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from roamlab.parameters import plain
 from roamlab.record import ours
 from roamlab.record.run_directory import disk_error
 from roamlab.repeat.sweep import Row
@@ -51,6 +52,7 @@ def _schema(parameters: Mapping[str, Parameter]) -> pa.Schema:
 
 def _type(annotation: Any) -> pa.DataType:
     """The column type of a parameter's annotation; what may be None is its other type, with nulls."""
+    annotation = plain(annotation)
     if get_origin(annotation) is Literal:
         return _type(type(get_args(annotation)[0]))
     if get_origin(annotation) in (Union, UnionType):

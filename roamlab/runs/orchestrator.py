@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -140,7 +141,9 @@ def load(directory: RunDirectory) -> Result:
 
 def replay_line(scenario: str, parameters: Mapping[str, Any], seed: int, kernel: str) -> str:
     """The command that makes the same run again."""
-    settings = "".join(f" --set {name}={_text(value)}" for name, value in parameters.items())
+    settings = "".join(
+        f" --set {shlex.quote(f'{name}={_text(value)}')}" for name, value in parameters.items()
+    )
     return f"{COMMAND} run {scenario} --kernel {kernel} --seed {seed}{settings}"
 
 
