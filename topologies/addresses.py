@@ -1,4 +1,4 @@
-"""The only address plan: every address of every topology comes from here.
+"""The address plan of FIG. 1 and of what is built like it; `plan.py` has the one of topologies that name no addresses.
 
 All are documentation prefixes (RFC 5737, RFC 3849), so no packet of an experiment can mean a real host.
 
@@ -26,10 +26,13 @@ VICTIM: Final = 117
 
 @dataclass(frozen=True, slots=True)
 class Subnet:
-    """A subnet with a prefix of each family. Hosts have the same number in both."""
+    """A subnet with a prefix of each family, or of IPv6 alone. Hosts have the same number in both."""
 
-    ipv4: IPv4Network
+    ipv4: IPv4Network | None
     ipv6: IPv6Network
+
+    def __str__(self) -> str:
+        return str(self.ipv4 or self.ipv6)
 
     def host4(self, number: int) -> IPv4Interface:
         """The IPv4 address of a host, with the prefix length.
@@ -38,6 +41,8 @@ class Subnet:
             ValueError: the subnet has no such host.
 
         """
+        if self.ipv4 is None:
+            raise ValueError(f"{self.ipv6} has no IPv4 prefix beside it")
         if not 0 < number < self.ipv4.num_addresses - 1:
             raise ValueError(f"{self.ipv4} has no host {number}")
         return IPv4Interface((self.ipv4.network_address + number, self.ipv4.prefixlen))
@@ -47,8 +52,8 @@ class Subnet:
         return IPv6Interface((self.ipv6.network_address + number, self.ipv6.prefixlen))
 
     def addresses(self, number: int) -> list[str]:
-        """Both addresses of a host, as `Intf.configure` takes them."""
-        return [str(self.host4(number)), str(self.host6(number))]
+        """The addresses of a host, as `Intf.configure` takes them."""
+        return [*([str(self.host4(number))] if self.ipv4 else []), str(self.host6(number))]
 
     @property
     def gateway4(self) -> IPv4Address:
@@ -62,12 +67,18 @@ class Subnet:
 
     @property
     def gateways(self) -> list[str]:
-        """Both addresses of the router, as `Intf.configure` takes them."""
-        return [str(self.gateway4), str(self.gateway6)]
+        """The addresses of the router, as `Intf.configure` takes them."""
+        return [*([str(self.gateway4)] if self.ipv4 else []), str(self.gateway6)]
 
     def routes(self, via: "Subnet", number: int) -> dict[str, str]:
         """Routes to this subnet through host `number` of subnet `via`."""
-        return {str(self.ipv4): str(via.host4(number).ip), str(self.ipv6): str(via.host6(number).ip)}
+        four = {str(self.ipv4): str(via.host4(number).ip)} if self.ipv4 and via.ipv4 else {}
+        return {**four, str(self.ipv6): str(via.host6(number).ip)}
+
+    def overlaps(self, other: "Subnet") -> bool:
+        """Whether some address is in both."""
+        four = self.ipv4 is not None and other.ipv4 is not None and self.ipv4.overlaps(other.ipv4)
+        return four or self.ipv6.overlaps(other.ipv6)
 
 
 def _subnet(ipv4: str, ipv6: str) -> Subnet:

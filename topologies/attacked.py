@@ -23,11 +23,4 @@ class WithAttacker(HomeAndVisited):
     def __init__(self, *args: Any, **params: Any) -> None:
         super().__init__(*args, **params)
         self.nodeInfo("fa")["routes"] |= ATTACKER.routes(VISITED, PC16)
-        self.addHost(VICTIM_NODE, ip=None)
-        self.addLink(
-            VICTIM_NODE,
-            "visited",
-            edge=False,
-            intfName1="eth0",
-            params1={"ip": VISITED.addresses(VICTIM)},
-        )
+        self.add_host(VICTIM_NODE, self.visited, VICTIM, gateways=False)

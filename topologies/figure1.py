@@ -84,12 +84,5 @@ class HomeAndVisited(RoamingTopo):
         self.visited = self.add_segment("visited", "fa", plan.VISITED, wireless(visited_delay_ms))
         self.visited2 = self.add_segment("visited2", "fa2", plan.VISITED2, wireless(visited2_delay_ms))
         self.add_mobile(self.home)
-        self.addHost("pc16", ip=None)
-        self.addLink(
-            "pc16",
-            "visited",
-            edge=False,
-            intfName1="eth0",
-            params1={"ip": plan.VISITED.addresses(plan.PC16), "gateways": plan.VISITED.gateways},
-        )
+        self.add_host("pc16", self.visited, plan.PC16)
         self.add_correspondent("internet", plan.CORRESPONDENTS, core)

@@ -1,15 +1,23 @@
-"""What all topologies with a mobile node have: segments it can be on, a correspondent node, and delays between them."""
+"""What all topologies with mobile nodes have: segments, routers, nodes that move or stay, and the links between them.
+
+A topology names these and leaves the rest to roamlab: a subnet that is not given is cut from the documentation prefixes
+(`topologies/plan.py`), and a router whose routes are not given has the shortest way to every subnet. docs/topologies.md shows
+it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from roamlab.topologies.addresses import CORRESPONDENT, MOBILE, ROUTER, Subnet
+from roamlab.topologies.plan import Plan
 from roamlab.topologies.topo import Topo
+from roamlab.topologies.ways import Ways
 
 MOBILE_NODE: Final = "mn"
 CORRESPONDENT_NODE: Final = "cn"
 WLAN: Final = "wlan0"
+ETHERNET: Final = "eth0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,39 +54,83 @@ class Segment:
         return up, down
 
 
-class RoamingTopo(Topo):
-    """A topology with a mobile node.
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a mobile node or a correspondent starts.
 
     Attributes:
-        segments: by name, the one that the mobile node starts on first.
-        mobile, mobile_nic, correspondent: names of nodes and of the mobile node's first NIC.
+        nic: its first NIC.
+        segment: the segment that this is on, None for a node that is linked to a router and can't move.
+        addresses: that NIC's, with prefix lengths.
+        gateways: its routers', without.
+
+    """
+
+    nic: str
+    segment: Segment | None
+    addresses: list[str]
+    gateways: list[str]
+
+
+class RoamingTopo(Topo):
+    """A topology with mobile nodes.
+
+    Attributes:
+        segments: by name, the one that the first mobile node starts on first.
+        starts: mobile nodes and correspondents by name, in the order in which they were added.
+        mobiles, correspondents: their names.
+        mobile, mobile_nic, correspondent: names of the first of each, and of the mobile node's first NIC.
+        machine: what the kernel's one table or queue for all nodes must have room for, as sysctls.
 
     """
 
     mobile = MOBILE_NODE
     mobile_nic = WLAN
     correspondent = CORRESPONDENT_NODE
+    machine: ClassVar[Mapping[str, int]] = {}
 
     def __init__(self, *args: Any, **params: Any) -> None:
         self.segments: dict[str, Segment] = {}
+        self.starts: dict[str, Start] = {}
+        self.mobiles: list[str] = []
+        self.correspondents: list[str] = []
+        self._numbers: dict[str, int] = {}
+        self._plan = Plan()
+        self._ways = Ways()
+        self._to_route: list[str] = []
         super().__init__(*args, **params)
+        for router in self._to_route:
+            self.nodeInfo(router)["routes"] = self._ways.routes(router)
 
-    def add_segment(self, name: str, router: str, subnet: Subnet, edge: Mapping[str, Any]) -> Segment:
+    # -- what a topology names ---------------------------------------------------------------------------------------
+
+    def add_segment(
+        self, name: str, router: str, subnet: Subnet | None = None, edge: Mapping[str, Any] | None = None
+    ) -> Segment:
         """Add a switch for the segment, and its router's port, which is wired and impairs nothing."""
-        segment = self.segments[name] = Segment(name, router, subnet, dict(edge))
+        subnet = self._plan.segment(subnet)
+        segment = self.segments[name] = Segment(name, router, subnet, dict(edge or {}))
+        self._ways.subnet(router, subnet)
         self.addSwitch(name, edge=segment.edge)
         self.addLink(router, name, edge=False, intfName1=name, params1={"ip": subnet.addresses(ROUTER)})
         return segment
 
-    def add_router(self, name: str, routes: Mapping[str, str]) -> str:
-        """Add a host that forwards both families by static routes."""
-        return str(self.addHost(name, ip=None, forward=True, routes=dict(routes)))
+    def add_router(self, name: str, routes: Mapping[str, str] | None = None) -> str:
+        """Add a host that forwards both families by static routes, gateways by prefix; by default the shortest ways."""
+        if routes is None:
+            self._to_route.append(name)
+        return str(self.addHost(name, ip=None, forward=True, routes=dict(routes or {})))
 
-    def add_transit(self, left: str, right: str, subnet: Subnet, delay: float) -> None:
+    def add_transit(
+        self, left: str, right: str, subnet: Subnet | None = None, delay: float = 0.0, **impairments: Any
+    ) -> None:
         """Link two routers; the left one is host 1 of the subnet, the right one host 2.
 
-        They know each other from the start: else the first packet to take a new path would pay for it, once a run.
+        ``delay`` is in seconds and one way; ``impairments`` are link parameters as `Segment` has them. The routers know each
+        other from the start: else the first packet to take a new path would pay for it, once a run.
         """
+        subnet = self._plan.link(subnet)
+        self._ways.link(left, right, subnet, delay)
         self.addLink(
             left,
             right,
@@ -88,59 +140,116 @@ class RoamingTopo(Topo):
             params2={"ip": subnet.addresses(2)},
             delay=delay,
             introduced=True,
+            **impairments,
         )
 
-    def add_mobile(self, segment: Segment) -> str:
-        """Add the mobile node on a segment, at home as far as addresses go."""
-        name = self.addHost(self.mobile, ip=None)
-        here = {"ip": segment.mobile_addresses(), "gateways": segment.gateways}
-        self.addLink(name, segment.name, intfName1=self.mobile_nic, wire=True, params1=here)
-        return str(name)
+    def add_mobile(self, segment: Segment, name: str = MOBILE_NODE, nic: str = WLAN) -> str:
+        """Add a mobile node on a segment, at home as far as addresses go."""
+        if not self.mobiles:
+            self.mobile, self.mobile_nic = name, nic
+        self.mobiles.append(name)
+        return self._add_on_segment(name, nic, segment)
 
-    def add_correspondent(self, router: str, subnet: Subnet, delay: float) -> str:
-        """Add the correspondent node behind a router."""
-        name = self.addHost(self.correspondent, ip=None)
-        here = {"ip": subnet.addresses(CORRESPONDENT), "gateways": subnet.gateways}
-        there = {"ip": subnet.addresses(ROUTER)}
+    def add_correspondent(
+        self,
+        at: str | Segment,
+        subnet: Subnet | None = None,
+        delay: float = 0.0,
+        name: str = CORRESPONDENT_NODE,
+        **impairments: Any,
+    ) -> str:
+        """Add a correspondent node: on a segment, where it can move, or linked to a router by a subnet of its own.
+
+        Only a link to a router has a ``delay``, in seconds and one way, and ``impairments``; a segment's edge has its own.
+        """
+        if not self.correspondents:
+            self.correspondent = name
+        self.correspondents.append(name)
+        if isinstance(at, Segment):
+            return self._add_on_segment(name, ETHERNET, at)
+        number = 2 if subnet is None else CORRESPONDENT
+        subnet = self._plan.link(subnet)
+        self._ways.subnet(at, subnet)
+        self._number(name)
+        start = self.starts[name] = Start(ETHERNET, None, subnet.addresses(number), subnet.gateways)
+        self.addHost(name, ip=None)
         self.addLink(
             name,
-            router,
-            intfName1="eth0",
+            at,
+            intfName1=start.nic,
             intfName2=f"to-{name}",
-            params1=here,
-            params2=there,
+            params1={"ip": start.addresses, "gateways": start.gateways},
+            params2={"ip": subnet.addresses(ROUTER)},
             delay=delay,
             introduced=True,
+            **impairments,
         )
-        return str(name)
+        return name
+
+    def add_host(self, name: str, segment: Segment, number: int, *, gateways: bool = True) -> str:
+        """Add a wired host on a segment, with this host number in its subnet; without ``gateways`` it has no way back."""
+        self.addHost(name, ip=None)
+        here: dict[str, Any] = {"ip": segment.subnet.addresses(number)}
+        if gateways:
+            here["gateways"] = segment.gateways
+        self.addLink(name, segment.name, edge=False, intfName1=ETHERNET, params1=here)
+        return name
+
+    def _add_on_segment(self, name: str, nic: str, segment: Segment) -> str:
+        here = segment.mobile_addresses(self._number(name))
+        self.starts[name] = Start(nic, segment, here, segment.gateways)
+        self.addHost(name, ip=None)
+        at = {"ip": here, "gateways": segment.gateways}
+        self.addLink(name, segment.name, intfName1=nic, wire=True, params1=at)
+        return name
+
+    def _number(self, name: str) -> int:
+        return self._numbers.setdefault(name, len(self._numbers))
+
+    # -- what follows from it ----------------------------------------------------------------------------------------
+
+    def addresses_on(self, node: str, segment: Segment) -> list[str]:
+        """The addresses, IPv4 and IPv6 with prefix lengths, that a mobile node or a correspondent has on a segment."""
+        return segment.mobile_addresses(self._numbers[node])
 
     def delay(self, start: str, end: str) -> float:
-        """One-way delay in seconds between two nodes or segments over wired links.
+        """One-way delay in seconds between two nodes or segments over wired links, along the shortest way.
 
-        The mobile node's own link is no part of it: use `path_delay`.
+        The links of nodes that can move are no part of it: use `path_delay`.
 
         Raises:
             KeyError: there is no wired path.
 
         """
-        reached = {start: 0.0}
-        todo = [start]
-        for node in todo:  # the wired part is a tree, so the first way is the only one
+        reached: dict[str, float] = {}
+        reachable = {start: 0.0}
+        while reachable:
+            node = min(reachable, key=reachable.__getitem__)
+            reached[node] = reachable.pop(node)
             for left, right, info in self.links(withInfo=True):
                 other = right if left == node else left if right == node else None
-                if other is not None and other not in reached and self.mobile not in (left, right):
-                    reached[other] = reached[node] + float(info.get("delay", 0.0))
-                    todo.append(other)
+                if other is None or other in reached or self._roams(left) or self._roams(right):
+                    continue
+                far = reached[node] + float(info.get("delay", 0.0))
+                reachable[other] = min(far, reachable.get(other, far))
         return reached[end]
 
-    def path_delay(self, segment: str) -> tuple[float, float]:
-        """One-way delays in seconds mobile → correspondent and correspondent → mobile for a NIC on a segment.
+    def path_delay(self, segment: str, peer: str = "") -> tuple[float, float]:
+        """One-way delays in seconds to and from a peer for a NIC on a segment.
 
-        Queueing and the time to send a packet at the links' rates come on top: these are lower bounds.
+        The peer is a segment, for a node there, or a node that can't move; by default the correspondent. Queueing and the
+        time to send a packet at the links' rates come on top: these are lower bounds.
         """
         up, down = self.segments[segment].edge_delay()
-        wired = self.delay(segment, self.correspondent)
-        return up + wired, wired + down
+        peer = peer or self.correspondent
+        if (start := self.starts.get(peer)) is not None and start.segment is not None:
+            peer = start.segment.name
+        peer_up, peer_down = self.segments[peer].edge_delay() if peer in self.segments else (0.0, 0.0)
+        wired = self.delay(segment, peer)
+        return up + wired + peer_down, peer_up + wired + down
+
+    def _roams(self, node: str) -> bool:
+        return node in self.starts and self.starts[node].segment is not None
 
 
 def edge(delay_ms: float, jitter_ms: float, loss: float, bw: float | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from roamlab.topologies.addresses import HOME, MOBILE, VISITED
 _HOME_ADDRESS: Final = str(HOME.host4(MOBILE).ip)
 _HOME_AGENT: Final = str(HOME.gateway4)
 _FOREIGN_AGENT: Final = str(VISITED.gateway4)
-_HOME_BROADCAST: Final = str(HOME.ipv4.broadcast_address)
+_HOME_BROADCAST: Final = str(HOME.host4(MOBILE).network.broadcast_address)
 _WRONG_KEY: Final = "00" * 16
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,8 +18,6 @@ MESSAGES: Final = 12
 """What each node sends, one a second; the move comes in the middle."""
 _MOVE_S, _PREFER_S, _END_S = 6.0, 8.0, 16.0
 _SCTP: Final = {"net.sctp.addip_enable": 1, "net.sctp.auth_enable": 1}
-_NEIGHBOURS: Final = 8192
-_BACKLOG: Final = 100_000
 
 
 def main(path: Path, nodes: int) -> int:
@@ -37,13 +36,16 @@ def main(path: Path, nodes: int) -> int:
 
     clock = SystemClock()
     log = EventLog(RunDirectory(path), clock.now_ns())
-    # One table of a kernel holds the neighbours of all of its namespaces, and has room for 1024 unless told otherwise.
-    for number, entries in enumerate((_NEIGHBOURS, 2 * _NEIGHBOURS, 4 * _NEIGHBOURS), 1):
-        Path(f"/proc/sys/net/ipv6/neigh/default/gc_thresh{number}").write_text(str(entries))
-    # What hundreds send in one instant crosses the machine's one queue between NICs at once; a cable has no such queue.
-    Path("/proc/sys/net/core/netdev_max_backlog").write_text(str(_BACKLOG))
+    for name, entries in Crowd.machine.items():
+        Path("/proc/sys", *name.split(".")).write_text(str(entries))
     step("network")
     crowd = Crowd(nodes=nodes)
+    away = {
+        name: crowd.away_from(home)
+        for name, start in crowd.starts.items()
+        if (home := start.segment) is not None
+    }
+    peer = str(ip_interface(crowd.starts[crowd.correspondent].addresses[-1]).ip)
     # Mininet counts through its address base for each host, though every one here has its address from the topology.
     with Mininet(topo=crowd, ipBase="192.0.0.0/16") as net:
         net.start()
@@ -59,9 +61,9 @@ def main(path: Path, nodes: int) -> int:
                 up.add(details["session"])
 
         agents = Agents(clock, event)
-        for name in (crowd.correspondent, *(mobile.name for mobile in crowd.mobiles)):
+        for name in (crowd.correspondent, *crowd.mobiles):
             net[name].sysctl(_SCTP)
-        homes = {number: net[mobile.name].namespace.fd for number, mobile in enumerate(crowd.mobiles)}
+        homes = {number: net[name].namespace.fd for number, name in enumerate(crowd.mobiles)}
         cn = net[crowd.correspondent].namespace.fd
         agents.adopt(launch(CorrespondentNode, "cn", cn, path / "cn.log"))
         agents.adopt(launch(CrowdAgent, "crowd", cn, path / "crowd.log", keep=frozenset(homes.values())))
@@ -69,9 +71,7 @@ def main(path: Path, nodes: int) -> int:
         step("associations")
         agents.command("cn", "listen", local="::", port=PORT)
         for session, namespace in homes.items():
-            agents.command(
-                "crowd", "join", session=session, namespace=namespace, peer=crowd.address, port=PORT
-            )
+            agents.command("crowd", "join", session=session, namespace=namespace, peer=peer, port=PORT)
         Timeline(clock, clock.now_ns()).play(5.0, agents.readers, log.batch)
         if len(up) != nodes:
             print(f"roamlab: failed: {len(up)} of {nodes} associations came up", flush=True)
@@ -92,17 +92,17 @@ def main(path: Path, nodes: int) -> int:
 
         def move() -> None:
             step("move")
-            for mobile in crowd.mobiles:
-                nic = net.nic(mobile.name, "wlan0")
-                net.move(nic, mobile.visited.segment)
+            for name in crowd.mobiles:
+                nic, there = net.nic(name, "wlan0"), away[name]
+                net.move(nic, there.name)
                 nic.deconfigure()
-                nic.configure([mobile.visited.address], [mobile.visited.gateway])
+                nic.configure(crowd.addresses_on(name, there), there.gateways)
             step("after the move")
 
         def prefer() -> None:
             addresses = {
-                str(number): mobile.visited.address.partition("/")[0]
-                for number, mobile in enumerate(crowd.mobiles)
+                str(number): crowd.addresses_on(name, away[name])[0].partition("/")[0]
+                for number, name in enumerate(crowd.mobiles)
             }
             agents.command("crowd", "prefer", addresses=addresses)
 

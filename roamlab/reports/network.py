@@ -132,7 +132,7 @@ def _tree(
         below = [
             visit(other, depth + 1)
             for other in neighbours.get(node, ())
-            if other not in depths and other != topology.mobile
+            if other not in depths and other not in topology.mobiles
         ]
         if not below:
             leaves += 1
@@ -155,11 +155,15 @@ def _prefix(topology: RoamingTopo, name: str, plan: Mapping[str, Any]) -> str:
     if name not in topology.segments:
         return ""
     subnet = topology.segments[name].subnet
-    return str(subnet.ipv6 if plan.get("parameters", {}).get("family") == 6 else subnet.ipv4)
+    return str(subnet.ipv6 if plan.get("parameters", {}).get("family") == 6 else subnet)
 
 
 def _stays(story: Story, topology: RoamingTopo, places: Mapping[str, Place]) -> dict[str, tuple[Stay, ...]]:
-    at: dict[str, dict[str, str]] = {topology.mobile: {topology.mobile_nic: next(iter(topology.segments))}}
+    at: dict[str, dict[str, str]] = {
+        node: {start.nic: start.segment.name}
+        for node, start in topology.starts.items()
+        if node in topology.mobiles and start.segment is not None
+    }
     history: dict[str, list[Stay]] = {
         node: [_stay(0, tuple(nics.values()), places, None)] for node, nics in at.items()
     }
