@@ -16,21 +16,21 @@ _SILENCE: Final[list[str]] = []
 def asconf_bundle(lab: Lab, family: Family = 4) -> None:
     """Several ASCONF chunks in one packet (RFC 5061, 5.5), and duplicates, old and future ones (5.2, E2 and E5)."""
     raw = beside_a_session(lab, family)
-    one, second = raw.associate(2.0, tsn=1000), raw.address(2)
+    one, second = lab.at(2.0).associate(raw, tsn=1000), raw.address(2)
     both = ["AUTH, ASCONF-ACK 1000, ASCONF-ACK 1001"]
     # SET PRIMARY is granted only to an address that is there: the first chunk is carried out before the second.
-    one.say(
-        3.0,
+    lab.at(3.0).say(
+        one,
         Ask(1000, Request(Verb.ADD, second)),
         Ask(1001, Request(Verb.SET_PRIMARY, second)),
         answers=both,
     )
-    one.repeat(4.0, answers=both)
-    one.say(5.0, Ask(1003, Request(Verb.DELETE, second)), answers=_SILENCE)
-    one.say(6.0, Ask(1002, Request(Verb.DELETE, second)), answers=["AUTH, ASCONF-ACK 1002"])
-    one.say(7.0, Ask(1000, Request(Verb.ADD, second)), answers=_SILENCE)
-    one.say(
-        8.0,
+    lab.at(4.0).repeat(one, answers=both)
+    lab.at(5.0).say(one, Ask(1003, Request(Verb.DELETE, second)), answers=_SILENCE)
+    lab.at(6.0).say(one, Ask(1002, Request(Verb.DELETE, second)), answers=["AUTH, ASCONF-ACK 1002"])
+    lab.at(7.0).say(one, Ask(1000, Request(Verb.ADD, second)), answers=_SILENCE)
+    lab.at(8.0).say(
+        one,
         Ask(1002, Request(Verb.DELETE, second)),
         Ask(1003, Request(Verb.ADD, second)),
         answers=["AUTH, ASCONF-ACK 1002, ASCONF-ACK 1003"],
@@ -42,11 +42,11 @@ def asconf_bundle(lab: Lab, family: Family = 4) -> None:
 def asconf_wrap(lab: Lab, family: Family = 4) -> None:
     """Serial numbers over their end: a duplicate of the last is due an answer (RFC 5061, 5.2, E2); Linux gives none."""
     raw = beside_a_session(lab, family)
-    one, second = raw.associate(2.0, tsn=0xFFFFFFFF), raw.address(2)
-    one.say(3.0, Ask(0xFFFFFFFF, Request(Verb.ADD, second)), answers=["AUTH, ASCONF-ACK 4294967295"])
-    one.repeat(4.0, answers=["AUTH, ASCONF-ACK 4294967295"])
-    one.say(5.0, Ask(0, Request(Verb.DELETE, second)), answers=["AUTH, ASCONF-ACK 0"])
-    one.repeat(6.0, answers=["AUTH, ASCONF-ACK 0"])
+    one, second = lab.at(2.0).associate(raw, tsn=0xFFFFFFFF), raw.address(2)
+    lab.at(3.0).say(one, Ask(0xFFFFFFFF, Request(Verb.ADD, second)), answers=["AUTH, ASCONF-ACK 4294967295"])
+    lab.at(4.0).repeat(one, answers=["AUTH, ASCONF-ACK 4294967295"])
+    lab.at(5.0).say(one, Ask(0, Request(Verb.DELETE, second)), answers=["AUTH, ASCONF-ACK 0"])
+    lab.at(6.0).repeat(one, answers=["AUTH, ASCONF-ACK 0"])
     lab.until(9.0)
 
 
@@ -54,12 +54,12 @@ def asconf_wrap(lab: Lab, family: Family = 4) -> None:
 def asconf_violations(lab: Lab, family: Family = 4) -> None:
     """An ASCONF without address parameter (RFC 5061, 4.1.1), and ASCONF-ACKs that nobody asked for (5.3, F0)."""
     raw = beside_a_session(lab, family)
-    nameless, unasked, late = (raw.associate(2.0 + n / 10, tsn=1000 * n) for n in (1, 2, 3))
+    nameless, unasked, late = (lab.at(2.0 + n / 10).associate(raw, tsn=1000 * n) for n in (1, 2, 3))
     second = raw.address(2)
-    nameless.say(3.0, Ask(1000, Request(Verb.ADD, second), lack=True), answers=["ABORT 0x000d"])
-    unasked.say(4.0, Acknowledge(0), answers=["ABORT 0x00a3"])
-    late.say(5.0, Acknowledge(-1), answers=_SILENCE)
-    late.say(6.0, Ask(3000, Request(Verb.ADD, second)), answers=["AUTH, ASCONF-ACK 3000"])
+    lab.at(3.0).say(nameless, Ask(1000, Request(Verb.ADD, second), lack=True), answers=["ABORT 0x000d"])
+    lab.at(4.0).say(unasked, Acknowledge(0), answers=["ABORT 0x00a3"])
+    lab.at(5.0).say(late, Acknowledge(-1), answers=_SILENCE)
+    lab.at(6.0).say(late, Ask(3000, Request(Verb.ADD, second)), answers=["AUTH, ASCONF-ACK 3000"])
     lab.until(9.0)
 
 
@@ -67,18 +67,18 @@ def asconf_violations(lab: Lab, family: Family = 4) -> None:
 def asconf_wildcard(lab: Lab, family: Family = 4) -> None:
     """The wildcard address means the packet's source (RFC 5061, 4.2.1, 4.2.2, 4.2.4), to which the answer goes (5.2, E6)."""
     raw = beside_a_session(lab, family)
-    one, own, second = raw.associate(2.0, tsn=1000), raw.address(1), raw.address(2)
-    anywhere = lab.site.wildcard
+    one, own, second = lab.at(2.0).associate(raw, tsn=1000), raw.address(1), raw.address(2)
+    anywhere = lab.wildcard
     plain = "AUTH, ASCONF-ACK {}".format
-    one.say(3.0, Ask(1000, Request(Verb.ADD, anywhere)), source=second, answers=[plain(1000)])
-    one.say(4.0, Ask(1001, Request(Verb.SET_PRIMARY, anywhere)), source=second, answers=[plain(1001)])
-    one.say(5.0, Ask(1002, Request(Verb.DELETE, anywhere)), source=second, answers=[plain(1002)])
+    lab.at(3.0).say(one, Ask(1000, Request(Verb.ADD, anywhere)), source=second, answers=[plain(1000)])
+    lab.at(4.0).say(one, Ask(1001, Request(Verb.SET_PRIMARY, anywhere)), source=second, answers=[plain(1001)])
+    lab.at(5.0).say(one, Ask(1002, Request(Verb.DELETE, anywhere)), source=second, answers=[plain(1002)])
     # What is left is the source: it is the last, and the other is no member any more.
     last = f"{plain(1003)} 0x00a0"
-    one.say(6.0, Ask(1003, Request(Verb.DELETE, own)), source=second, answers=[last])
+    lab.at(6.0).say(one, Ask(1003, Request(Verb.DELETE, own)), source=second, answers=[last])
     # Neither the source nor the address parameter is the association's (5.2, D3).
     strange = raw.address(3)
-    one.say(7.0, Ask(1004, Request(Verb.ADD, strange), by=own), source=strange, answers=["ABORT"])
+    lab.at(7.0).say(one, Ask(1004, Request(Verb.ADD, strange), by=own), source=strange, answers=["ABORT"])
     lab.until(10.0)
 
 
@@ -86,9 +86,9 @@ def asconf_wildcard(lab: Lab, family: Family = 4) -> None:
 def asconf_wildcard_lookup(lab: Lab, family: Family = 4) -> None:
     """DELETE of the wildcard from a new address, found by the old: the new must stay (RFC 5061, 4.2.2); Linux keeps the old."""
     raw = beside_a_session(lab, family)
-    one, own, new = raw.associate(2.0, tsn=1000), raw.address(1), raw.address(2)
-    anywhere = lab.site.wildcard
+    one, own, new = lab.at(2.0).associate(raw, tsn=1000), raw.address(1), raw.address(2)
+    anywhere = lab.wildcard
     requests = Request(Verb.ADD, anywhere), Request(Verb.DELETE, anywhere)
-    one.say(3.0, Ask(1000, *requests, by=own), source=new, answers=["AUTH, ASCONF-ACK 1000"])
-    one.say(4.0, Ask(1001, Request(Verb.SET_PRIMARY, new), by=new), answers=["AUTH, ASCONF-ACK 1001"])
+    lab.at(3.0).say(one, Ask(1000, *requests, by=own), source=new, answers=["AUTH, ASCONF-ACK 1000"])
+    lab.at(4.0).say(one, Ask(1001, Request(Verb.SET_PRIMARY, new), by=new), answers=["AUTH, ASCONF-ACK 1001"])
     lab.until(7.0)

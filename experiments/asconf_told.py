@@ -16,7 +16,7 @@ _SILENCE: Final[list[str]] = []
 
 def _raw(lab: Lab, family: Family) -> Raw:
     """The raw endpoint beside an ordinary session, with a correspondent node that announces its addresses."""
-    lab.site.announcing()
+    lab.correspondent.announces()
     return beside_a_session(lab, family)
 
 
@@ -24,11 +24,11 @@ def _raw(lab: Lab, family: Family) -> Raw:
 def asconf_unanswered(lab: Lab, family: Family = 4) -> None:
     """An ASCONF that is not answered for a while: T4 repeats it (RFC 5061, 5.1, B1 to B5); the next one waits (5.1.1, C1)."""
     raw = _raw(lab, family)
-    one = raw.associate(2.0, tsn=1000, also=(raw.address(2),))
+    one = lab.at(2.0).associate(raw, tsn=1000, also=(raw.address(2),))
     lab.at(8.0).renumber(1)
     lab.at(10.0).renumber(2)
-    one.say(20.0, Acknowledge(0), answers=["AUTH, ASCONF"])
-    one.say(20.5, Acknowledge(1), answers=_SILENCE)
+    lab.at(20.0).say(one, Acknowledge(0), answers=["AUTH, ASCONF"])
+    lab.at(20.5).say(one, Acknowledge(1), answers=_SILENCE)
     lab.until(24.0)
 
 
@@ -39,13 +39,13 @@ def asconf_not_understood(lab: Lab, family: Family = 4) -> None:
     To Linux all three are one: a peer that understands no SET PRIMARY is sent no ADD IP either.
     """
     raw = _raw(lab, family)
-    no_add = raw.associate(2.0, tsn=1000)
-    no_primary = raw.associate(2.1, tsn=2000)
+    no_add = lab.at(2.0).associate(raw, tsn=1000)
+    no_primary = lab.at(2.1).associate(raw, tsn=2000)
     for one, understood in ((no_add, True), (no_primary, False)):
         lab.at(2.5).favour(one.port)
-        one.say(3.0, Acknowledge(0, understood=understood), answers=_SILENCE)
+        lab.at(3.0).say(one, Acknowledge(0, understood=understood), answers=_SILENCE)
     lab.at(4.0).renumber(1)
-    no_add.say(5.0, Acknowledge(1, understood=False), answers=_SILENCE)
+    lab.at(5.0).say(no_add, Acknowledge(1, understood=False), answers=_SILENCE)
     lab.at(6.0).renumber(2)
     lab.at(8.0).renumber(1, gone=True)
     lab.until(12.0)
@@ -56,9 +56,9 @@ def asconf_init_primary(lab: Lab, family: Family = 4) -> None:
     """SET PRIMARY in an INIT (RFC 5061, 5.4), behind the addresses that it lists and before them."""
     raw = _raw(lab, family)
     second = raw.address(2)
-    behind = raw.associate(2.0, tsn=1000, also=(second,), prefer=second)
-    before = raw.associate(2.1, tsn=2000, also=(second,), prefer=second, prefers_first=True)
+    behind = lab.at(2.0).associate(raw, tsn=1000, also=(second,), prefer=second)
+    before = lab.at(2.1).associate(raw, tsn=2000, also=(second,), prefer=second, prefers_first=True)
     lab.at(8.0).renumber(1)
     for one in (behind, before):
-        one.say(9.0, Acknowledge(0), answers=_SILENCE)
+        lab.at(9.0).say(one, Acknowledge(0), answers=_SILENCE)
     lab.until(12.0)

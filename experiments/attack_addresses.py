@@ -28,12 +28,12 @@ def attack_camping(
     lab: Lab, listening: Style = "one-to-one", how: Literal["move", "attach"] = "move", family: Family = 4
 ) -> None:
     """An attacker's association lists the address that the mobile node is about to move to, or to get on a second NIC."""
-    lab.site.one_to_many = listening == "one-to-many"
+    lab.correspondent.style = listening
     withstood = how == "attach" and listening == "one-to-one"
     attacker = Attacker(lab, "off-path", family=family, concedes=() if withstood else by_kernel(UNVERIFIED))
     _session(lab, family, managed=True)
-    attacker.at(3.0).camp(
-        source=attacker.address, addresses=[attacker.address, lab.site.address_on(lab.visited)]
+    lab.at(3.0).camp(
+        attacker, source=attacker.address, addresses=[attacker.address, lab.mobile.address_on(lab.visited)]
     )
     if how == "move":
         lab.at(5.0).move(lab.mobile.nic("wlan0"), to=lab.visited)
@@ -47,15 +47,15 @@ def attack_stealing(
     lab: Lab, how: Literal["init", "add"] = "add", listening: Style = "one-to-one", family: Family = 4
 ) -> None:
     """An attacker's association claims the mobile node's address, by its INIT or by ADD."""
-    lab.site.one_to_many = listening == "one-to-many"
+    lab.correspondent.style = listening
     open_to_it = how == "add" and listening == "one-to-one"
     known = by_kernel(UNVERIFIED, mended_by="one-owner") if open_to_it else ()
     attacker = Attacker(lab, "off-path", family=family, concedes=known)
     _session(lab, family)
-    home, here = lab.site.address_on(lab.home), attacker.address
-    attacker.at(3.0).camp(source=here, addresses=[here, home] if how == "init" else [here])
+    home, here = lab.mobile.address_on(lab.home), attacker.address
+    lab.at(3.0).camp(attacker, source=here, addresses=[here, home] if how == "init" else [here])
     if how == "add":
-        attacker.at(4.0).claim(Request(Verb.ADD, home), source=here)
+        lab.at(4.0).claim(attacker, Request(Verb.ADD, home), source=here)
     lab.until(14.0)
 
 
@@ -64,8 +64,8 @@ def attack_restart(lab: Lab, family: Family = 4) -> None:
     """An INIT from the attacker's address that lists the mobile node's: ABORT, for a restart may add no address."""
     attacker = Attacker(lab, "off-path", family=family)
     _session(lab, family)
-    attacker.at(4.0).restart(
-        source=attacker.address, addresses=[attacker.address, lab.site.address_on(lab.home)]
+    lab.at(4.0).restart(
+        attacker, source=attacker.address, addresses=[attacker.address, lab.mobile.address_on(lab.home)]
     )
     lab.until(10.0)
 
@@ -75,9 +75,9 @@ def attack_restart_spoofed(lab: Lab, family: Family = 4) -> None:
     """On the path, with the mobile node's own address: the association restarts, and the attacker has it (RFC 9260, 5.2.4)."""
     attacker = Attacker(lab, "on-path", family=family, concedes=("associations", "denials"))
     _session(lab, family)
-    home = lab.site.address_on(lab.home)
+    home = lab.mobile.address_on(lab.home)
     attacker.own(home)
-    attacker.at(4.0).camp(source=home, addresses=[home])
+    lab.at(4.0).camp(attacker, source=home, addresses=[home])
     lab.until(10.0)
 
 
@@ -86,9 +86,9 @@ def attack_reuse(lab: Lab, family: Family = 4) -> None:
     """The mobile node has moved, and an attacker has its old address and port: an association of its own, no more."""
     attacker = Attacker(lab, "on-path", family=family)
     _session(lab, family, managed=True)
-    home = lab.site.address_on(lab.home)
+    home = lab.mobile.address_on(lab.home)
     lab.at(3.0).move(lab.mobile.nic("wlan0"), to=lab.visited)
-    attacker.at(7.0).camp(source=home, addresses=[home])
+    lab.at(7.0).camp(attacker, source=home, addresses=[home])
     lab.until(14.0)
 
 
@@ -98,8 +98,8 @@ def attack_cookie(lab: Lab, source: Literal["own", "mobile"] = "mobile", family:
     attacker = Attacker(lab, "on-path", family=family)
     _session(lab, family)
     lab.at(3.0).account()
-    attacker.at(4.0).replay_cookie(
-        source=lab.site.address_on(lab.home) if source == "mobile" else attacker.address
+    lab.at(4.0).replay_cookie(
+        attacker, source=lab.mobile.address_on(lab.home) if source == "mobile" else attacker.address
     )
     lab.at(5.0).account()
     lab.until(10.0)
@@ -110,9 +110,9 @@ def attack_cookie_later(lab: Lab, family: Family = 4) -> None:
     """The COOKIE-ECHO of an association that has ended and was replaced, within the cookie's lifetime of 60 s."""
     attacker = Attacker(lab, "on-path", family=family, concedes=by_kernel(REPLAYED))
     session = _session(lab, family)
-    home = lab.site.address_on(lab.home)
+    home = lab.mobile.address_on(lab.home)
     lab.at(3.0).reconnect(session, over="wlan1", to=lab.visited, pause=0.2)
     lab.at(5.0).account()
-    attacker.at(5.5).replay_cookie(source=home)
+    lab.at(5.5).replay_cookie(attacker, source=home)
     lab.at(6.0).account()
     lab.until(10.0)

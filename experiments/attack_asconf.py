@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from roamlab.lab.attacks import Attacker, Sign
+from roamlab.lab.attack_acts import Sign
+from roamlab.lab.attacks import Attacker
 from roamlab.lab.lab import Family, Lab
 from roamlab.lab.request_acts import Request
 from roamlab.protocols.mobility import Verb
@@ -16,12 +17,12 @@ def _redirect(lab: Lab, attacker: Attacker, signing: Sign, family: Family, *, sp
     The requests come from the attacker's address, or with ``spoof`` from the mobile node's.
     """
     session = lab.mobile.connect(lab.correspondent, family=family, managed=False)
-    home, here = lab.site.address_on(lab.home), attacker.address
+    home, here = lab.mobile.address_on(lab.home), attacker.address
     lab.at(1.0).start(session.stream(every=0.02))
     source = home if spoof else here
     wanted = Request(Verb.ADD, here), Request(Verb.SET_PRIMARY, here)
-    attacker.at(4.0).forge(*wanted, source=source, signing=signing)
-    attacker.at(5.0).forge(Request(Verb.DELETE, home), source=source, signing=signing)
+    lab.at(4.0).forge(attacker, *wanted, source=source, signing=signing)
+    lab.at(5.0).forge(attacker, Request(Verb.DELETE, home), source=source, signing=signing)
     lab.until(10.0)
 
 
@@ -45,7 +46,7 @@ def attack_asconf(
 @scenario("attack-asconf-noauth", figure="none", topology=WithAttacker, expect=Verdict.BROKE)
 def attack_asconf_noauth(lab: Lab, family: Family = 4) -> None:
     """The same on the path with AUTH switched off at both ends: the session's data goes to the attacker."""
-    lab.site.without_auth()
+    lab.without_auth()
     _redirect(lab, _on_path(lab, family), "none", family)
 
 

@@ -33,13 +33,13 @@ def attack_bombing_last(lab: Lab, family: Family = 4) -> None:
         dict.fromkeys(("6.1", "6.12", "7.3"), ("data", *ended)), ended, mended_by="verify-first"
     )
     attacker = Attacker(lab, "inside", family=family, victim=True, concedes=known)
-    victim, home = attacker.address, lab.site.address_on(lab.home)
+    victim, home = attacker.address, lab.mobile.address_on(lab.home)
     session = lab.mobile.connect(
         lab.correspondent, family=family, announce=Announce.REWRITING, set_primary=False, delete=False
     )
     lab.at(1.0).start(session.stream(every=0.02))
     lab.at(4.0).ask(lab.mobile, Request(Verb.ADD, victim))
-    attacker.at(5.0).forge(Request(Verb.DELETE, home), source=victim, signing="key")
+    lab.at(5.0).forge(attacker, Request(Verb.DELETE, home), source=victim, signing="key")
     lab.until(14.0)
 
 
@@ -51,10 +51,10 @@ def attack_bombing_sacks(lab: Lab, sacks: bool = True, family: Family = 4) -> No
     victim, own = attacker.address, attacker.own_address
     session = lab.mobile.connect(lab.correspondent, family=family, managed=False)
     lab.at(1.0).start(session.stream(every=0.1))
-    attacker.at(2.0).camp(source=own, addresses=[own])
-    attacker.at(3.0).subscribe(every=0.005, size=1000)
-    attacker.at(4.0).claim(Request(Verb.ADD, victim), source=own)
-    attacker.at(5.0).claim(Request(Verb.DELETE, own), source=victim)
+    lab.at(2.0).camp(attacker, source=own, addresses=[own])
+    lab.at(3.0).subscribe(attacker, every=0.005, size=1000)
+    lab.at(4.0).claim(attacker, Request(Verb.ADD, victim), source=own)
+    lab.at(5.0).claim(attacker, Request(Verb.DELETE, own), source=victim)
     if sacks:  # for as many chunks as the stream has: more would be found out
-        attacker.at(5.5).feed(source=victim, every=0.04, most=8)
+        lab.at(5.5).feed(attacker, source=victim, every=0.04, most=8)
     lab.until(15.0)

@@ -25,7 +25,7 @@ def attack_registration(
 ) -> None:
     """An attacker registers or deregisters in the mobile node's name; the home agent denies it, its binding stays."""
     attacker = Attacker(lab, "on-path" if how == "replayed" else "off-path", target=lab.home.router)
-    home = lab.site.address_on(lab.home)
+    home = lab.mobile.address_on(lab.home)
     lab.without_asconf()
     lab.mobile_ip(Terms(replay=replay))
     session = lab.mobile.connect(lab.correspondent, transport=transport, managed=False)
@@ -35,9 +35,10 @@ def attack_registration(
         if deregister:  # the mobile node must have deregistered from afar once, and then registered again
             lab.at(7.0).withdraw(lab.mobile)
             lab.at(8.0).move(lab.mobile.nic("wlan0"), to=lab.visited2)
-        attacker.at(12.0).replay_registration(deregistration=deregister)
+        lab.at(12.0).replay_registration(attacker, deregistration=deregister)
     else:
-        attacker.at(12.0).register(
+        lab.at(12.0).register(
+            attacker,
             care_of=home if deregister else attacker.address,
             lifetime=0 if deregister else 1800,
             authenticated=how == "wrong-key",

@@ -37,9 +37,10 @@ def attack_tunnel(
     session = lab.mobile.connect(lab.correspondent, transport=transport, managed=False)
     lab.at(1.0).start(session.stream(every=0.05))
     lab.at(4.0).move(lab.mobile.nic("wlan0"), to=lab.visited)
-    attacker.at(9.0).tunnel(
+    lab.at(9.0).tunnel(
+        attacker,
         outer=str(VISITED.gateway4),
-        inner=lab.site.address_on(lab.home) if inner == "mobile" else str(HOME.host4(_STRANGER).ip),
+        inner=lab.mobile.address_on(lab.home) if inner == "mobile" else str(HOME.host4(_STRANGER).ip),
         destination=str(CORRESPONDENTS.host4(CORRESPONDENT).ip),
     )
     lab.until(14.0)

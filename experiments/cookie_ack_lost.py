@@ -15,9 +15,9 @@ SILENT: Final = {"7.3": ("silence",)}
 @scenario("cookie-ack-lost", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
 def cookie_ack_lost(lab: Lab, listening: Style = "one-to-one", family: Family = 4) -> None:
     """Whom no COOKIE-ACK reached sends COOKIE-ECHO again, and is due another (RFC 9260, 5.2.4, D)."""
-    lab.site.one_to_many = listening == "one-to-many"
+    lab.correspondent.style = listening
     if listening == "one-to-one" and by_kernel(SILENT, mended_by="cookie-key"):
         lab.expect(Verdict.BROKE)
-    one = beside_a_session(lab, family).associate(2.0, tsn=1000)
-    one.say(5.0, CookieEcho(), answers=["COOKIE-ACK"])
+    one = lab.at(2.0).associate(beside_a_session(lab, family), tsn=1000)
+    lab.at(5.0).say(one, CookieEcho(), answers=["COOKIE-ACK"])
     lab.until(10.0)

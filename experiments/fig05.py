@@ -10,14 +10,14 @@ from roamlab.topologies import HomeAndVisited
 @scenario("fig05", figure="FIG. 5", topology=HomeAndVisited, expect=Verdict.SURVIVED)
 def fig05(lab: Lab, family: Family = 4) -> None:
     """Two multihomed nodes set up an association, with their addresses; of four cookies only the right one sets up another."""
-    lab.site.family = family
-    lab.site.attach("wlan1", lab.visited)
-    lab.site.add_correspondent_address()
+    lab.family = family
+    lab.mobile.attach("wlan1", lab.visited)
+    lab.correspondent.add_address()
     session = lab.mobile.connect(lab.correspondent, family=family, announce=Announce.KERNEL, managed=False)
     lab.at(1.0).start(session.stream(every=0.1))
     prober = Prober(lab)
-    prober.at(2.0, Echo.WRONG)
-    prober.at(4.0, Echo.RIGHT)
-    prober.at(6.0, Echo.REPLAYED)
-    prober.at(8.0, Echo.STALE)
+    lab.at(2.0).try_cookie(prober, Echo.WRONG)
+    lab.at(4.0).try_cookie(prober, Echo.RIGHT)
+    lab.at(6.0).try_cookie(prober, Echo.REPLAYED)
+    lab.at(8.0).try_cookie(prober, Echo.STALE)
     lab.until(75.0)

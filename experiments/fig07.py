@@ -43,12 +43,11 @@ def fig07(
 )
 def fig07_refusals(lab: Lab, family: Family = 4) -> None:
     """What the correspondent refuses, each with an error cause (RFC 5061, 4.2.1, 5.3 and 5.4); the session goes on."""
-    site = lab.site
     session = lab.mobile.connect(
         lab.correspondent, family=family, announce=Announce.REWRITING, set_primary=False, delete=False
     )
-    home, visited = site.address_on(lab.home), site.address_on(lab.visited)
-    nowhere = site.address_on(lab.visited2)
+    home, visited = lab.mobile.address_on(lab.home), lab.mobile.address_on(lab.visited)
+    nowhere = lab.mobile.address_on(lab.visited2)
     group = "224.0.0.9" if family == 4 else "ff02::9"
     lab.at(1.0).start(session.stream(every=0.02))
     lab.at(2.0).ask(lab.mobile, Request(Verb.DELETE, home, refused=LAST_ADDRESS))
@@ -92,7 +91,7 @@ def fig07_behind(lab: Lab, family: Family = 4) -> None:
     session = lab.mobile.connect(
         lab.correspondent, family=family, announce=Announce.REWRITING, set_primary=False, delete=False
     )
-    group, nowhere = "224.0.0.9" if family == 4 else "ff02::9", lab.site.address_on(lab.visited2)
+    group, nowhere = "224.0.0.9" if family == 4 else "ff02::9", lab.mobile.address_on(lab.visited2)
     lab.at(1.0).start(session.stream(every=0.1))
     lab.at(3.0).ask(
         lab.mobile,
@@ -116,16 +115,15 @@ def fig07_behind(lab: Lab, family: Family = 4) -> None:
 )
 def fig07_shortage(lab: Lab, family: Family = 4) -> None:
     """No room for an address: the correspondent says so, and carries out nothing behind it (RFC 5061, 5.3, F9 and F11)."""
-    site = lab.site
-    site.family, site.one_to_many = family, True
+    lab.family, lab.correspondent.style = family, "one-to-many"
     neighbour = Neighbour(lab)
     session = lab.mobile.connect(
         lab.correspondent, family=family, announce=Announce.REWRITING, set_primary=False, delete=False
     )
-    home, nowhere = site.address_on(lab.home), site.address_on(lab.visited2)
+    home, nowhere = lab.mobile.address_on(lab.home), lab.mobile.address_on(lab.visited2)
     taken = neighbour.address
     lab.at(1.0).start(session.stream(every=0.02))
-    neighbour.connect(2.0)
+    lab.at(2.0).call(neighbour)
     lab.at(3.0).ask(
         lab.mobile,
         Request(Verb.SET_PRIMARY, home),
@@ -149,6 +147,6 @@ def fig07_last(lab: Lab, family: Family = 4) -> None:
     """A node that gives up its last address keeps that DELETE back until it has another to ADD (RFC 5061, 5.3, F5)."""
     session = lab.mobile.connect(lab.correspondent, family=family, delete=False)
     lab.at(1.0).start(session.stream(every=0.1))
-    lab.at(4.0).release(lab.mobile, lab.site.address_on(lab.home))
+    lab.at(4.0).release(lab.mobile, lab.mobile.address_on(lab.home))
     lab.at(6.0).attach(lab.mobile, "wlan1", to=lab.visited)
     lab.until(14.0)

@@ -208,9 +208,12 @@ class RoamingTopo(Topo):
 
     # -- what follows from it ----------------------------------------------------------------------------------------
 
-    def addresses_on(self, node: str, segment: Segment) -> list[str]:
-        """The addresses, IPv4 and IPv6 with prefix lengths, that a mobile node or a correspondent has on a segment."""
-        return segment.mobile_addresses(self._numbers[node])
+    def addresses_on(self, node: str, segment: Segment, turn: int = 0) -> list[str]:
+        """The addresses, IPv4 and IPv6 with prefix lengths, that a mobile node or a correspondent has on a segment.
+
+        Each ``turn`` has others, for a network that renumbers its hosts. Raises ValueError when the subnet is too small.
+        """
+        return segment.mobile_addresses(self._numbers[node] + turn * len(self._numbers))
 
     def delay(self, start: str, end: str) -> float:
         """One-way delay in seconds between two nodes or segments over wired links, along the shortest way.

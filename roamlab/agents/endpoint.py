@@ -26,6 +26,8 @@ class _Session:
     number: int
     association: Channel | None = None
     next_sequence: int = 0
+    direction: Direction = Direction.UP
+    """that this node's messages have"""
     backlog: deque[bytes] = field(default_factory=deque)
     paths: dict[str, PathState] = field(default_factory=dict)
     looked_ns: int = 0
@@ -77,9 +79,24 @@ class Endpoint(Agent):
         if (association := self._sessions[session].association) is not None:
             association.send(Message(Kind.HELLO, self.direction, session, 0, now_ns()).encode())
 
-    def do_stream(self, session: int, every_ns: int, size: int, start_ns: int, end_ns: int) -> None:
-        """Send a message of ``size`` bytes every ``every_ns`` from ``start_ns`` until ``end_ns`` (absolute)."""
+    def do_stream(
+        self,
+        session: int,
+        every_ns: int,
+        size: int,
+        start_ns: int,
+        end_ns: int,
+        way: str = "",
+        first: int = 0,
+    ) -> None:
+        """Send a message of ``size`` bytes every ``every_ns`` from ``start_ns`` until ``end_ns`` (absolute).
+
+        ``way`` ("up" or "down") is the direction that the messages are sent in, by default that of the node's kind;
+        ``first`` is the sequence number to begin with.
+        """
         state = self._sessions.setdefault(session, _Session(session))
+        state.direction = Direction[way.upper()] if way else self.direction
+        state.next_sequence = max(first, state.next_sequence)
 
         def send(due_ns: int = start_ns) -> None:
             self._send_next(state, size)
@@ -95,6 +112,13 @@ class Endpoint(Agent):
             state.association.shutdown()
             state.association = None
         self.emit("session.disconnect", session=session)
+
+    def do_set_primary(self, session: int, address: str) -> None:
+        """Ask the peer of a session to send to an address (SET PRIMARY). OSError when the socket refuses."""
+        association = self._sessions[session].association
+        if not isinstance(association, Association):
+            raise ValueError(f"session {session} has no association to say it in")  # noqa: TRY004
+        association.set_primary(address)
 
     def do_account(self, kind: str = "sctp.state") -> None:
         """Report what the kernel keeps for SCTP here, as an event of that kind."""
@@ -175,9 +199,9 @@ class Endpoint(Agent):
             session.backlog.clear()
 
     def _send_next(self, session: _Session, size: int) -> None:
-        message = Message(Kind.DATA, self.direction, session.number, session.next_sequence, self.turn_ns)
+        message = Message(Kind.DATA, session.direction, session.number, session.next_sequence, self.turn_ns)
         session.next_sequence += 1
-        details = {"session": session.number, "dir": self.direction.word, "seq": message.sequence}
+        details = {"session": session.number, "dir": session.direction.word, "seq": message.sequence}
         if session.association is None:
             self.account("data.unsent", **details)
             return

@@ -38,6 +38,7 @@ class Agents:
 
     def adopt(self, agent: AgentProcess) -> None:
         """Take charge of a process that was just forked."""
+        self._condemned.discard(agent.name)
         self._agents[agent.name] = agent
         self._buffers[agent.name] = b""
 

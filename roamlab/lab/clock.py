@@ -54,6 +54,8 @@ class Timeline:
         self._clock = clock
         self._start_ns = start_ns
         self._late_ns = 0
+        self.begun = False
+        """Whether something was played."""
         self._actions: list[tuple[int, Callable[[], None]]] = []
 
     def ns(self, time_s: float) -> int:
@@ -82,6 +84,7 @@ class Timeline:
         What is read together is read within a ``batch``.
         """
         end_ns = self.ns(until_s)
+        self.begun = True
         while True:
             now = self._clock.now_ns()
             if self._actions and self._due_ns() <= min(now, end_ns):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from roamlab.agents.agent import Agent
+from roamlab.lab.handles import Nic
 from roamlab.lab.mobile_ip import Agent as MobilityAgent
 from roamlab.lab.mobile_ip import MobileIp, Terms
 from roamlab.topologies import Segment
@@ -70,53 +71,61 @@ class Place(Protocol):
 class Site(Place, Protocol):
     """What a lab and its verbs ask of the place where a scenario plays (``roamlab.lab.site.Site``).
 
-    Addresses are those of the sessions' ``family``, as text without prefix length; ``nic`` is one of the mobile node's.
+    Addresses are those of the sessions' ``family``, as text without prefix length, unless it says otherwise. LabError where a
+    node or NIC isn't there.
     """
 
     family: int
-    one_to_many: bool
     asconf: bool
-    correspondent: str
+    mobiles: list[str]
+    correspondents: list[str]
+    hosts: list[str]
     segments: dict[str, Segment]
     mobile_ip: MobileIp | None
+
+    @property
+    def home(self) -> Segment:
+        """The segment that the first mobile node starts on."""
 
     @property
     def wildcard(self) -> str:
         """The unspecified address."""
 
-    @property
-    def correspondent_address(self) -> str:
-        """Where the correspondent node is reached."""
+    def address(self, node: str, nic: str = "") -> str:
+        """The address of one of a node's NICs, by default its first."""
 
-    def mobile_address(self, nic: str = "") -> str:
-        """The address of one of the mobile node's NICs, by default its first."""
-
-    def address_on(self, segment: Segment) -> str:
-        """The address that the mobile node has when it is on a segment."""
+    def address_on(self, segment: Segment, node: str = "") -> str:
+        """The address that a node, by default the mobile node, has when it is on a segment."""
 
     def of_family(self, addresses: list[str]) -> str:
         """The first of these addresses (with prefix lengths) that is of the sessions' family."""
 
-    def delays_ns(self, segment: Segment) -> dict[str, int]:
-        """One-way delays between the mobile node on a segment and the correspondent node."""
+    def where(self, nic: Nic) -> Segment:
+        """The segment that a NIC is on, or was on last."""
 
-    def signs(self, nic: str, segment: Segment) -> dict[str, Any]:
+    def delays_ns(self, segment: Segment, node: str) -> dict[str, int]:
+        """One-way delays between a node on a segment and the other end of its first session."""
+
+    def signs(self, nic: Nic, segment: Segment) -> dict[str, Any]:
         """What a NIC's coming to a segment must show in the capture."""
 
     def without_asconf(self) -> None:
-        """Switch ASCONF off on both nodes, for associations that are set up from now on."""
+        """Switch ASCONF off on all nodes, for associations that are set up from now on."""
 
-    def announcing(self) -> None:
-        """Have the correspondent node's kernel announce its addresses in ASCONFs."""
+    def announcing(self, node: str) -> None:
+        """Have a node's kernel announce its addresses in ASCONFs."""
 
     def without_auth(self) -> None:
-        """Take ASCONFs without AUTH on both nodes."""
+        """Take ASCONFs without AUTH on all nodes."""
 
     def start_mobile_ip(self, terms: Terms, *, used: bool = True) -> MobileIp:
         """Set Mobile IP up on the segments' routers and, where it is ``used``, on the mobile node."""
 
     def start_agent(self, agent: MobilityAgent) -> None:
         """Start a home or foreign agent's process and let it serve."""
+
+    def start_again(self, name: str) -> None:
+        """Start the agent of a mobile node or a correspondent after it was killed."""
 
     def staff(self, name: str, make: Callable[..., Agent], host: str = "") -> None:
         """Start an agent's process in a host, by default the one of its name."""
@@ -127,29 +136,50 @@ class Site(Place, Protocol):
     def mend(self, name: str) -> None:
         """Undo :meth:`cut`."""
 
-    def unplug(self, nic: str) -> None:
+    def unplug(self, nic: Nic) -> None:
         """Take the link of a NIC away."""
 
-    def plug(self, nic: str, segment: Segment) -> None:
+    def plug(self, nic: Nic, segment: Segment) -> None:
         """Plug a NIC into a segment, with that segment's addresses."""
 
-    def move(self, nic: str, segment: Segment) -> None:
+    def move(self, nic: Nic, segment: Segment) -> None:
         """Take a NIC from its segment to another with no time in between."""
 
-    def attach(self, nic: str, segment: Segment) -> None:
-        """Add a NIC to the mobile node, on a segment, with that segment's addresses."""
+    def attach(self, node: str, name: str, segment: Segment) -> None:
+        """Add a NIC to a node, on a segment, with that segment's addresses."""
 
-    def add_correspondent_address(self, number: int = 1) -> str:
-        """Give the correspondent node another address of each family."""
+    def detach(self, nic: Nic) -> None:
+        """Remove a NIC, with its link and its addresses."""
 
-    def remove_correspondent_address(self, number: int = 1) -> str:
-        """Take that address from the correspondent node again."""
+    def link(self, nic: Nic, *, up: bool) -> None:
+        """Give a NIC its carrier or take it away; its addresses stay."""
+
+    def fresh_addresses(self, nic: Nic) -> list[str]:
+        """Addresses, with prefix lengths, of the segment that a NIC is on that no node has had."""
+
+    def readdress(self, nic: Nic, addresses: list[str], *, keep: bool) -> None:
+        """Give a NIC these addresses in the place of those that it has, or beside them until `drop_old_addresses`."""
+
+    def drop_old_addresses(self, nic: Nic) -> None:
+        """Take the addresses from a NIC that `readdress` has kept."""
+
+    def add_address(self, node: str, number: int = 1) -> str:
+        """Give a node's first NIC another address of each family."""
+
+    def remove_address(self, node: str, number: int = 1) -> str:
+        """Take that address from the node again."""
+
+    def ends(self, nic: Nic, peer: str, *, back: bool) -> tuple[str, str]:
+        """The prefixes that a peer and a NIC's segment have: from the peer to the segment, or ``back``."""
 
     def block(self, router: str, source: str, destination: str) -> None:
         """Have a router drop what comes from one prefix and goes to another."""
 
-    def impair(self, nic: str, **options: Any) -> None:
+    def allow(self, router: str, source: str, destination: str) -> None:
+        """Undo `block`."""
+
+    def impair(self, nic: Nic, **options: Any) -> None:
         """Change what the link of a NIC does to packets, in both directions."""
 
-    def route_through(self, nic: str) -> None:
-        """Make a NIC the one that the mobile node's own traffic takes by default."""
+    def route_through(self, nic: Nic) -> None:
+        """Make a NIC the one that its node's own traffic takes by default."""

@@ -1,4 +1,4 @@
-"""The handles that a scenario acts with: its nodes, NICs, segments and sessions, and what happens at set times.
+"""A running network as a scenario sees it: its nodes and segments, and what happens at set times.
 
 A scenario reads like the figure it reproduces::
 
@@ -11,24 +11,23 @@ A scenario reads like the figure it reproduces::
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 from roamlab.errors import LabError, NoSession
 from roamlab.lab.acts import At
 from roamlab.lab.clock import Clock, Timeline
+from roamlab.lab.handles import PORT, Family, Nic, Node, Session, Stream, Style, Transport
 from roamlab.lab.under_way import UnderWay
-from roamlab.protocols.mobility import Announce, Wishes
+from roamlab.protocols.mobility import Announce
 from roamlab.record.run_directory import EventLog
-from roamlab.registry import Verdict
+from roamlab.registry import Verdict, nearest
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from roamlab.lab.contracts import Commands, HasHome, HasVisited, HasVisited2, Site
     from roamlab.lab.mobile_ip import MobileIp, Terms
-    from roamlab.lab.request_acts import Anywhere
     from roamlab.topologies import HomeAndVisited, Segment
 
     Net_co = TypeVar("Net_co", covariant=True, default=HomeAndVisited)
@@ -37,11 +36,8 @@ else:  # the default is for who reads types; Python has it from 3.13 on
 
     Net_co = TypeVar("Net_co", covariant=True)
 
-PORT: Final = 5001
-Family = Literal[4, 6]
-Transport = Literal["sctp", "tcp", "udp"]
-Style = Literal["one-to-one", "one-to-many"]
-"""Of the correspondent's listening socket: to Linux one endpoint an association, or one for all."""
+__all__ = ["PORT", "Family", "Lab", "Nic", "Node", "Session", "Stream", "Style", "Transport"]
+
 _CONNECT_NS: Final = 20 * 10**9
 _AGAIN_NS: Final = 10**9
 _DRAIN_S: Final = 2.0
@@ -49,114 +45,17 @@ _DRAIN_S: Final = 2.0
 _LAST_WAIT_S: Final = 63.0
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """Messages of ``size`` bytes, ``every`` so many seconds, in both directions of a session."""
-
-    session: Session
-    every: float
-    size: int
-
-
-@dataclass(slots=True)
-class Session:
-    """What an application keeps with its correspondent; its associations may come and go.
-
-    ``called``: the correspondent node set it up, to the mobile node's home address; ``anywhere``: that listened on all its
-    addresses.
-    """
-
-    number: int
-    mobile: Mobile
-    correspondent: Correspondent
-    announce: Announce
-    wishes: Wishes
-    managed: bool = True
-    transport: Transport = "sctp"
-    called: bool = False
-    anywhere: bool = False
-
-    def stream(self, every: float = 0.02, size: int = 200) -> Stream:
-        """A stream to start: up and down at once, until two seconds before the scenario's end."""
-        return Stream(self, every, size)
-
-
-@dataclass(frozen=True, slots=True)
-class Nic:
-    """A NIC of the mobile node."""
-
-    node: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Correspondent:
-    """The correspondent node."""
-
-    name: str
-
-    def connect(self, mobile: Mobile, *, transport: Transport = "sctp", anywhere: bool = False) -> Session:
-        """Set up a session to the mobile node's home address now, and wait for it. Raises LabError as Mobile.connect."""
-        number = len(mobile.sessions) + 1
-        session = Session(
-            number,
-            mobile,
-            self,
-            Announce.SOCKET,
-            Wishes(),
-            managed=False,
-            transport=transport,
-            called=True,
-            anywhere=anywhere,
-        )
-        return mobile.keep(session)
-
-
-@dataclass(slots=True)
-class Mobile:
-    """The mobile node."""
-
-    name: str
-    lab: Lab[object]
-    sessions: list[Session] = field(default_factory=list)
-
-    def nic(self, name: str) -> Nic:
-        """One of its NICs, by name."""
-        return Nic(self.name, name)
-
-    def connect(
-        self,
-        correspondent: Correspondent,
-        *,
-        family: Family = 4,
-        announce: Announce = Announce.SOCKET,
-        managed: bool = True,
-        set_primary: bool = True,
-        delete: bool = True,
-        transport: Transport = "sctp",
-    ) -> Session:
-        """Set up an association (connection, flow) over IPv4 or IPv6 (``family``) now, and wait for it.
-
-        ``announce`` says who puts new addresses into ASCONFs, ``set_primary`` and ``delete`` how far the mobility manager
-        goes (FIG. 7); without being ``managed`` the node keeps its association as it is. Raises LabError when there is no
-        association within 20 s.
-        """
-        self.lab.site.family = family
-        number, wishes = len(self.sessions) + 1, Wishes(set_primary, delete)
-        return self.keep(Session(number, self, correspondent, announce, wishes, managed, transport))
-
-    def keep(self, session: Session) -> Session:
-        """Add a session and open it."""
-        self.sessions.append(session)
-        self.lab.open(session)
-        return session
-
-
 class Lab(Generic[Net_co]):
     """A running network with its agents, as a scenario sees it.
 
     ``topology`` is what the network was built from; ``Lab`` alone stands for ``Lab[HomeAndVisited]``. The segments are
     attributes of the topology, and those that are named as in FIG. 1 of the lab, too: ``lab.home``, ``lab.visited``.
+
+    Attributes:
+        mobiles, correspondents: the nodes of each kind, in the topology's order.
+        mobile, correspondent: the first of each.
+        sessions: all that were set up.
+
     """
 
     def __init__(self, site: Site, topology: Net_co, agents: Commands, log: EventLog, clock: Clock) -> None:
@@ -168,15 +67,22 @@ class Lab(Generic[Net_co]):
         self.timeline = Timeline(clock, log.start_ns)
         self._heeding: dict[str, list[Callable[[dict[str, Any]], None]]] = {}
         self._up: set[int] = set()
-        self._listening: list[str] = []
+        self._heard = 0
         self.seed = 1
         self._settled = False
         self.tables: dict[str, list[dict[str, Any]]] = {}
         self.streams: list[tuple[float, Stream]] = []
         self.end_s = 0.0
         self._under_way = UnderWay()
-        self.mobile = Mobile(site.mobile, self)
-        self.correspondent = Correspondent(site.correspondent)
+        self._nodes: dict[str, Node] = {}
+        self.mobiles = tuple(map(self.node, site.mobiles))
+        self.correspondents = tuple(map(self.node, site.correspondents))
+        self.mobile, self.correspondent = self.mobiles[0], self.correspondents[0]
+        self.sessions: list[Session] = []
+        self._listening: dict[tuple[str, str], str] = {}
+        """Where nodes listen, by node and transport."""
+        self._watching: set[str] = set()
+        self._running: list[tuple[float, Stream]] = []
 
     if TYPE_CHECKING:  # so that a segment that this topology has not is found by who reads types
 
@@ -200,12 +106,39 @@ class Lab(Generic[Net_co]):
                 raise AttributeError(f"this topology has no segment {name!r}; it has {known}")
             return self.site.segments[name]
 
+    def node(self, name: str) -> Node:
+        """A node of the network by name, routers included. Raises LabError for one that there isn't."""
+        if name not in self._nodes:
+            known = self.site.hosts
+            if name not in known:
+                raise LabError(f"this topology has no node {name!r}{nearest(name, dict.fromkeys(known))}")
+            self._nodes[name] = Node(name, self)
+        return self._nodes[name]
+
+    @property
+    def family(self) -> int:
+        """The family (4 or 6) that addresses are given in: that of the last session, unless it is set."""
+        return self.site.family
+
+    @family.setter
+    def family(self, family: int) -> None:
+        self.site.family = family
+
+    @property
+    def wildcard(self) -> str:
+        """The unspecified address of the lab's family."""
+        return self.site.wildcard
+
     def without_asconf(self) -> None:
-        """Switch dynamic address reconfiguration off on both nodes (net.sctp.addip_enable), before any session."""
+        """Switch dynamic address reconfiguration off on all nodes (net.sctp.addip_enable), before any session."""
         self.site.without_asconf()
 
+    def without_auth(self) -> None:
+        """Take ASCONFs without AUTH on all nodes, in associations that are set up from now on."""
+        self.site.without_auth()
+
     def mobile_ip(self, terms: Terms) -> MobileIp:
-        """Set Mobile IP up, with the mobile node at home, and wait until that has found its home agent.
+        """Set Mobile IP up, with the first mobile node at home, and wait until that has found its home agent.
 
         From now on the mobile node's NICs keep the home address wherever they are plugged in.
         """
@@ -237,7 +170,7 @@ class Lab(Generic[Net_co]):
 
     def _await_last(self, end_s: float) -> None:
         """Go on, second by second, while a session that outlived the last stimulus has messages under way."""
-        reliable = {session.number for session in self.mobile.sessions if session.transport != "udp"}
+        reliable = {session.number for session in self.sessions if session.transport != "udp"}
         last_s = end_s
         while last_s < end_s + _LAST_WAIT_S and self._under_way.any(reliable):
             last_s += 1.0
@@ -248,28 +181,23 @@ class Lab(Generic[Net_co]):
 
     def open(self, session: Session) -> None:
         """Start listening and managing for a session, connect it, and wait until it is up."""
-        waiting = session.mobile.name if session.called else session.correspondent.name
-        earlier = session.mobile.sessions[:-1]
-        if session.transport not in {s.transport for s in earlier if s.called == session.called}:
-            anywhere = session.anywhere or not session.called
-            local = self.site.wildcard if anywhere else self.site.mobile_address()
-            style = {"transport": session.transport, "one_to_many": self.site.one_to_many}
-            self.agents.command(waiting, "listen", local=local, port=PORT, **style)
-            wanted = len(self._listening) + 1
+        roams = session.listener in self.mobiles and session.managed
+        if (
+            roams and not session.called
+        ):  # the one that is called announces by its kernel: it has no socket yet
+            session.listener.announces()
+        if (session.listener.name, session.transport) not in self._listening:
+            wanted = self._heard + 1
+            self._listen(session)
             self._await(
-                lambda: len(self._listening) >= wanted,
-                f"{waiting} did not come to listen within 20 s; see {waiting}.log in the run directory",
+                lambda: self._heard >= wanted,
+                f"{session.listener.name} did not come to listen within 20 s; "
+                f"see {session.listener.name}.log in the run directory",
             )
-        if not earlier:
-            self.agents.command(session.mobile.name, "watch", family=self.site.family)
-            if session.managed:
-                self.agents.command(
-                    session.mobile.name,
-                    "manage",
-                    announce=session.announce.value,
-                    set_primary=session.wishes.set_primary,
-                    delete=session.wishes.delete,
-                )
+        for node in [session.mobile, *([session.listener] if roams else [])]:
+            if node.name not in self._watching:
+                self._watching.add(node.name)
+                self._watch(node, session)
         self.connect(session)
         self._await(
             lambda: session.number in self._up,
@@ -278,8 +206,37 @@ class Lab(Generic[Net_co]):
             partial(self._greet, session) if session.transport == "udp" else None,
         )
 
+    def _listen(self, session: Session) -> None:
+        """Have the one who is called listen: a mobile node at the address that it has, the others at all of theirs."""
+        node, transport = session.listener, session.transport
+        local = node.address if session.called and not session.anywhere else self.wildcard
+        local = self._listening.setdefault((node.name, transport), local)
+        style = node.style == "one-to-many"
+        node.tell("listen", local=local, port=PORT, transport=transport, one_to_many=style)
+
+    def _watch(self, node: Node, session: Session) -> None:
+        """Have a node that can move report its NICs, and act on them where the session is managed and its own."""
+        node.tell("watch", family=self.family)
+        if session.managed and node is session.mobile:
+            wishes, announce = session.wishes, session.announce.value
+            node.tell("manage", announce=announce, set_primary=wishes.set_primary, delete=wishes.delete)
+
+    def begin_again(self, node: Node) -> None:
+        """Start a node's agent that was killed: it listens, watches and connects as it did, and its streams go on."""
+        self.site.start_again(node.name)
+        for session in node.sessions:
+            if node is session.listener:
+                self._listen(session)
+        if node.name in self._watching:
+            self._watch(node, node.sessions[0])
+        for session in node.sessions:
+            if node is session.caller:
+                self.connect(session)
+        for start_s, stream in self._running:
+            self._stream(start_s, stream, node)
+
     def _greet(self, session: Session) -> None:
-        self.agents.command(self._caller(session), "greet", session=session.number)
+        session.caller.tell("greet", session=session.number)
 
     def _await(
         self,
@@ -312,7 +269,7 @@ class Lab(Generic[Net_co]):
         if kind == "mip.state" and node == self.mobile.name:
             self._settled = details["state"] == "at home"
         if kind == "listening":
-            self._listening.append(node)
+            self._heard += 1
         if kind == "session.opened":
             self._up.add(details["session"])
 
@@ -329,12 +286,11 @@ class Lab(Generic[Net_co]):
         self.record("expectation", verdict=verdict.value)
 
     def connect(self, session: Session, nic: str = "") -> None:
-        """Have a session's association set up, by the mobile node over a NIC; anew where it had one."""
+        """Have a session's association set up, by a mobile node over a NIC; again where it had one."""
         by_kernel = session.announce is Announce.KERNEL
-        mobile = self.site.wildcard if by_kernel else self.site.mobile_address(nic)
-        correspondent = self.site.correspondent_address
-        self.agents.command(
-            self._caller(session),
+        mobile = self.site.wildcard if by_kernel else self.site.address(session.mobile.name, nic)
+        correspondent = session.correspondent.address
+        session.caller.tell(
             "connect",
             session=session.number,
             local=correspondent if session.called else mobile,
@@ -343,10 +299,6 @@ class Lab(Generic[Net_co]):
             transport=session.transport,
             kernel_announces=by_kernel,
         )
-
-    @staticmethod
-    def _caller(session: Session) -> str:
-        return session.correspondent.name if session.called else session.mobile.name
 
     def _start(self, start_s: float, stream: Stream) -> None:
         session, every_ns = stream.session, round(stream.every * 1e9)
@@ -359,20 +311,33 @@ class Lab(Generic[Net_co]):
             correspondent=session.correspondent.name,
             every_ns=every_ns,
             transport=session.transport,
-            streams=["up", "down"],
+            streams=list(stream.ways),
         )
-        for node in (session.mobile.name, session.correspondent.name):
-            self.agents.command(
-                node,
-                "stream",
-                session=session.number,
-                every_ns=every_ns,
-                size=stream.size,
-                start_ns=self.timeline.ns(start_s),
-                end_ns=self.timeline.ns(self.end_s - _DRAIN_S),
-            )
+        self._running.append((start_s, stream))
+        for node in (session.mobile, session.correspondent):
+            self._stream(start_s, stream, node)
 
-    def stimulus(self, action: str, nic: Nic | Anywhere, **details: Any) -> None:
+    def _stream(self, start_s: float, stream: Stream, node: Node) -> None:
+        """Have a node send its side of a stream, from now on where that is later than its start."""
+        session, every_ns = stream.session, round(stream.every * 1e9)
+        way = "up" if node is session.mobile else "down"
+        if node not in (session.mobile, session.correspondent) or way not in stream.ways:
+            return
+        start_ns, first = self.timeline.ns(start_s), 0
+        if self.timeline.begun and (late_ns := self._clock.now_ns() - start_ns) > 0:
+            first = late_ns // every_ns + 1
+        node.tell(
+            "stream",
+            session=session.number,
+            every_ns=every_ns,
+            size=stream.size,
+            start_ns=start_ns + first * every_ns,
+            end_ns=self.timeline.ns(self.end_s - _DRAIN_S),
+            way=way,
+            first=first,
+        )
+
+    def stimulus(self, action: str, nic: Nic, **details: Any) -> None:
         """Record what is done to a NIC now, so that the verdict can look for it in the capture."""
         now_ns = self._clock.now_ns()
         self._under_way.stimulated(now_ns)

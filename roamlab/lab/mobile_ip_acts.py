@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from roamlab.lab.request_acts import Anywhere
+from roamlab.lab.handles import Nic, Node
 
 if TYPE_CHECKING:  # a run without Mobile IP has no use for it, and imports are a quarter of a short run
-    from roamlab.lab.lab import Lab, Mobile
+    from roamlab.lab.lab import Lab
     from roamlab.lab.mobile_ip import Agent
 
 
@@ -23,7 +23,7 @@ class MobileIpActs:
         lab = self.lab
 
         def die() -> None:
-            lab.stimulus("crash", Anywhere(agent.name))
+            lab.stimulus("crash", Nic(agent.name))
             lab.agents.kill(agent.name)
 
         lab.timeline.at(self.time_s, die)
@@ -36,7 +36,7 @@ class MobileIpActs:
         lab, site = self.lab, self.lab.site
 
         def die() -> None:
-            lab.stimulus("fail", Anywhere(agent.name), back_s=back)
+            lab.stimulus("fail", Nic(agent.name), back_s=back)
             lab.agents.kill(agent.name)
             site.cut(agent.name)
 
@@ -48,23 +48,23 @@ class MobileIpActs:
         if back > 0:
             lab.timeline.at(self.time_s + back, start_again)
 
-    def halt(self, mobile: Mobile) -> None:
+    def halt(self, mobile: Node) -> None:
         """Let the mobile node's Mobile IP fall silent: it renews nothing. Its sessions go on."""
         self._order(mobile, "halt")
 
-    def withdraw(self, mobile: Mobile) -> None:
+    def withdraw(self, mobile: Node) -> None:
         """Let the mobile node deregister its care-of address from afar."""
         self._order(mobile, "withdraw")
 
-    def replay(self, mobile: Mobile) -> None:
+    def replay(self, mobile: Node) -> None:
         """Send the mobile node's last Registration Request again, bit for bit, as one who recorded it would."""
         self._order(mobile, "replay")
 
-    def _order(self, mobile: Mobile, do: str) -> None:
+    def _order(self, mobile: Node, do: str) -> None:
         lab = self.lab
 
         def act() -> None:
             lab.stimulus(do, mobile.nic(lab.site.mobile_nic))
-            lab.agents.command(mobile.name, do)
+            mobile.tell(do)
 
         lab.timeline.at(self.time_s, act)

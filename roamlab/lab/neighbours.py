@@ -5,7 +5,6 @@ To a correspondent node whose associations belong to one endpoint (a one-to-many
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, Final
 
 from roamlab.lab.lab import PORT, Lab
@@ -29,20 +28,16 @@ class Neighbour:
     @property
     def address(self) -> str:
         """Its address, of the sessions' family."""
-        return str(self._lab.site.of_family(VISITED.addresses(PC16)))
+        return self._lab.site.of_family(VISITED.addresses(PC16))
 
-    def connect(self, time_s: float) -> None:
-        """Set up its association at a time, from the mobile node's port."""
-        self._lab.timeline.at(time_s, partial(self._connect))
-
-    def _connect(self) -> None:
-        site = self._lab.site
+    def connect(self) -> None:
+        """Set up its association now, from the mobile node's port."""
         self._lab.agents.command(
             HOST,
             "connect",
             session=_SESSION,
             local=self.address,
-            peer=site.correspondent_address,
+            peer=self._lab.correspondent.address,
             port=PORT,
             local_port=self._port,
         )

@@ -66,26 +66,26 @@ class Radio:
         nic = event["nic"]
         if nic in self._attached:
             return
-        site, segment = self._lab.site, self._places[nic]
+        lab, site, segment = self._lab, self._lab.site, self._places[nic]
         used = next(iter(self._attached))
-        self._lab.stimulus(
+        lab.stimulus(
             "attach",
-            self._lab.mobile.nic(nic),
+            lab.mobile.nic(nic),
             to=segment.name,
-            new=site.address_on(segment),
+            new=lab.mobile.address_on(segment),
             expects=self._expects,
         )
-        site.attach(nic, segment)
-        site.route_through(used)
+        site.attach(lab.mobile.name, nic, segment)
+        site.route_through(lab.mobile.nic(used))
         self._attached.add(nic)
         self._impair(nic, event["levels"][nic])
 
     def _prefer(self, event: Mapping[str, Any]) -> None:
-        self._lab.site.route_through(event["nic"])
+        self._lab.site.route_through(self._lab.mobile.nic(event["nic"]))
 
     def _impair(self, nic: str, level: float) -> None:
         quality = radio.link(level)
-        self._lab.site.impair(nic, loss=quality.loss, bw=quality.rate)
+        self._lab.site.impair(self._lab.mobile.nic(nic), loss=quality.loss, bw=quality.rate)
 
 
 def walked(

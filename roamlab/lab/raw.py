@@ -1,7 +1,8 @@
 """The raw way: associations of roamlab's own with the correspondent node, that say what no stack would.
 
-    one = Raw(lab).associate(2.0, tsn=1000)
-    one.say(3.0, Ask(1000, Request(Verb.ADD, address)), Ask(1001), answers=["AUTH, ASCONF-ACK 1000, ASCONF-ACK 1001"])
+    one = lab.at(2.0).associate(Raw(lab), tsn=1000)
+    chunks = Ask(1000, Request(Verb.ADD, address)), Ask(1001)
+    lab.at(3.0).say(one, *chunks, answers=["AUTH, ASCONF-ACK 1000, ASCONF-ACK 1001"])
 
 The correspondent node's kernel is unmodified, and has no part in what it is told. ``answers`` are the packets that are expected
 back within a second, each as its chunks in their order; HEARTBEATs, DATA and SACKs are not counted.
@@ -10,11 +11,10 @@ back within a second, each as its chunks in their order; HEARTBEATs, DATA and SA
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 from roamlab.agents.raw_endpoint import RawEndpoint
-from roamlab.lab.lab import PORT, Family, Lab, Nic
+from roamlab.lab.lab import PORT, Family, Lab
 from roamlab.lab.request_acts import Request
 from roamlab.topologies.addresses import ATTACKER
 from roamlab.topologies.attacked import OFF_PATH
@@ -62,7 +62,7 @@ class Acknowledge:
 
 
 class CookieEcho:
-    """The COOKIE-ECHO of the set-up once more, as one sends it whom no COOKIE-ACK reached."""
+    """The COOKIE-ECHO of the set-up again, as if COOKIE-ACK had been lost."""
 
     def plain(self) -> dict[str, Any]:
         """The chunk as a command carries it."""
@@ -80,38 +80,29 @@ class Raw:
 
     def __init__(self, lab: Lab[object]) -> None:
         self.lab = lab
+        self.host = HOST
         self._associations = 0
         self._acts = 0
         lab.site.staff(HOST, RawEndpoint)
         lab.agents.await_ready()
-        lab.agents.command(HOST, "open", peer=lab.site.correspondent_address)
+        lab.agents.command(HOST, "open", peer=lab.correspondent.address)
 
     def address(self, number: int = _OWN) -> str:
         """One of its addresses; the first is the one that it speaks from."""
-        return str(self.lab.site.of_family(ATTACKER.addresses(number)))
+        return self.lab.site.of_family(ATTACKER.addresses(number))
 
-    def associate(
-        self,
-        time_s: float,
-        *,
-        tsn: int,
-        also: tuple[str, ...] = (),
-        prefer: str = "",
-        prefers_first: bool = False,
-    ) -> RawAssociation:
-        """Set up an association at a time, with this initial TSN, which is the serial number of its first ASCONF too.
-
-        Its INIT lists the addresses ``also`` beside its first, and has SET PRIMARY of the one that it is to ``prefer`` (RFC
-        5061, 5.4), behind the addresses or, with ``prefers_first``, before them.
-        """
+    def next_association(self) -> RawAssociation:
+        """The handle of another association, by its port."""
         self._associations += 1
-        port = _FIRST_PORT + self._associations
-        arguments = {"port": port, "peer_port": PORT, "local": self.address(), "tsn": tsn, "also": also}
-        wish = {"prefer": prefer, "prefers_first": prefers_first}
-        self.lab.timeline.at(time_s, partial(self.lab.agents.command, HOST, "initiate", **arguments, **wish))
-        return RawAssociation(self, port)
+        return RawAssociation(self, _FIRST_PORT + self._associations)
 
-    def act(self) -> int:
+    def initiate(self, one: RawAssociation, **wanted: Any) -> None:
+        """Send an association's INIT; the set-up goes on by itself."""
+        self.lab.agents.command(
+            HOST, "initiate", port=one.port, peer_port=PORT, local=self.address(), **wanted
+        )
+
+    def next_act(self) -> int:
         """The number of the next packet."""
         self._acts += 1
         return self._acts
@@ -123,37 +114,6 @@ class RawAssociation:
 
     raw: Raw
     port: int
-
-    def say(
-        self, time_s: float, *chunks: Ask | Acknowledge | CookieEcho, answers: list[str], source: str = ""
-    ) -> None:
-        """Send these chunks in one packet at a time, from ``source`` or the association's first address."""
-        self._say(
-            time_s, " and ".join(map(str, chunks)), [chunk.plain() for chunk in chunks], answers, source
-        )
-
-    def repeat(self, time_s: float, *, answers: list[str]) -> None:
-        """Send the last packet once more."""
-        self._say(time_s, "the same", [], answers)
-
-    def _say(
-        self, time_s: float, what: str, chunks: list[dict[str, Any]], answers: list[str], source: str = ""
-    ) -> None:
-        lab, act = self.raw.lab, self.raw.act()
-
-        def say() -> None:
-            lab.stimulus(
-                "packet",
-                Nic(HOST, ""),
-                what=what,
-                act=act,
-                port=self.port,
-                target=lab.correspondent.name,
-                answers=answers,
-            )
-            lab.agents.command(HOST, "say", port=self.port, act=act, chunks=chunks, source=source)
-
-        lab.timeline.at(time_s, say)
 
 
 def beside_a_session(lab: Lab[object], family: Family) -> Raw:

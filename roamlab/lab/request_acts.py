@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from roamlab.lab.handles import PORT, Nic
 from roamlab.protocols.mobility import Verb
 from roamlab.protocols.rewriting import OWN_IDS
 
 if TYPE_CHECKING:
-    from roamlab.lab.lab import Lab, Mobile
+    from roamlab.lab.handles import Node, Session
+    from roamlab.lab.lab import Lab
+    from roamlab.topologies import Segment
 
 UNSAID: Final = 0
 """In the place of an error cause: the request is not carried out, for one before it was refused, and the answer says no word
@@ -46,14 +49,6 @@ class Request:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Anywhere:
-    """A node without a NIC in particular, as a stimulus has it."""
-
-    node: str
-    name: str = ""
-
-
 class RequestActs:
     """The verbs; ``lab`` and ``time_s`` are those of the At that they belong to."""
 
@@ -62,10 +57,10 @@ class RequestActs:
     time_s: float
 
     def account(self) -> None:
-        """Have both nodes report what their kernels keep for SCTP."""
+        """Have the first mobile node and the first correspondent report what their kernels keep for SCTP."""
         lab = self.lab
-        for name in (lab.mobile.name, lab.correspondent.name):
-            lab.timeline.at(self.time_s, partial(lab.agents.command, name, "account"))
+        for node in (lab.mobile, lab.correspondent):
+            lab.timeline.at(self.time_s, partial(node.tell, "account"))
 
     def renumber(self, number: int, *, gone: bool = False) -> None:
         """Give the correspondent node another address in service, or take it away again where it is to be ``gone``."""
@@ -73,42 +68,53 @@ class RequestActs:
 
         def act() -> None:
             if gone:
-                change = {"old": lab.site.remove_correspondent_address(number)}
+                change = {"old": lab.site.remove_address(lab.correspondent.name, number)}
             else:
-                change = {"new": lab.site.add_correspondent_address(number)}
-            lab.stimulus("renumber", Anywhere(lab.correspondent.name), **change)
+                change = {"new": lab.correspondent.add_address(number)}
+            lab.stimulus("renumber", Nic(lab.correspondent.name), **change)
 
         lab.timeline.at(self.time_s, act)
 
     def favour(self, peer_port: int) -> None:
         """Have the correspondent node ask its peer on a port to send to the address that it has had from the start."""
         lab = self.lab
-        address = lab.site.correspondent_address
+        address = lab.correspondent.address
 
         def act() -> None:
-            where = Anywhere(lab.correspondent.name)
+            where = Nic(lab.correspondent.name)
             lab.stimulus("favour", where, primary=address, peer_port=peer_port)
-            lab.agents.command(lab.correspondent.name, "favour", address=address, peer_port=peer_port)
+            lab.correspondent.tell("favour", address=address, peer_port=peer_port)
 
         lab.timeline.at(self.time_s, act)
 
-    def release(self, mobile: Mobile, address: str) -> None:
+    def release(self, mobile: Node, address: str) -> None:
         """Have the mobile node take an address from its association, through the socket."""
         lab = self.lab
 
         def act() -> None:
-            lab.stimulus("release", Anywhere(mobile.name), old=address)
-            lab.agents.command(mobile.name, "release", address=address)
+            lab.stimulus("release", Nic(mobile.name), old=address)
+            mobile.tell("release", address=address)
 
         lab.timeline.at(self.time_s, act)
 
-    def ask(self, mobile: Mobile, *wanted: Request) -> None:
+    def ask(self, mobile: Node, *wanted: Request) -> None:
         """Have the mobile node ask for these requests, in this order, in one ASCONF (way ``rewriting``)."""
         lab = self.lab
         plain = [request.plain(number) for number, request in enumerate(wanted)]
 
         def act() -> None:
-            lab.stimulus("ask", Anywhere(mobile.name), requests=plain)
-            lab.agents.command(mobile.name, "ask", requests=plain)
+            lab.stimulus("ask", Nic(mobile.name), requests=plain)
+            mobile.tell("ask", requests=plain)
+
+        lab.timeline.at(self.time_s, act)
+
+    def set_primary(self, session: Session, on: Segment) -> None:
+        """Have a session's mobile node ask its peer to send to the address that it has on a segment."""
+        lab, node = self.lab, session.mobile
+
+        def act() -> None:
+            address = node.address_on(on)
+            lab.stimulus("favour", Nic(node.name), primary=address, peer_port=PORT)
+            node.tell("set_primary", session=session.number, address=address)
 
         lab.timeline.at(self.time_s, act)

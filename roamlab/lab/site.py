@@ -14,14 +14,15 @@ from roamlab.agents.launch import launch
 from roamlab.errors import LabError
 from roamlab.lab.agents import Agents
 from roamlab.lab.clock import Clock
+from roamlab.lab.handles import Nic
 from roamlab.lab.lab import Lab
 from roamlab.lab.settling import begin, settle
+from roamlab.network.intf import Intf
 from roamlab.network.net import Mininet
 from roamlab.nodes.correspondent_node import CorrespondentNode
 from roamlab.nodes.mobile_node import MobileNode
 from roamlab.record.run_directory import CAPTURE, EventLog, RunDirectory, disk_error
 from roamlab.topologies import RoamingTopo, Segment
-from roamlab.topologies.addresses import CORRESPONDENT, CORRESPONDENTS
 
 if TYPE_CHECKING:
     from roamlab.lab.mobile_ip import Agent as MobilityAgent
@@ -32,10 +33,9 @@ _WILDCARD: Final = {4: "0.0.0.0", 6: "::"}
 
 
 class Site:
-    """A topology built, captured and staffed: the mobile node's and the correspondent node's agents run in it.
+    """A topology built, captured and staffed: the agents of mobile nodes and correspondents run in it.
 
-    ``family`` (4 or 6) is the one that sessions use; NICs always have addresses of both. ``one_to_many`` is the style of
-    listening SCTP sockets (RFC 6458, 3), one-to-one unless a scenario wants it otherwise.
+    ``family`` (4 or 6) is the one that sessions use; NICs have addresses of both, unless the topology has IPv6 alone.
     """
 
     def __init__(
@@ -47,13 +47,19 @@ class Site:
         self._step = announce_step
         self.asconf = True
         self.family = 4
-        self.one_to_many = False
         self.mobile = topology.mobile
         self.mobile_nic = topology.mobile_nic
         self.mobile_ip: MobileIp | None = None
-        self.correspondent = topology.correspondent
+        self.mobiles = topology.mobiles
+        self.correspondents = topology.correspondents
         self.segments = topology.segments
-        self._where = {topology.mobile_nic: next(iter(topology.segments.values()))}
+        self.hosts = topology.hosts()
+        self._addresses = {Nic(node, start.nic): start.addresses for node, start in topology.starts.items()}
+        self._where = {
+            Nic(node, start.nic): start.segment for node, start in topology.starts.items() if start.segment
+        }
+        self._renumbered: dict[Nic, int] = {}
+        self._left: dict[Nic, list[str]] = {}
 
     def __enter__(self) -> Self:
         self._step("network")
@@ -69,9 +75,9 @@ class Site:
         self._step("agents")
         self._agents = Agents(self._clock, self._agent_event)
         self.lab = Lab(self, self._topology, self._agents, self._log, self._clock)
-        for name, agent in ((self.correspondent, CorrespondentNode), (self.mobile, MobileNode)):
+        for name in (*self.correspondents, *self.mobiles):
             self._net[name].sysctl(_SCTP)
-            self.staff(name, agent)
+            self.start_again(name)
         self._agents.await_ready()
         return self
 
@@ -98,36 +104,51 @@ class Site:
         return _WILDCARD[self.family]
 
     @property
-    def correspondent_address(self) -> str:
-        """Where the correspondent node is reached."""
-        return self.of_family(CORRESPONDENTS.addresses(CORRESPONDENT))
+    def home(self) -> Segment:
+        """The segment that the first mobile node starts on."""
+        return next(iter(self.segments.values()))
 
-    def mobile_address(self, nic: str = "") -> str:
-        """The address of one of the mobile node's NICs, by default its first."""
-        return self.address_on(self._where[nic or self._topology.mobile_nic])
+    def address(self, node: str, nic: str = "") -> str:
+        """The address of one of a node's NICs, by default its first. Raises LabError where the node has no such NIC."""
+        start = self._topology.starts.get(node)
+        where = Nic(node, nic or (start.nic if start else ""))
+        if where not in self._addresses:
+            raise LabError(f"{node} has no NIC {where.name or 'that could move'}")
+        return self.of_family(self._addresses[where])
 
-    def address_on(self, segment: Segment) -> str:
-        """The address that the mobile node has when it is on a segment."""
-        return self.of_family(segment.mobile_addresses())
+    def where(self, nic: Nic) -> Segment:
+        """The segment that a NIC is on, or was on last. Raises LabError for a NIC that is on none."""
+        if nic not in self._where:
+            raise LabError(
+                f"{nic.node}'s {nic.name} is on no segment: only a NIC that is on one can be acted on"
+            )
+        return self._where[nic]
 
-    def delays_ns(self, segment: Segment) -> dict[str, int]:
-        """One-way delays between the mobile node on a segment and the correspondent node."""
-        up, down = self._topology.path_delay(segment.name)
+    def address_on(self, segment: Segment, node: str = "") -> str:
+        """The address that a node, by default the mobile node, has when it is on a segment."""
+        return self.of_family(self._topology.addresses_on(node or self.mobile, segment))
+
+    def delays_ns(self, segment: Segment, node: str) -> dict[str, int]:
+        """One-way delays between a node on a segment and the other end of its first session."""
+        sessions = self.lab.node(node).sessions
+        peer = sessions[0].peer_of(self.lab.node(node)).name if sessions else ""
+        place = next((s.name for nic, s in self._where.items() if nic.node == peer), peer)
+        up, down = self._topology.path_delay(segment.name, place)
         return {"up_ns": round(up * 1e9), "down_ns": round(down * 1e9)}
 
     def without_asconf(self) -> None:
-        """Switch ASCONF off on both nodes; associations set up from now on have none."""
+        """Switch ASCONF off on all nodes; associations set up from now on have none."""
         self.asconf = False
-        for name in (self.mobile, self.correspondent):
+        for name in (*self.mobiles, *self.correspondents):
             self._net[name].sysctl({"net.sctp.addip_enable": 0})
 
-    def announcing(self) -> None:
-        """Have the correspondent node's kernel announce its addresses in ASCONFs, in associations set up from now on."""
-        self._net[self.correspondent].sysctl({"net.sctp.default_auto_asconf": 1})
+    def announcing(self, node: str) -> None:
+        """Have a node's kernel announce its addresses in ASCONFs, in associations set up from now on."""
+        self._net[node].sysctl({"net.sctp.default_auto_asconf": 1})
 
     def without_auth(self) -> None:
-        """Take ASCONFs without AUTH on both nodes, in associations that are set up from now on."""
-        for name in (self.mobile, self.correspondent):
+        """Take ASCONFs without AUTH on all nodes, in associations that are set up from now on."""
+        for name in (*self.mobiles, *self.correspondents):
             self._net[name].sysctl({"net.sctp.auth_enable": 0, "net.sctp.addip_noauth_enable": 1})
 
     # -- Mobile IP -----------------------------------------------------------------------------------------------
@@ -160,6 +181,10 @@ class Site:
         log = self._run.path / f"{name}.log"
         self._agents.adopt(launch(make, name, self._net[host or name].namespace.fd, log))
 
+    def start_again(self, name: str) -> None:
+        """Start the agent of a mobile node or a correspondent, for the first time or after it was killed."""
+        self.staff(name, MobileNode if name in self.mobiles else CorrespondentNode)
+
     def tell(self, name: str, do: str, arguments: Any) -> None:
         """Give an agent a command; the arguments are a mapping or a Struct."""
         self._agents.command(name, do, **msgspec.to_builtins(arguments))
@@ -180,68 +205,126 @@ class Site:
 
     # -- what happens to NICs ----------------------------------------------------------------------------------------
 
-    def unplug(self, nic: str) -> None:
-        """Take the link of one of the mobile node's NICs away; its addresses stay until it is plugged in elsewhere."""
-        self._net.unplug(self._net.nic(self.mobile, nic))
+    def unplug(self, nic: Nic) -> None:
+        """Take a NIC's link away; its addresses stay until it is plugged in elsewhere."""
+        self._net.unplug(self._intf(nic))
 
-    def plug(self, nic: str, segment: Segment) -> None:
+    def plug(self, nic: Nic, segment: Segment) -> None:
         """Plug a NIC into a segment and give it that segment's addresses in place of the ones it had."""
-        intf = self._net.nic(self.mobile, nic)
+        intf = self._intf(nic)
         self._net.plug(intf, segment.name)
-        self._readdress(intf, segment)
+        self._arrived(nic, intf, segment)
 
-    def move(self, nic: str, segment: Segment) -> None:
+    def move(self, nic: Nic, segment: Segment) -> None:
         """Take a NIC from its segment to another with no time in between."""
-        intf = self._net.nic(self.mobile, nic)
+        intf = self._intf(nic)
         self._net.move(intf, segment.name)
-        self._readdress(intf, segment)
+        self._arrived(nic, intf, segment)
 
-    def attach(self, nic: str, segment: Segment) -> None:
-        """Add a NIC to the mobile node, on a segment, with that segment's addresses."""
-        intf = self._net.attach(self.mobile, nic, segment.name)
-        intf.configure(segment.mobile_addresses(), segment.gateways)
-        self._where[nic] = segment
+    def attach(self, node: str, name: str, segment: Segment) -> None:
+        """Add a NIC to a node, on a segment, with that segment's addresses."""
+        nic, addresses = Nic(node, name), self._topology.addresses_on(node, segment)
+        intf = self._net.attach(node, name, segment.name)
+        intf.configure(addresses, segment.gateways)
+        self._where[nic], self._addresses[nic] = segment, addresses
 
-    def add_correspondent_address(self, number: int = 1) -> str:
-        """Give the correspondent node another address of each family; the one of the sessions' family."""
-        addresses = CORRESPONDENTS.addresses(CORRESPONDENT + number)
-        self._net.nic(self.correspondent).configure(addresses)
+    def detach(self, nic: Nic) -> None:
+        """Remove a NIC, with its link and its addresses."""
+        self._net.detach(self._intf(nic))
+        self._where.pop(nic, None)
+        self._addresses.pop(nic, None)
+
+    def link(self, nic: Nic, *, up: bool) -> None:
+        """Give a NIC its carrier or take it away; its addresses stay."""
+        intf = self._intf(nic)
+        if up:
+            intf.up()
+        else:
+            intf.down()
+
+    def fresh_addresses(self, nic: Nic) -> list[str]:
+        """Addresses of the segment that a NIC is on that no node has had."""
+        turn = self._renumbered[nic] = self._renumbered.get(nic, 0) + 1
+        return self._topology.addresses_on(nic.node, self.where(nic), turn)
+
+    def readdress(self, nic: Nic, addresses: list[str], *, keep: bool) -> None:
+        """Give a NIC these addresses in the place of those that it has, or beside them until `drop_old_addresses`."""
+        intf, segment = self._intf(nic), self.where(nic)
+        if keep:
+            self._left[nic] = self._addresses[nic]
+        else:
+            intf.deconfigure()
+        intf.configure(addresses, segment.gateways)
+        self._addresses[nic] = addresses
+
+    def drop_old_addresses(self, nic: Nic) -> None:
+        """Take the addresses from a NIC that `readdress` has kept."""
+        self._intf(nic).deconfigure(self._left.pop(nic))
+
+    def add_address(self, node: str, number: int = 1) -> str:
+        """Give a node's first NIC another address of each family; the one of the sessions' family."""
+        addresses = self._further_addresses(node, number)
+        self._net.nic(node).configure(addresses)
         return self.of_family(addresses)
 
-    def remove_correspondent_address(self, number: int = 1) -> str:
-        """Take that address from the correspondent node again."""
-        addresses = CORRESPONDENTS.addresses(CORRESPONDENT + number)
-        self._net.nic(self.correspondent).deconfigure(addresses)
+    def remove_address(self, node: str, number: int = 1) -> str:
+        """Take that address from the node again."""
+        addresses = self._further_addresses(node, number)
+        self._net.nic(node).deconfigure(addresses)
         return self.of_family(addresses)
+
+    def _further_addresses(self, node: str, number: int) -> list[str]:
+        """The addresses that follow those of a node's first NIC: the next host numbers."""
+        first = map(ip_interface, self._topology.starts[node].addresses)
+        return [f"{address.ip + number}/{address.network.prefixlen}" for address in first]
+
+    def ends(self, nic: Nic, peer: str, *, back: bool) -> tuple[str, str]:
+        """The prefixes that a peer and a NIC's segment have: from the peer to the segment, or ``back``."""
+        here = self.where(nic).subnet
+        there = next(
+            ip_interface(a).network
+            for a in self._topology.starts[peer].addresses
+            if ip_interface(a).version == self.family
+        )
+        ends = (str(there), str(here.ipv6 if self.family == 6 else here))
+        return ends[::-1] if back else ends
 
     def block(self, router: str, source: str, destination: str) -> None:
         """Have a router drop what comes from one prefix and goes to another."""
         self._net[router].drop(source, destination)
 
-    def impair(self, nic: str, **options: Any) -> None:
-        """Change what the link of one of the mobile node's NICs does to packets, in both directions."""
-        link = self._net.nic(self.mobile, nic).link
+    def allow(self, router: str, source: str, destination: str) -> None:
+        """Undo `block`."""
+        self._net[router].drop(source, destination, on=False)
+
+    def impair(self, nic: Nic, **options: Any) -> None:
+        """Change what a NIC's link does to packets, in both directions."""
+        link = self._intf(nic).link
         if link is not None:
             link.impair(**options)
 
-    def route_through(self, nic: str) -> None:
-        """Make a NIC the one that the mobile node's own traffic takes by default."""
-        intf, segment = self._net.nic(self.mobile, nic), self._where[nic]
-        intf.configure(segment.mobile_addresses(), segment.gateways)
+    def route_through(self, nic: Nic) -> None:
+        """Make a NIC the one that its node's own traffic takes by default."""
+        self._intf(nic).configure(self._addresses[nic], self.where(nic).gateways)
 
-    def signs(self, nic: str, segment: Segment) -> dict[str, Any]:
+    def signs(self, nic: Nic, segment: Segment) -> dict[str, Any]:
         """What a NIC's coming to a segment must show in the capture: its addresses, or with Mobile IP its agents."""
-        if self.mobile_ip is not None:
+        if self.mobile_ip is not None and nic.node == self.mobile:
             return self.mobile_ip.signs(segment)
-        return {"old": self.mobile_address(nic), "new": self.address_on(segment)}
+        return {"old": self.address(nic.node, nic.name), "new": self.address_on(segment, nic.node)}
 
-    def _readdress(self, intf: Any, segment: Segment) -> None:
-        if self.mobile_ip is not None:
+    def _intf(self, nic: Nic) -> Intf:
+        return self._net.nic(nic.node, nic.name)
+
+    def _arrived(self, nic: Nic, intf: Intf, segment: Segment) -> None:
+        self._where[nic] = segment
+        if self.mobile_ip is not None and nic.node == self.mobile:
             self.mobile_ip.arrived(intf, segment)
             return
+        addresses = self._topology.addresses_on(nic.node, segment)
         intf.deconfigure()
-        intf.configure(segment.mobile_addresses(), segment.gateways)
-        self._where[intf.name] = segment
+        intf.configure(addresses, segment.gateways)
+        self._addresses[nic] = addresses
 
     def of_family(self, addresses: list[str]) -> str:
         """The first of these addresses that is of the sessions' family."""

@@ -210,10 +210,10 @@ class Node(mininet.node.Node):
         with self.lab.batch():
             self.namespace.rtnl.queue(routes.route(ip_network(ip), index=self.intf(intf).index))
 
-    def drop(self, source: str, destination: str) -> None:
-        """Drop what comes from one prefix and goes to another instead of routing it."""
+    def drop(self, source: str, destination: str, *, on: bool = True) -> None:
+        """Drop what comes from one prefix and goes to another instead of routing it; without ``on``, no longer."""
         with self.lab.batch():
-            rule = routes.rule_dropping(ip_network(source), ip_network(destination), _FIRST)
+            rule = routes.rule_dropping(ip_network(source), ip_network(destination), _FIRST, on=on)
             self.namespace.rtnl.queue(rule)
 
     def setARP(self, ip: str, mac: str) -> None:  # noqa: N802

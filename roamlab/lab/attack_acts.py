@@ -1,0 +1,140 @@
+"""What an attacker does at one instant: verbs of ``roamlab.lab.acts.At``. Who attacks is in ``roamlab/lab/attacks.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from roamlab.lab.handles import Nic
+
+if TYPE_CHECKING:
+    from roamlab.lab.attacks import Attacker
+    from roamlab.lab.lab import Lab
+    from roamlab.lab.request_acts import Request
+
+Sign = Literal["none", "junk", "key"]
+"""How a forged ASCONF is signed; the values of ``roamlab.protocols.forging.Signing``."""
+AGENT: Final = "attacker"
+_SESSION: Final = 2000  # none of the mobile node's
+_HELLO_S: Final = 0.4  # until the correspondent knows whose the session is
+_STOP_S: Final = 1.0  # before the end, so that every packet of an attack arrives
+
+
+class AttackActs:
+    """The verbs; ``lab`` and ``time_s`` are those of the At that they belong to."""
+
+    __slots__ = ()
+    lab: Lab[object]
+    time_s: float
+
+    def forge(self, attacker: Attacker, *wanted: Request, source: str, signing: Sign = "none") -> None:
+        """Send an ASCONF with these requests in the mobile node's name."""
+        self._attack(
+            attacker,
+            f"forged ASCONF from {source}, AUTH {signing}",
+            "asconf",
+            source=source,
+            requests=_plain(wanted),
+            signing=signing,
+        )
+
+    def restart(self, attacker: Attacker, *, source: str, addresses: list[str]) -> None:
+        """Send an INIT from the mobile node's port that lists these addresses."""
+        what = f"INIT from {source} with {', '.join(addresses)}"
+        self._attack(attacker, what, "restart", source=source, addresses=addresses)
+
+    def camp(self, attacker: Attacker, *, source: str, addresses: list[str]) -> None:
+        """Set up an association from the mobile node's port that claims these addresses."""
+        what = f"set-up from {source} with {', '.join(addresses)}"
+        self._attack(attacker, what, "camp", source=source, addresses=addresses)
+
+    def claim(self, attacker: Attacker, *wanted: Request, source: str) -> None:
+        """Send an ASCONF in the attacker's own association."""
+        self._attack(attacker, f"ASCONF from {source}", "claim", source=source, requests=_plain(wanted))
+
+    def subscribe(self, attacker: Attacker, *, every: float, size: int) -> None:
+        """Have the correspondent send a stream of messages down the attacker's own association until the scenario's end.
+
+        The stream is no part of what the verdict counts as the session's.
+        """
+        lab = self.lab
+        self._attack(
+            attacker, "a stream for itself", "subscribe", source=attacker.own_address, session=_SESSION
+        )
+
+        def stream() -> None:
+            lab.record("attack.session", session=_SESSION)
+            lab.agents.command(
+                attacker.target,
+                "stream",
+                session=_SESSION,
+                every_ns=round(every * 1e9),
+                size=size,
+                start_ns=lab.timeline.ns(self.time_s + _HELLO_S),
+                end_ns=lab.timeline.ns(lab.end_s),
+            )
+
+        lab.timeline.at(self.time_s + _HELLO_S / 2, stream)
+
+    def feed(self, attacker: Attacker, *, source: str, every: float, most: int) -> None:
+        """Send SACKs for what went elsewhere, from ``source`` and ``every`` so many seconds: each for up to ``most`` chunks."""
+        lab, act = self.lab, attacker.next_act()
+
+        def feed() -> None:
+            self._attacked(attacker, act, f"SACKs from {source} for what it never got")
+            times = {"every_ns": round(every * 1e9), "end_ns": lab.timeline.ns(lab.end_s - _STOP_S)}
+            lab.agents.command(AGENT, "feed", act=act, source=source, most=most, **times)
+
+        lab.timeline.at(self.time_s, feed)
+
+    def replay_cookie(self, attacker: Attacker, *, source: str) -> None:
+        """Send the overheard COOKIE-ECHO once more."""
+        self._attack(attacker, f"COOKIE-ECHO from {source}, again", "cookie", source=source)
+
+    def register(self, attacker: Attacker, *, care_of: str, lifetime: int, authenticated: bool) -> None:
+        """Register a care-of address for the mobile node, or with lifetime 0 deregister all, without its key."""
+        home = self.lab.site.home
+        self._attack(
+            attacker,
+            f"Registration Request, {care_of} for {lifetime} s",
+            "register",
+            source=care_of if lifetime else attacker.own_address,
+            home_address=self.lab.mobile.address_on(home),
+            home_agent=str(home.subnet.gateway4),
+            care_of=care_of,
+            lifetime=lifetime,
+            authenticated=authenticated,
+        )
+
+    def tunnel(self, attacker: Attacker, *, outer: str, inner: str, destination: str) -> None:
+        """Send the home agent a datagram as a reverse tunnel would bring it (RFC 3024, 6.1)."""
+        self._attack(
+            attacker,
+            f"datagram from {inner} in a tunnel from {outer}",
+            "tunnel",
+            outer=outer,
+            home_agent=str(self.lab.site.home.subnet.gateway4),
+            inner=inner,
+            destination=destination,
+        )
+
+    def replay_registration(self, attacker: Attacker, *, deregistration: bool) -> None:
+        """Send the last overheard Registration Request that registers, or deregisters, once more."""
+        what = "deregistration" if deregistration else "registration"
+        self._attack(attacker, f"{what} of before, again", "again", deregistration=deregistration)
+
+    def _attack(self, attacker: Attacker, what: str, do: str, **arguments: Any) -> None:
+        lab, number = self.lab, attacker.next_act()
+
+        def act() -> None:
+            self._attacked(attacker, number, what)
+            lab.agents.command(AGENT, do, act=number, **arguments)
+
+        lab.timeline.at(self.time_s, act)
+
+    def _attacked(self, attacker: Attacker, act: int, what: str) -> None:
+        self.lab.stimulus("attack", Nic(attacker.node), what=what, act=act, target=attacker.target)
+
+
+def _plain(wanted: Iterable[Request]) -> list[dict[str, str]]:
+    return [{"verb": str(request.plain(0)["verb"]), "address": request.address} for request in wanted]

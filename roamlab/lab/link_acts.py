@@ -1,0 +1,188 @@
+"""What a scenario does to NICs and links at one instant: verbs of ``roamlab.lab.acts.At``."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from roamlab.protocols.mobility import Verb
+
+if TYPE_CHECKING:
+    from roamlab.lab.handles import Nic, Node
+    from roamlab.lab.lab import Lab
+    from roamlab.topologies import Segment
+
+_FADE_EVERY_S: Final = 0.1
+_FADES_FROM: Final = -60.0
+"""The level (dBm) that a NIC has when it begins to fade: no loss, the full rate."""
+_UNDER_WAY_S: Final = 0.2  # what had passed a router by then has arrived
+
+
+class LinkActs:
+    """The verbs; ``lab`` and ``time_s`` are those of the At that they belong to."""
+
+    __slots__ = ()
+    lab: Lab[object]
+    time_s: float
+
+    def move(self, nic: Nic, *, to: Segment, gap: float = 0.0) -> None:
+        """Take a NIC from its segment and plug it into another, without a link for ``gap`` seconds in between.
+
+        The host is configured with an address of the new segment the moment the link is there, as a network that hands out
+        addresses at once would.
+        """
+        lab, site = self.lab, self.lab.site
+        expects = [Verb.ADD.value] if site.asconf and site.mobile_ip is None else []
+
+        def leave() -> None:
+            signs = {**site.signs(nic, to), **site.delays_ns(to, nic.node)}
+            lab.stimulus("move", nic, to=to.name, gap_s=gap, expects=expects, **signs)
+            if gap > 0:
+                site.unplug(nic)
+            else:
+                site.move(nic, to)
+
+        lab.timeline.at(self.time_s, leave)
+        if gap > 0:
+            lab.timeline.at(self.time_s + gap, lambda: site.plug(nic, to))
+
+    def attach(self, node: Node, name: str, *, to: Segment) -> None:
+        """Add a NIC to the running node, on a segment, and configure it."""
+        lab, site = self.lab, self.lab.site
+        nic = node.nic(name)
+        wishes = node.sessions[-1].wishes
+        verbs = [Verb.ADD, *([Verb.SET_PRIMARY] if wishes.set_primary else [])]
+        if wishes.set_primary and wishes.delete:
+            verbs.append(Verb.DELETE)
+        expects = [verb.value for verb in verbs] if site.asconf else []
+
+        def act() -> None:
+            self._coming("attach", nic, to, expects)
+            site.attach(nic.node, name, to)
+
+        lab.timeline.at(self.time_s, act)
+
+    def detach(self, nic: Nic) -> None:
+        """Take a NIC out of the running node, with its link and its addresses."""
+        lab, site = self.lab, self.lab.site
+
+        def act() -> None:
+            lab.stimulus("detach", nic, old=site.address(nic.node, nic.name))
+            site.detach(nic)
+
+        lab.timeline.at(self.time_s, act)
+
+    def link_down(self, nic: Nic) -> None:
+        """Take a NIC's link away where it is, as a base station that fails would; its addresses stay."""
+        self._link(nic, up=False)
+
+    def link_up(self, nic: Nic) -> None:
+        """Give a NIC its link back."""
+        self._link(nic, up=True)
+
+    def readdress(self, nic: Nic, *, overlap: float = 0.0) -> None:
+        """Change the addresses of a NIC that stays where it is, as a network that renumbers would.
+
+        With an ``overlap`` the old addresses go so many seconds after the new ones came; else both happen at once. The new
+        address takes the default route.
+        """
+        lab, site = self.lab, self.lab.site
+        expects = [Verb.ADD.value] if site.asconf else []
+
+        def act() -> None:
+            old = site.address(nic.node, nic.name)
+            new = site.fresh_addresses(nic)
+            signs = {"old": old, "new": site.of_family(new), **site.delays_ns(site.where(nic), nic.node)}
+            lab.stimulus("readdress", nic, overlap_s=overlap, expects=expects, **signs)
+            site.readdress(nic, new, keep=overlap > 0)
+
+        lab.timeline.at(self.time_s, act)
+        if overlap > 0:
+            lab.timeline.at(self.time_s + overlap, lambda: site.drop_old_addresses(nic))
+
+    def impair(
+        self,
+        nic: Nic,
+        *,
+        delay: float | None = None,
+        loss: float | None = None,
+        rate: float | None = None,
+    ) -> None:
+        """Change what a NIC's link does to packets, in both directions; what isn't named stays as it is.
+
+        ``delay`` is in seconds and one way, ``loss`` in percent, ``rate`` in Mbit/s.
+        """
+        named = {"delay": delay, "loss": loss, "bw": rate}
+        changes = {name: value for name, value in named.items() if value is not None}
+        lab, site = self.lab, self.lab.site
+
+        def act() -> None:
+            lab.stimulus("impair", nic, router=site.where(nic).router, **changes)
+            site.impair(nic, **changes)
+
+        lab.timeline.at(self.time_s, act)
+
+    def fade(self, nic: Nic, *, over: float, level: float = -100.0) -> None:
+        """Let the signal of a NIC fade within ``over`` seconds to a ``level`` (dBm), and stay there.
+
+        Loss and rate of its link follow the level as in FIG. 8 (``roamlab.protocols.radio.link``).
+        """
+        from roamlab.protocols import radio  # where it is used: imports are a quarter of a short run
+
+        lab, site = self.lab, self.lab.site
+        steps = max(1, round(over / _FADE_EVERY_S))
+
+        def begin() -> None:
+            lab.stimulus("fade", nic, router=site.where(nic).router, over_s=over, level=level)
+
+        def step(number: int) -> None:
+            quality = radio.link(_FADES_FROM + (level - _FADES_FROM) * number / steps)
+            site.impair(nic, loss=quality.loss, bw=quality.rate)
+
+        lab.timeline.at(self.time_s, begin)
+        for number in range(1, steps + 1):
+            lab.timeline.at(self.time_s + over * number / steps, partial(step, number))
+
+    def block(self, router: Node, nic: Nic, peer: Node) -> None:
+        """Have a router drop all that goes between the segment that a NIC is on and a peer, both ways.
+
+        The stimulus counts from 0.2 s later on, when what had passed the router has arrived.
+        """
+        lab, site = self.lab, self.lab.site
+
+        def drop(*, back: bool) -> None:
+            site.block(router.name, *site.ends(nic, peer.name, back=back))
+
+        for back in (False, True):
+            lab.timeline.at(self.time_s, partial(drop, back=back))
+        lab.timeline.at(
+            self.time_s + _UNDER_WAY_S,
+            lambda: lab.stimulus("block", nic, old=site.address_on(site.where(nic), nic.node), expects=[]),
+        )
+
+    def allow(self, router: Node, nic: Nic, peer: Node) -> None:
+        """Undo :meth:`block`."""
+        lab, site = self.lab, self.lab.site
+
+        def act() -> None:
+            lab.stimulus("allow", nic, new=site.address_on(site.where(nic), nic.node), router=router.name)
+            for back in (False, True):
+                site.allow(router.name, *site.ends(nic, peer.name, back=back))
+
+        lab.timeline.at(self.time_s, act)
+
+    def _link(self, nic: Nic, *, up: bool) -> None:
+        lab, site = self.lab, self.lab.site
+
+        def act() -> None:
+            own = site.address(nic.node, nic.name)
+            lab.stimulus("link_up" if up else "link_down", nic, **{"new" if up else "old": own})
+            site.link(nic, up=up)
+
+        lab.timeline.at(self.time_s, act)
+
+    def _coming(self, action: str, nic: Nic, to: Segment, expects: list[str]) -> None:
+        """Record that a NIC comes to a segment."""
+        site = self.lab.site
+        signs: dict[str, Any] = {"new": site.address_on(to, nic.node), **site.delays_ns(to, nic.node)}
+        self.lab.stimulus(action, nic, to=to.name, expects=expects, **signs)

@@ -1,0 +1,90 @@
+"""What endpoints of roamlab's own say at one instant: verbs of ``roamlab.lab.acts.At``.
+
+Raw associations are in ``roamlab/lab/raw.py``, cookie games in ``roamlab/lab/cookies.py``, neighbours in
+``roamlab/lab/neighbours.py``.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from roamlab.lab.handles import Nic
+
+if TYPE_CHECKING:
+    from roamlab.lab.cookies import Echo, Prober
+    from roamlab.lab.lab import Lab
+    from roamlab.lab.neighbours import Neighbour
+    from roamlab.lab.raw import Acknowledge, Ask, CookieEcho, Raw, RawAssociation
+
+
+class RawActs:
+    """The verbs; ``lab`` and ``time_s`` are those of the At that they belong to."""
+
+    __slots__ = ()
+    lab: Lab[object]
+    time_s: float
+
+    def associate(
+        self,
+        raw: Raw,
+        *,
+        tsn: int,
+        also: tuple[str, ...] = (),
+        prefer: str = "",
+        prefers_first: bool = False,
+    ) -> RawAssociation:
+        """Set up a raw association with this initial TSN, which is the serial number of its first ASCONF too.
+
+        Its INIT lists the addresses ``also`` beside its first, and has SET PRIMARY of the one that it is to ``prefer`` (RFC
+        5061, 5.4), behind the addresses or, with ``prefers_first``, before them.
+        """
+        one = raw.next_association()
+        wish = {"also": also, "prefer": prefer, "prefers_first": prefers_first}
+        self.lab.timeline.at(self.time_s, partial(raw.initiate, one, tsn=tsn, **wish))
+        return one
+
+    def say(
+        self,
+        one: RawAssociation,
+        *chunks: Ask | Acknowledge | CookieEcho,
+        answers: list[str],
+        source: str = "",
+    ) -> None:
+        """Send these chunks in one packet, from ``source`` or the association's first address."""
+        what = " and ".join(map(str, chunks))
+        self._say(one, what, [chunk.plain() for chunk in chunks], answers, source)
+
+    def repeat(self, one: RawAssociation, *, answers: list[str]) -> None:
+        """Send the association's last packet once more."""
+        self._say(one, "the same", [], answers)
+
+    def _say(
+        self,
+        one: RawAssociation,
+        what: str,
+        chunks: list[dict[str, Any]],
+        answers: list[str],
+        source: str = "",
+    ) -> None:
+        lab, act = self.lab, one.raw.next_act()
+
+        def say() -> None:
+            target = lab.correspondent.name
+            details = {"what": what, "act": act, "port": one.port, "target": target, "answers": answers}
+            lab.stimulus("packet", Nic(one.raw.host), **details)
+            lab.agents.command(one.raw.host, "say", port=one.port, act=act, chunks=chunks, source=source)
+
+        lab.timeline.at(self.time_s, say)
+
+    def try_cookie(self, prober: Prober, echo: Echo) -> None:
+        """Try a cookie: an INIT now (none for a replay), and the COOKIE-ECHO when it is due."""
+        timeline = self.lab.timeline
+        if prober.initiates(echo):
+            timeline.at(self.time_s, prober.initiate)
+        due_s = self.time_s + prober.due_s(echo)
+        timeline.at(due_s, partial(prober.echo, due_s, echo))
+
+    def call(self, neighbour: Neighbour) -> None:
+        """Let a neighbour set up its association, from the mobile node's port."""
+        self.lab.timeline.at(self.time_s, neighbour.connect)
