@@ -6,10 +6,12 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from enum import Enum
+from pathlib import Path
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -46,12 +48,18 @@ class Verdict(Enum):
     INVALID = "invalid"
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run was asked to do: all that the inside needs to know, and all that a repeat needs."""
+class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a run was asked to do: all that the inside needs to know.
+
+    ``file`` is where the scenario is found inside, empty for one that is found by its name alone; ``topology`` what was asked
+    for in place of the scenario's own.
+    """
 
     scenario: str
     parameters: dict[str, Any]
     seed: int
+    file: str = ""
+    topology: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,9 @@ class Scenario:
     A parameter of ``play`` that is a dataclass stands for its fields, each a parameter that can be set (``settable``).
     ``needs`` are the abilities of a kernel that it cannot do without. ``sense(**parameters)`` says why values that are each in
     their range make no sense together, or None.
+    ``file`` is what declares it, None for roamlab's own;
+    it is ``installed`` where a package brings it by an entry point. ``topology_name`` names the topology that was asked for
+    in place of its own.
     """
 
     name: str
@@ -70,6 +81,14 @@ class Scenario:
     play: Callable[..., None]
     needs: frozenset[str]
     sense: Callable[..., str | None] | None = None
+    file: Path | None = None
+    installed: bool = False
+    topology_name: str = ""
+
+    @property
+    def reference(self) -> str:
+        """What `find` takes to find it again, on this machine: its name, or its file and name."""
+        return self.name if self.file is None or self.installed else f"{self.file}:{self.name}"
 
     @property
     def summary(self) -> str:
@@ -149,6 +168,8 @@ class Scenario:
 
 
 _SCENARIOS: Final[dict[str, Scenario]] = {}
+_DECLARED: Final[dict[Path, dict[str, Scenario]]] = {}
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def scenario(
@@ -166,12 +187,18 @@ def scenario(
     """Register the decorated function as the scenario ``name``; ``figure`` is the design's that it reproduces.
 
     ``sense`` is called with all parameters by name, and says in a sentence why they make no sense together, or None.
+
+    Raises BadInput for a name that can be no directory's.
     """
+    if not _NAME.fullmatch(name):
+        raise BadInput(f"a scenario's name has letters, digits, '.', '_' and '-'; {name!r} is not one")
 
     def register(
         play: Callable[Concatenate[Lab[Topology], Parameters], None],
     ) -> Callable[Concatenate[Lab[Topology], Parameters], None]:
-        _SCENARIOS[name] = Scenario(name, figure, expect, topology, play, needs, sense)
+        file = _own_file(play)
+        declared = _SCENARIOS if file is None else _DECLARED.setdefault(file, {})
+        declared[name] = Scenario(name, figure, expect, topology, play, needs, sense, file)
         return play
 
     return register
@@ -185,18 +212,82 @@ def scenarios() -> dict[str, Scenario]:
     return dict(sorted(_SCENARIOS.items()))
 
 
-def find(name: str) -> Scenario:
-    """The scenario of that name. Raises BadInput with the nearest name when there is none."""
-    with suppress(ModuleNotFoundError):  # most are in a module of their own name, and need none of the others
-        importlib.import_module(f"roamlab.experiments.{name.replace('-', '_')}")
-    if name in _SCENARIOS:
-        return _SCENARIOS[name]
-    known = scenarios()
-    if name not in known:
+def find(reference: str, topology: str = "") -> Scenario:
+    """The scenario of that name, or of ``PATH.py`` or ``PATH.py:NAME``; in another ``topology`` where one is named.
+
+    Raises BadInput with the nearest name when there is none.
+    """
+    found = _find(reference)
+    if not topology:
+        return found
+    from roamlab import own_files
+
+    built = own_files.topology(topology)
+    return replace(found, topology=built, topology_name=own_files.absolute(topology))
+
+
+def _find(reference: str) -> Scenario:
+    if (own := _own(reference)) is not None:
+        return own
+    from roamlab import own_files
+
+    if own_files.is_file(reference):
+        return own_files.scenario(reference)
+    known = {**own_files.installed(), **scenarios()}
+    if reference not in known:
         raise BadInput(
-            f"there is no scenario {shorten(name)!r}{nearest(name, known)}; `{COMMAND} list` shows all"
+            f"there is no scenario {shorten(reference)!r}{nearest(reference, known)}; `{COMMAND} list` shows all"
         )
-    return known[name]
+    return known[reference]
+
+
+def _own(name: str) -> Scenario | None:
+    """The scenario of roamlab's own that is in a module of its name, as most are: it needs none of the others."""
+    module = name.replace("-", "_")
+    if module.isidentifier():
+        with suppress(ModuleNotFoundError):
+            importlib.import_module(f"roamlab.experiments.{module}")
+    return _SCENARIOS.get(name)
+
+
+def known(name: str, file: str = "", topology: str = "") -> Scenario | None:
+    """The scenario that a run was of, if it is roamlab's own or its file was read in this process already.
+
+    The same goes for the topology that it was played in. Nothing that a run directory names is executed for it.
+    """
+    found = _DECLARED.get(Path(file), {}).get(name) if file else _own(name) or scenarios().get(name)
+    if not topology or found is None:
+        return found
+    from roamlab import own_files
+
+    built = own_files.known_topology(topology)
+    return replace(found, topology=built, topology_name=topology) if built else None
+
+
+def declared_in(file: Path) -> dict[str, Scenario]:
+    """The scenarios that a file has declared, by name, in the order in which they stand there."""
+    return dict(_DECLARED.get(file, {}))
+
+
+def declaration(play: Callable[..., None]) -> Scenario:
+    """The scenario that a decorated function was registered as. Raises BadInput for one that was not."""
+    for group in (_SCENARIOS, *_DECLARED.values()):
+        for one in group.values():
+            if one.play is play:
+                return one
+    raise BadInput(f"{getattr(play, '__name__', play)} is not a scenario; write @scenario(...) above it")
+
+
+def forget(file: Path) -> None:
+    """Forget what a file declared: it is about to be read again."""
+    _DECLARED.pop(file, None)
+
+
+def _own_file(play: Callable[..., None]) -> Path | None:
+    """The file that declares a scenario; None for those of roamlab."""
+    if play.__module__.startswith("roamlab."):
+        return None
+    return Path(inspect.unwrap(play).__code__.co_filename).resolve()
 
 
 def settings(pairs: Sequence[str]) -> dict[str, str]:

@@ -12,7 +12,8 @@ from invoke import Exit, task
 from roamlab.where import COMMAND
 
 _HELP: Final = {
-    "scenario": f"what to play; `{COMMAND} list` shows all",
+    "scenario": f"what to play: a name that `{COMMAND} list` shows, PATH.py, or PATH.py:NAME for one of several in a file",
+    "topology": "NAME or PATH.py:CLASS, to play in place of the scenario's own",
     "kernel": f"native, debian, a name or variant of `{COMMAND} kernel --list`, or a UML binary's path; "
     "by default what this machine can do best",
     "seed": "what everything random follows from",

@@ -11,13 +11,20 @@ from roamlab.cli.command import command
 from roamlab.where import COMMAND
 
 
-@command(name="list")
-def list_(_: Context) -> None:
+@command(
+    name="list",
+    iterable=["file"],
+    positional=["file"],
+    help={"file": "files of scenarios, in place of roamlab's own"},
+)
+def list_(_: Context, file: list[str] | None = None) -> None:
     """Show every scenario with its figure, expected verdict and parameters."""
+    from roamlab import own_files
     from roamlab.registry import scenarios
     from roamlab.reports import terminal
 
-    terminal.show_scenarios(scenarios())
+    shown = {name: one for path in file or [] for name, one in own_files.scenarios(path).items()}
+    terminal.show_scenarios(shown or {**own_files.installed(), **scenarios()})
 
 
 @command(iterable=["set"])
@@ -27,6 +34,7 @@ def run(
     kernel: str = "",
     seed: int = 1,
     set: list[str] | None = None,
+    topology: str = "",
     runs: str = "runs",
     json: bool = False,
     report: bool = True,
@@ -40,7 +48,7 @@ def run(
     from roamlab.reports import terminal
     from roamlab.runs import orchestrator
 
-    chosen = find(scenario)
+    chosen = find(scenario, topology)
     parameters = chosen.complete(settings(set or []))
     machine = select(kernel or None)
     with terminal.Progress([chosen.name], quiet=json or ktap) as progress:
@@ -99,7 +107,7 @@ def demo(
     return max(result.status for result in results)
 
 
-@command(help={"topology": "which hosts and links"})
+@command(help={"topology": "which hosts and links: NAME or PATH.py:CLASS"})
 def shell(_: Context, topology: str, kernel: str = "") -> int:
     """Open Mininet's command line on a topology, in the chosen kernel."""
     from roamlab.kernels.choose import select

@@ -26,6 +26,7 @@ def prove(
     kernel: str = "",
     seed: int = 1,
     set: list[str] | None = None,
+    topology: str = "",
     runs: str = "runs",
 ) -> int:
     """Play one scenario many times over and say whether every run is the same to the last bit."""
@@ -34,7 +35,7 @@ def prove(
     from roamlab.repeat import prove as prover
     from roamlab.reports import comparison, terminal
 
-    chosen = find(scenario)
+    chosen = find(scenario, topology)
     with terminal.Tally(f"{chosen.name}: identical runs", times) as count:
         proof = prover.prove(
             chosen,
@@ -86,6 +87,7 @@ def sweep(
     _: Context,
     scenario: str,
     set: list[str] | None = None,
+    topology: str = "",
     seeds: str = "1",
     jobs: int = 0,
     scheduler: str = "",
@@ -107,7 +109,7 @@ def sweep(
     from roamlab.reports.outputs import Outputs
     from roamlab.runs.orchestrator import load
 
-    chosen = find(scenario)
+    chosen = find(scenario, topology)
     grid = sweeper.Grid.parse(chosen, set or [], seeds)
     directory = Path(out or f"runs/sweeps/{chosen.name}")
     held = sweeper.Sweep(directory)

@@ -30,17 +30,19 @@ from roamlab.protocols.trace import Trace
 from roamlab.record import guarded, run_directory
 from roamlab.record.result import Both, Count, Judgement, Outage, Wait, Way
 from roamlab.record.run_directory import RunDirectory
-from roamlab.registry import Verdict, find
+from roamlab.registry import Scenario, Verdict, find
 
 DIRECTIONS: Final[tuple[Way, Way]] = ("up", "down")
 _LAST_NS: Final = 10**9
 _MOVES: Final = frozenset({"attach", "move", "reconnect"})
 
 
-def judge(run: RunDirectory) -> Judgement:
-    """The judgement of a run directory; what is missing in it makes the run invalid and is named."""
-    plan = run.read(run_directory.PLAN)
-    scenario = find(plan["scenario"])
+def judge(run: RunDirectory, scenario: Scenario | None = None) -> Judgement:
+    """The judgement of a run directory; what is missing in it makes the run invalid and is named.
+
+    ``scenario`` is the one that was played, by default the one of roamlab's own that the plan names.
+    """
+    scenario = scenario or find(run.read(run_directory.PLAN)["scenario"])
     events = list(run.events())
     session = next((e for e in events if e["kind"] == "session.start"), None)
     captured, missing = _material(run, events, session)

@@ -46,7 +46,7 @@ def _play(run: RunDirectory) -> None:
     from roamlab.linux.errors import MissingKernelOption
 
     plan = msgspec.convert(run.read(PLAN), Plan)
-    scenario = find(plan.scenario)
+    scenario = find(f"{plan.file}:{plan.scenario}" if plan.file else plan.scenario, plan.topology)
     topology, own = scenario.split(plan.parameters)
     try:
         with Site(scenario.topology(**topology), run, SystemClock(), announce_step=step) as site:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from roamlab import own_files
 from roamlab.kernels import binary
 from roamlab.kernels.build.store import built
 from roamlab.kernels.choose import DEBIAN
@@ -24,6 +25,7 @@ from roamlab.kernels.machine.kernel import MachineKernel
 from roamlab.kernels.uml import UmlKernel
 from roamlab.record import guarded
 from roamlab.record.run_directory import CAPTURE, EVENTS, VERDICT
+from roamlab.registry import Scenario
 from roamlab.where import PACKAGE
 
 SAME_BITS: Final = (EVENTS, CAPTURE, VERDICT)
@@ -44,14 +46,19 @@ _INSIDE: Final = (
 )
 
 
-def identity(kernel: Kernel) -> dict[str, Any]:
-    """What identity holds over, besides parameters and seed: a flat mapping of names to versions and hashes."""
+def identity(kernel: Kernel, scenario: Scenario) -> dict[str, Any]:
+    """What identity holds over, besides parameters and seed: a flat mapping of names to versions and hashes.
+
+    ``scenario_sha256`` is there for a scenario in a file of the user's own.
+    """
     described = kernel.describe()
+    own = own_files.digest(scenario)
     return {
         "kernel": kernel_name(kernel),
         "kernel_sha256": described.get("sha256", ""),
         **{name: described[name] for name in _MACHINES if name in described},
         "code_sha256": code_sha256(),
+        **({"scenario_sha256": own} if own else {}),
         **versions(),
         "cpu": cpu_model(),
     }

@@ -78,7 +78,13 @@ def prove(
             f"`{COMMAND} kernel` builds one with virtual time"
         )
     order = Order(
-        scenario.name, seed, str(runs), kernel_name(kernel), dict(parameters), maker=ours.new_maker()
+        scenario.reference,
+        seed,
+        str(runs),
+        kernel_name(kernel),
+        dict(parameters),
+        maker=ours.new_maker(),
+        topology=scenario.topology_name,
     )
     loops = _LOOPS_A_CORE * cores() if load else 0
     first: RunDirectory | None = None
@@ -130,6 +136,8 @@ class _Recorded(msgspec.Struct, frozen=True):
     kernel: dict[str, Any]
     identity: dict[str, Any]
     sha256: dict[str, str]
+    file: str = ""
+    topology: str = ""
 
 
 def replay(path: Path, *, kernel: str | None, runs: Path, on_line: OnLine) -> Replay:
@@ -141,7 +149,11 @@ def replay(path: Path, *, kernel: str | None, runs: Path, on_line: OnLine) -> Re
     manifest = path / run_directory.MANIFEST if path.is_dir() else path
     recorded = _read(manifest)
     chosen = select(kernel) if kernel else _same_kernel(recorded)
-    scenario = find(recorded.scenario)
+    for reference in (recorded.file, recorded.topology):
+        _refuse_a_guests(reference, manifest.parent)
+    scenario = find(
+        f"{recorded.file}:{recorded.scenario}" if recorded.file else recorded.scenario, recorded.topology
+    )
     parameters = scenario.checked(recorded.parameters)
     result = play(scenario, parameters, seed=recorded.seed, kernel=chosen, runs=runs, on_line=on_line)
     now = hashes(Path(result.run_dir))
@@ -150,10 +162,18 @@ def replay(path: Path, *, kernel: str | None, runs: Path, on_line: OnLine) -> Re
     old = RunDirectory.open(manifest.parent) if beside else None
     return Replay(
         result,
-        tuple(differences(recorded.identity, identity(chosen))),
+        tuple(differences(recorded.identity, identity(chosen, scenario))),
         differing,
         compare(old, RunDirectory(Path(result.run_dir))) if old and differing else None,
     )
+
+
+def _refuse_a_guests(reference: str, run: Path) -> None:
+    """Raise BadInput for a file in the run directory: a guest could have written it, and it would be executed here."""
+    if reference and Path(reference.rpartition(":")[0] or reference).resolve().is_relative_to(run.resolve()):
+        raise BadInput(
+            f"the manifest names {reference}, which lies in the run directory; a scenario's file must lie elsewhere"
+        )
 
 
 def _read(manifest: Path) -> _Recorded:

@@ -217,7 +217,7 @@ class Sweep:
         ``on_row`` gets each row, and whether it was finished before. Raises LabError at the end when cells came to nothing;
         they are tried again by the next sweep.
         """
-        on = identity(kernel)
+        on = identity(kernel, grid.scenario)
         rows: dict[str, Row] = {}
         orders: dict[str, Order] = {}
         for parameters, seed in grid.cells():
@@ -228,7 +228,14 @@ class Sweep:
             else:
                 runs = str(self.path / RUNS)
                 orders[key] = Order(
-                    grid.scenario.name, seed, runs, kernel_name(kernel), parameters, on, self._name
+                    grid.scenario.reference,
+                    seed,
+                    runs,
+                    kernel_name(kernel),
+                    parameters,
+                    on,
+                    self._name,
+                    grid.scenario.topology_name,
                 )
         keys = {id(order): key for key, order in orders.items()}
         failures = []
@@ -309,7 +316,8 @@ def _median(values: list[float | None]) -> float | None:
 
 
 def _key(scenario: Scenario, parameters: Mapping[str, Any], seed: int, on: Mapping[str, Any]) -> str:
-    parts = {"scenario": scenario.name, "parameters": parameters, "seed": seed, "identity": on}
+    which = {"scenario": scenario.name, "topology": scenario.topology_name}
+    parts = {**which, "parameters": parameters, "seed": seed, "identity": on}
     return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()[:24]
 
 
@@ -317,7 +325,7 @@ def _row(order: Order, result: Result, sweep: Path) -> Row:
     run = Path(result.run_dir)
     judgement = result.judgement
     return Row(
-        scenario=order.scenario,
+        scenario=judgement.scenario,
         parameters={name: shown(value) for name, value in order.parameters.items()},
         seed=order.seed,
         kernel=result.kernel["version"],

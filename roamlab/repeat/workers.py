@@ -33,10 +33,12 @@ _PR_SET_PDEATHSIG: Final = 1
 class Order:
     """One run to be made: all of it can be sent to another process or machine.
 
+    scenario     as `roamlab.registry.find` takes it
     parameters   complete, by name
     kernel       what ``--kernel`` takes; None for the machine's default
     identity     what the machine that carries it out must have in common with ours, as roamlab.record.identity has it
     runs         where the run directory goes, on the machine that carries it out
+    topology     what was asked for in place of the scenario's own; empty for none
     maker        whose the run directory is marked as, who alone may remove it again; nobody's without
     """
 
@@ -47,15 +49,16 @@ class Order:
     parameters: dict[str, Any] = field(default_factory=dict)
     identity: dict[str, Any] = field(default_factory=dict)
     maker: str = ""
+    topology: str = ""
 
 
 def carry_out(order: Order) -> Result:
     """Make the run. Raises LabError or KernelError where there can't be one, or not the one that was ordered."""
-    kernel = select(order.kernel)
+    kernel, scenario = select(order.kernel), find(order.scenario, order.topology)
     if order.identity:
-        _refuse_another(order.identity, identity(kernel))
+        _refuse_another(order.identity, identity(kernel, scenario))
     return orchestrator.run(
-        find(order.scenario),
+        scenario,
         order.parameters,
         seed=order.seed,
         kernel=kernel,

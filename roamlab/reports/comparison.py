@@ -36,6 +36,10 @@ def show_replay(replay: Replay, old: str) -> None:
         show_comparison(replay.comparison, old, replay.result.run_dir)
     elif replay.conditions:
         _table(out, "not the same as then", [Difference(*parts) for parts in replay.conditions])
+    if any(name == "scenario_sha256" for name, _, _ in replay.conditions):
+        out.print(
+            "the scenario's file, or what it imports beside it, has changed since that run", style="yellow"
+        )
     out.print(Text(f"run directory: {replay.result.run_dir}", "dim"), soft_wrap=True)
 
 

@@ -16,7 +16,7 @@ from roamlab.protocols.trace import Trace
 from roamlab.record import guarded, run_directory
 from roamlab.record.result import Judgement
 from roamlab.record.run_directory import RunDirectory
-from roamlab.registry import find
+from roamlab.registry import known
 from roamlab.topologies import RoamingTopo
 
 MOBILE_NODE: Final = "mn"
@@ -55,7 +55,11 @@ class Story:
     def topology(self) -> RoamingTopo | None:
         """The network that the run was played in, with the run's parameters; None where no scenario tells it."""
         try:
-            scenario = find(self.scenario)
+            scenario = known(
+                self.scenario, *(str(self.manifest.get(key, "")) for key in ("file", "topology"))
+            )
+            if scenario is None:
+                return None
             parameters, _ = scenario.split(self.plan.get("parameters", {}))
             built = scenario.topology(**parameters)
         except (LabError, TypeError, KeyError):  # a scenario or parameter of another version of the lab

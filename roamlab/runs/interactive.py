@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable
 from math import inf
 from pathlib import Path
-from typing import Any
 
-from roamlab.errors import BadInput, LabError
+from roamlab import own_files
+from roamlab.errors import LabError
 from roamlab.kernels.job import Job, Kernel
-from roamlab.registry import nearest
 from roamlab.runs.orchestrator import BASICS
-from roamlab.topologies import TOPOLOGIES
 
 
 def shell(topology: str, kernel: Kernel) -> int:
     """Open the command line on a topology; the exit status. Raises BadInput for a topology that does not exist."""
-    _find(topology)
+    reference = own_files.absolute(topology)
+    built = own_files.topology(reference)
     with tempfile.TemporaryDirectory(prefix="roamlab-shell-") as scratch:
-        argv = [sys.executable, "-m", "roamlab.runs.interactive", topology, scratch]
+        argv = [sys.executable, "-m", "roamlab.runs.interactive", reference, scratch]
         if not sys.stdin.isatty():
             # What is piped in is a script: a command that runs must not swallow the lines behind its own.
             script = Path(scratch) / "commands"
@@ -33,17 +31,12 @@ def shell(topology: str, kernel: Kernel) -> int:
             needs=BASICS | (kernel.abilities & {"sctp", "ipip", "gre"}),
             limit_s=inf,
             interactive=True,
+            shown=own_files.folders_of(built),
         )
         outcome = kernel.execute(job, lambda _: None)
     if outcome.reason:
         raise LabError(f"{outcome.reason}")
     return outcome.status
-
-
-def _find(topology: str) -> Callable[..., Any]:
-    if topology not in TOPOLOGIES:
-        raise BadInput(f"there is no topology {topology!r}{nearest(topology, TOPOLOGIES)}")
-    return TOPOLOGIES[topology]
 
 
 def main(topology: str, scratch: str, script: str = "") -> int:
@@ -54,7 +47,7 @@ def main(topology: str, scratch: str, script: str = "") -> int:
     from roamlab.runs.by_hand import LabCli
 
     setLogLevel("info")
-    built = _find(topology)()
+    built = own_files.topology(topology)()
     with Mininet(topo=built) as net:
         net.start()
         if script:

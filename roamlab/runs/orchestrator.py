@@ -11,17 +11,20 @@ from typing import Any, Final
 
 import msgspec
 
+from roamlab import own_files
 from roamlab.errors import LabError, NoSession, UnsupportedHere
+from roamlab.kernels.inside.base import NEVER_HIDDEN_BY
 from roamlab.kernels.job import Job, Kernel, KernelError, Outcome, Unsupported
 from roamlab.record import ours, run_directory
 from roamlab.record.identity import hashes, identity, kernel_name
 from roamlab.record.result import Judgement, Result
 from roamlab.record.run_directory import RunDirectory
-from roamlab.registry import Plan, Scenario, Verdict, find
+from roamlab.registry import Plan, Scenario, Verdict, known
 from roamlab.runs import bytecode, collector
 from roamlab.where import COMMAND
 
 _LIMIT_S: Final = 180.0
+_OWN: Final = "own"  # what of the user's own files is copied into the run directory
 BASICS: Final = frozenset({"bridge", "htb", "netem", "netns", "packet", "veth"})
 """What every scenario needs of a kernel: a network, its impairments and its capture."""
 OnLine = Callable[[str], None]
@@ -58,16 +61,22 @@ def _run(
     kernel: Kernel,
     on_line: OnLine,
 ) -> Result:
-    directory.write(
-        run_directory.PLAN,
-        Plan(scenario=scenario.name, parameters=dict(parameters), seed=seed),
+    there = own_files.bring(scenario, directory.path / _OWN, NEVER_HIDDEN_BY)
+    plan = Plan(
+        scenario=scenario.name,
+        parameters=dict(parameters),
+        seed=seed,
+        file=str(there.file) if there.file and not there.installed else "",
+        topology=there.topology_name,
     )
+    directory.write(run_directory.PLAN, plan)
     job = Job(
         argv=(sys.executable, "-m", "roamlab.lab.inside", str(directory.path)),
         run_dir=directory.path,
         seed=seed,
         needs=BASICS | scenario.needs_for(parameters),
         limit_s=_LIMIT_S,
+        shown=own_files.folders(there),
     )
     bytecode.prepare()
     wall_s, status = 0.0, 3
@@ -99,7 +108,7 @@ def _run(
 
             try:
                 with collector.off():
-                    judgement = judge(directory)
+                    judgement = judge(directory, scenario)
                 status = 0 if judgement.verdict == judgement.expected else 1
             except (LabError, msgspec.DecodeError) as error:  # the guest's files aren't what a run writes
                 judgement = _unfinished(scenario, Verdict.INVALID, str(error))
@@ -128,9 +137,10 @@ def load(directory: RunDirectory) -> Result:
     manifest = directory.read(run_directory.MANIFEST)
     judgement = msgspec.convert(directory.read(run_directory.VERDICT), Judgement)
     kernel = manifest["kernel"]
+    scenario = known(judgement.scenario, manifest.get("file", ""))
     return Result(
         judgement=judgement,
-        parameters=find(judgement.scenario).changed(manifest["parameters"]),
+        parameters=scenario.changed(manifest["parameters"]) if scenario else manifest["parameters"],
         kernel={name: kernel[name] for name in ("kind", "version", "variant", "virtual_time")},
         seed=manifest["seed"],
         run_dir=str(directory.path),
@@ -139,12 +149,15 @@ def load(directory: RunDirectory) -> Result:
     )
 
 
-def replay_line(scenario: str, parameters: Mapping[str, Any], seed: int, kernel: str) -> str:
+def replay_line(scenario: Scenario, parameters: Mapping[str, Any], seed: int, kernel: str) -> str:
     """The command that makes the same run again."""
     settings = "".join(
         f" --set {shlex.quote(f'{name}={_text(value)}')}" for name, value in parameters.items()
     )
-    return f"{COMMAND} run {scenario} --kernel {kernel} --seed {seed}{settings}"
+    topology = f" --topology {shlex.quote(scenario.topology_name)}" if scenario.topology_name else ""
+    return (
+        f"{COMMAND} run {shlex.quote(scenario.reference)}{topology} --kernel {kernel} --seed {seed}{settings}"
+    )
 
 
 def _manifest(
@@ -153,16 +166,18 @@ def _manifest(
     """What was run, on what, and what came out; the only file with dates, wall times and this machine in it."""
     return {
         "scenario": scenario.name,
+        **({"file": str(scenario.file)} if scenario.file and not scenario.installed else {}),
+        **({"topology": scenario.topology_name} if scenario.topology_name else {}),
         "parameters": dict(parameters),
         "seed": seed,
         "kernel": {**result.kernel, **kernel.describe()},
-        "identity": identity(kernel),
+        "identity": identity(kernel, scenario),
         "sha256": hashes(Path(result.run_dir)),
         "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "status": result.status,
         "wall_s": result.wall_s,
         "virtual_s": result.judgement.virtual_s if kernel.virtual_time else None,
-        "replay": replay_line(scenario.name, result.parameters, seed, kernel_name(kernel)),
+        "replay": replay_line(scenario, result.parameters, seed, kernel_name(kernel)),
     }
 
 

@@ -25,6 +25,19 @@ from roamlab.where import ROOT
 _UNMODIFIED = next((kernel for kernel in lab_kernels() if not kernel.metadata.variant), None)
 _NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 _POISON = "raise ImportError('a folder of the user was imported')\n"
+_SCENARIO = """
+from roamlab.lab.lab import Lab
+from roamlab.registry import Verdict, scenario
+from roamlab.topologies import HomeAndVisited
+
+
+@scenario("mine", topology=HomeAndVisited, expect=Verdict.SURVIVED)
+def mine(lab: Lab) -> None:
+    session = lab.mobile.connect(lab.correspondent)
+    lab.at(1.0).start(session.stream(every=0.1))
+    lab.at(3.0).move(lab.mobile.nic("wlan0"), to=lab.visited)
+    lab.until(10.0)
+"""
 
 pytestmark = pytest.mark.skipif(
     not (ROOT / "pyproject.toml").is_file(), reason="needs the checkout that a wheel is built from"
@@ -105,6 +118,8 @@ def installed(built: Path) -> Iterator[Installed]:
         (packages,) = made.glob("lib/python*/site-packages")
         (packages / "seen.pth").write_text(sysconfig.get_path("purelib") + "\n")
         user = home / "user"
+        user.mkdir()
+        (user / "mine.py").write_text(_SCENARIO)
         for name in ("reports", "network", "nodes", "kernels"):
             (user / name).mkdir(parents=True)
             (user / name / "__init__.py").write_text(_POISON)
@@ -169,11 +184,11 @@ def test_tasks_for_the_checkout_say_so_in_one_sentence(installed: Installed) -> 
 
 
 @pytest.mark.skipif(_UNMODIFIED is None, reason="needs a lab kernel: ./lab kernel")
-def test_a_scenario_plays_there_as_an_ordinary_user(installed: Installed) -> None:
-    there = installed.run("run", "fig09", "--json", "--kernel", "uml")
+def test_a_users_file_plays_there_as_an_ordinary_user(installed: Installed) -> None:
+    there = installed.run("run", "mine.py", "--json", "--kernel", "uml")
     assert there.returncode == 0, there.stderr + there.stdout
     run_dir = Path(json.loads(there.stdout)["run_dir"])
-    assert run_dir.parent == installed.user / "runs/fig09"
+    assert run_dir.parent == installed.user / "runs/mine"
     assert (run_dir / "report.html").is_file()
     assert json.loads(there.stdout)["verdict"] == "survived"
 

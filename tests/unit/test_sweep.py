@@ -62,7 +62,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Played:
     stand_in = Played()
     monkeypatch.setattr(workers, "carry_out", stand_in)
     monkeypatch.setattr(module, "kernel_name", lambda kernel: kernel)
-    monkeypatch.setattr(module, "identity", lambda kernel: {"kernel": kernel})
+    monkeypatch.setattr(module, "identity", lambda kernel, _scenario: {"kernel": kernel})
     return stand_in
 
 
@@ -348,7 +348,9 @@ def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 
 def test_a_worker_with_another_kernel_or_code_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "select", lambda choice: choice)
-    monkeypatch.setattr(workers, "identity", lambda _kernel: {"code_sha256": "b", "cpu": "another"})
+    monkeypatch.setattr(
+        workers, "identity", lambda _kernel, _scenario: {"code_sha256": "b", "cpu": "another"}
+    )
     order = Order("fig09", 1, "/nowhere", "7.3.4", {}, {"code_sha256": "a", "cpu": "ours"})
     with pytest.raises(LabError, match=r"not like the machine that asks: code_sha256 differ"):
         workers.carry_out(order)
