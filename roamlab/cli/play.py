@@ -43,14 +43,14 @@ def run(
     summary: str = "",
 ) -> int:
     """Play one scenario and say whether the session survived."""
-    from roamlab.kernels.choose import select
+    from roamlab.cli.kernels import kernel_for
     from roamlab.registry import find, settings
     from roamlab.reports import terminal
     from roamlab.runs import orchestrator
 
     chosen = find(scenario, topology)
     parameters = chosen.complete(settings(set or []))
-    machine = select(kernel or None)
+    machine = kernel_for(kernel)
     with terminal.Progress([chosen.name], quiet=json or ktap) as progress:
         result = orchestrator.run(
             chosen,
@@ -84,12 +84,12 @@ def demo(
     summary: str = "",
 ) -> int:
     """Move a mobile node every way there is, and end with one table of what became of its session."""
-    from roamlab.kernels.choose import select
+    from roamlab.cli.kernels import kernel_for
     from roamlab.reports import terminal
     from roamlab.reports.outputs import Outputs
     from roamlab.runs import demonstration
 
-    machine = select(kernel or None)
+    machine = kernel_for(kernel)
     with terminal.Progress([part.name for part in demonstration.PARTS], quiet=ktap) as progress:
         results = demonstration.play(
             machine, seed=seed, runs=Path(runs), on_line=progress.line, on_result=progress.done
@@ -110,7 +110,7 @@ def demo(
 @command(help={"topology": "which hosts and links: NAME or PATH.py:CLASS"})
 def shell(_: Context, topology: str, kernel: str = "") -> int:
     """Open Mininet's command line on a topology, in the chosen kernel."""
-    from roamlab.kernels.choose import select
+    from roamlab.cli.kernels import kernel_for
     from roamlab.runs import interactive
 
-    return interactive.shell(topology, select(kernel or None))
+    return interactive.shell(topology, kernel_for(kernel))

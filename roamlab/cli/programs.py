@@ -48,7 +48,7 @@ def exec_(
     tty: bool = False,
 ) -> int:
     """Run any command as root in a fresh guest, on this machine's files; its exit status is the command's."""
-    from roamlab.kernels.choose import select
+    from roamlab.cli.kernels import kernel_for
     from roamlab.registry import check_seed
     from roamlab.reports import commands
     from roamlab.runs.command import Request, execute, pairs, span
@@ -72,7 +72,7 @@ def exec_(
         memory_mib=memory,
         limit_s=float(limit),
     )
-    machine = select(kernel or None)
+    machine = kernel_for(kernel)
     stdin = b"" if tty or sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read()
     if seeds:
         requests = [dataclasses.replace(request, seed=number) for number in span(seeds, "--seeds")]

@@ -30,7 +30,7 @@ def prove(
     runs: str = "runs",
 ) -> int:
     """Play one scenario many times over and say whether every run is the same to the last bit."""
-    from roamlab.kernels.choose import select
+    from roamlab.cli.kernels import kernel_for
     from roamlab.registry import find, settings
     from roamlab.repeat import prove as prover
     from roamlab.reports import comparison, terminal
@@ -41,7 +41,7 @@ def prove(
             chosen,
             chosen.complete(settings(set or [])),
             seed=seed,
-            kernel=select(kernel or None),
+            kernel=kernel_for(kernel),
             runs=Path(runs),
             times=times,
             load=load,
@@ -98,7 +98,7 @@ def sweep(
     summary: str = "",
 ) -> None:
     """Play one scenario with every combination of parameters and seeds; rows go to one Parquet file."""
-    from roamlab.kernels.choose import select
+    from roamlab.cli.kernels import kernel_for
     from roamlab.record.run_directory import RunDirectory
     from roamlab.registry import find
     from roamlab.repeat import sweep as sweeper
@@ -113,7 +113,7 @@ def sweep(
     grid = sweeper.Grid.parse(chosen, set or [], seeds)
     directory = Path(out or f"runs/sweeps/{chosen.name}")
     held = sweeper.Sweep(directory)
-    machine = select(kernel or None)
+    machine = kernel_for(kernel)
     with held.held():
         with (
             cluster(scheduler) if scheduler else processes(jobs or cores()) as pool,
@@ -133,12 +133,12 @@ def bench(_: Context, json: bool = False, scale: bool = False, kernel: str = "")
     """Measure what things cost here: building networks, a run step by step, sweeps; or how far it scales."""
     import msgspec
 
-    from roamlab.kernels.choose import select
+    from roamlab.cli.kernels import kernel_for
     from roamlab.repeat import bench as measuring
     from roamlab.repeat import scale as scaling
     from roamlab.reports import figures, terminal
 
-    machine = select(kernel or None)
+    machine = kernel_for(kernel)
     said = terminal.console(stderr=True)
     conditions = measuring.conditions(machine)
     measure = scaling.measure if scale else measuring.measure

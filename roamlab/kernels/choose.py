@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 from typing import Final
 
+from roamlab.kernels import sandbox
 from roamlab.kernels.binary import debian, inspect
 from roamlab.kernels.build.recipes import variants
-from roamlab.kernels.build.store import BuiltKernel, built, matches
+from roamlab.kernels.build.store import BuiltKernel, built, kernels_dir, matches
 from roamlab.kernels.job import Kernel, KernelMissing, NotPermitted
 from roamlab.kernels.machine import fetch, image, store
 from roamlab.kernels.machine.kernel import MachineKernel
@@ -20,6 +21,7 @@ from roamlab.where import COMMAND
 DEBIAN = "debian"
 NATIVE = "native"
 UML = "uml"
+_DAMAGED: Final = f"the lab kernel {{}} in the cache is damaged; build it again with `{COMMAND} kernel`"
 _VERSION: Final = re.compile(r"(\d+(\.\d+)*)?")
 
 
@@ -45,6 +47,8 @@ def select(choice: str | None) -> Kernel:
         for kernel in lab_kernels():
             if not kernel.metadata.variant:
                 return _lab(kernel)
+        if choice == UML and (broken := _damaged()):
+            raise KernelMissing(_DAMAGED.format(broken[0].name))
         return native() if choice is None and _own_kernel_does() else UmlKernel(inspect(debian()))
     for kernel in built():
         if choice == kernel.name or Path(choice).absolute() == kernel.path:
@@ -64,6 +68,28 @@ def select(choice: str | None) -> Kernel:
             f"or a lab kernel's name or variant (`{COMMAND} kernel --list`)"
         )
     return _lab(_of_series(version, variant))
+
+
+def remarks(choice: str | None, kernel: Kernel) -> tuple[str, ...]:
+    """What a person should know of the kernel that a choice gave: that it isn't the exact one, what protection is missing."""
+    said = []
+    if choice in (None, UML) and not kernel.virtual_time:
+        own = "this machine's own kernel" if kernel.kind == NATIVE else "Debian's kernel"
+        broken = _damaged()
+        why = (
+            f"the lab kernel {broken[0].name} in the cache is damaged"
+            if broken
+            else f"no lab kernel is in the cache ({kernels_dir()})"
+        )
+        said.append(f"{why}: this runs on {own}, in real time; `{COMMAND} kernel` builds one with exact time")
+    if isinstance(kernel, UmlKernel) and (lack := sandbox.LACKING[sandbox.protection()]):
+        said.append(lack)
+    return tuple(said)
+
+
+def _damaged() -> list[BuiltKernel]:
+    """The unmodified lab kernels in the cache that are not what was built."""
+    return [kernel for kernel in built() if not kernel.metadata.variant and not kernel.intact]
 
 
 def lab_kernels() -> list[BuiltKernel]:
@@ -88,9 +114,7 @@ def _of_series(version: str, variant: str) -> BuiltKernel:
 
 def _lab(kernel: BuiltKernel) -> UmlKernel:
     if not kernel.intact:
-        raise KernelMissing(
-            f"the lab kernel {kernel.name} in the cache is damaged; build it again with `{COMMAND} kernel`"
-        )
+        raise KernelMissing(_DAMAGED.format(kernel.name))
     patches = tuple(kernel.metadata.patches)
     return UmlKernel(inspect(kernel.path), variant=kernel.metadata.variant, patches=patches)
 

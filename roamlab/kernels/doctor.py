@@ -261,7 +261,7 @@ def _rows(report: Report) -> list[tuple[str, str, str]]:
         else (
             "no",
             "confinement",
-            "bubblewrap is missing or may not make namespaces: a guest can write what you can write",
+            sandbox.LACKING[sandbox.without_bubblewrap()],
         )
     )
     if not report.fixed_addresses:

@@ -19,14 +19,19 @@ CONSOLE_LIMIT: Final = 64 << 20
 """Bytes that a run may print."""
 _NEEDED_FILES: Final = 256
 _WANTED_FILES: Final = 65536
+_GAP: Final = (1 << 30) + (64 << 20)
 _LOOK_S: Final = 1.0
 _BLOCK: Final = 512
 
 
-def limited() -> tuple[str, ...]:
-    """The command that starts another with a bound on each file that it writes, and with as many open files as we may have."""
+def limited(memory_mib: int, *, fixed_addresses: bool) -> tuple[str, ...]:
+    """The command that starts another with a bound on each file that it writes, and with as many open files as we may have.
+
+    A guest's memory is a file too, and without fixed addresses has a random gap of up to 1 GiB in it.
+    """
     files = min(_hard(resource.RLIMIT_NOFILE), _WANTED_FILES)
-    size = min(_hard(resource.RLIMIT_FSIZE), FILE_LIMIT)
+    memory = (memory_mib << 20) + (0 if fixed_addresses else _GAP)
+    size = min(_hard(resource.RLIMIT_FSIZE), max(FILE_LIMIT, memory))
     return ("prlimit", f"--nofile={files}:{files}", f"--fsize={size}:{size}", "--core=0:0")
 
 

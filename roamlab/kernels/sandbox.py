@@ -6,13 +6,19 @@ user who started it. Only the outside can prevent that.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
+from roamlab.kernels import landlock
 from roamlab.kernels.inside.base import NEVER_HIDDEN_BY
+from roamlab.where import PACKAGE
 
 # Where the guest finds roamlab's first process, the same on every machine: it stands in the kernel's command
 # line, which a kernel without the lab's patches mixes into its random pool.
@@ -46,15 +52,42 @@ def fixed_addresses() -> tuple[str, ...]:
     return command if _works([*command, "true"]) else ()
 
 
-# A shell that kills its process group, UML's helpers with it, when its parent is gone.
-_WARDEN = 'trap "kill -9 0" TERM; exec 3<&0; "$@" <&3 3<&- & wait $!'
+class Protection(StrEnum):
+    """What keeps a guest from this machine, best first."""
+
+    BUBBLEWRAP = "bubblewrap"
+    LANDLOCK = "landlock"
+    NONE = "none"
 
 
-@lru_cache(maxsize=1)
-def die_with_us() -> tuple[str, ...]:
-    """Give the command that ends another when we die, for where there is no bubblewrap to see to it."""
-    bound = ("setpriv", "--pdeathsig", "TERM", "--")
-    return (*bound, "sh", "-c", _WARDEN, "warden") if _works([*bound, "true"]) else ()
+def protection() -> Protection:
+    """What can be had here for this user."""
+    return without_bubblewrap() if bubblewrap() is None else Protection.BUBBLEWRAP
+
+
+def without_bubblewrap() -> Protection:
+    """What is left where bubblewrap is missing, or may not make namespaces."""
+    return Protection.LANDLOCK if landlock.version() else Protection.NONE
+
+
+LACKING: Final = {
+    Protection.BUBBLEWRAP: "",
+    Protection.LANDLOCK: "bubblewrap cannot confine guests here: Landlock keeps them from writing outside their run directory, "
+    "but nothing keeps them from reading your files or from UDP; run only what you trust",
+    Protection.NONE: "neither bubblewrap nor Landlock can confine guests here: root in a guest can write what you can write; "
+    "run only what you trust",
+}
+"""What protection is missing, as one sentence; empty where nothing is."""
+
+
+def stand_by(scratch: Sequence[Path] = (), written: Sequence[Path] = ()) -> tuple[str, ...]:
+    """Give the command line to put before a guest's where there is no bubblewrap (roamlab/kernels/warden.py).
+
+    scratch  directories that go with the guest
+    written  the other directories that it can write
+    """
+    python = (os.path.realpath(sys.executable), "-I", "-S", str(PACKAGE / "kernels" / "warden.py"))
+    return (*python, str(os.getpid()), str(len(scratch)), *map(str, (*scratch, *written)), "--")
 
 
 def hidden(path: Path) -> bool:

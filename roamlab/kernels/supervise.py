@@ -10,8 +10,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
@@ -24,6 +25,7 @@ from roamlab.record import guarded
 
 CONSOLE_LOG = "console.log"
 _TICK_S = 0.25
+_GONE_S = 120.0
 _CHUNK = 65536
 _END_OF_FILE = b"\x04"
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -238,6 +240,31 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if process.returncode is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def end_marked(argument: str) -> None:
+    """End every process that has this argument: a guest's, wherever they went, which nobody else's can have.
+
+    User-Mode Linux makes a session of its own, and helpers that outlive it.
+    """
+    wanted = b"\0" + os.fsencode(argument) + b"\0"
+    deadline = time.monotonic() + _GONE_S
+    while time.monotonic() < deadline:
+        pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+        found = [pid for pid in pids if wanted in _command(pid)]
+        if not found:
+            return
+        for pid in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_TICK_S / 10)
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""  # gone meanwhile
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:

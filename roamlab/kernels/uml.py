@@ -6,6 +6,8 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from roamlab.kernels.cpu import own_cpu
 from roamlab.kernels.job import Job, KernelError, OnLine, Outcome, Unsupported
 from roamlab.kernels.limits import check_limits, limited
 from roamlab.kernels.spin import SpinWatch
-from roamlab.kernels.supervise import Launch, no_watch, supervise
+from roamlab.kernels.supervise import Launch, end_marked, no_watch, supervise
 from roamlab.kernels.surroundings import SYSTEM_PATH, check_run_dir, in_memory, records
 from roamlab.where import COMMAND, PACKAGE, ROOT
 
@@ -84,6 +86,7 @@ class UmlKernel:
             "binary": self.binary.path.name,
             "mode": "seccomp" if self.binary.seccomp else "ptrace",
             "confined": sandbox.bubblewrap() is not None,
+            "protection": sandbox.protection().value,
         }
 
     def command_line(self, job: Job, code: Path, told: Path) -> list[str]:
@@ -117,20 +120,22 @@ class UmlKernel:
         keep = [*inside, *filter(sandbox.hidden, [self.binary.path])]
         bwrap = sandbox.bubblewrap()
         told_first = records(job, inside, self._modules(job))
-        with own_cpu() as cpu, in_memory(told_first) as fd, in_memory(refused.program()) as calls:
+        written = (run_dir, *job.written)
+        with ExitStack() as stack:
+            cpu = stack.enter_context(own_cpu())
+            fd, calls = (stack.enter_context(in_memory(data)) for data in (told_first, refused.program()))
             if bwrap is not None:
-                written = (run_dir, *job.written)
                 before = sandbox.confine(bwrap, keep, _KERNELS, fd, calls, written, job.memory_mib)
                 code, told = sandbox.SHOWN, sandbox.JOB
-                control, memory = Path("/run/uml"), "/tmp"  # noqa: S108
+                control, memory = Path("/run/uml"), Path("/tmp")  # noqa: S108
             else:
-                before = sandbox.die_with_us()
-                control, memory = run_dir / ".uml", _roomy(job.memory_mib)
+                control, memory = stack.enter_context(_scratch(job.memory_mib))
+                stack.callback(end_marked, f"uml_dir={control}")
+                before = sandbox.stand_by((control, memory), written)
                 code, told = _KERNELS, control / "job"
-                control.mkdir()
                 told.write_bytes(os.pread(fd, os.fstat(fd).st_size, 0))
             command = [
-                *limited(),
+                *limited(job.memory_mib, fixed_addresses=bool(sandbox.fixed_addresses())),
                 *before,
                 *sandbox.fixed_addresses(),
                 str(self.binary.path),
@@ -138,16 +143,12 @@ class UmlKernel:
             ]
             launch = Launch(
                 command=(*command, *self.command_line(job, code, told)),
-                env={"PATH": SYSTEM_PATH, "HOME": "/", "TMPDIR": memory, "LANG": "C.UTF-8"},
+                env={"PATH": SYSTEM_PATH, "HOME": "/", "TMPDIR": str(memory), "LANG": "C.UTF-8"},
                 cpu=cpu,
                 fds=(fd, calls),
             )
             watch = SpinWatch(f"{control}/guest/mconsole") if self.virtual_time else no_watch
-            try:
-                return supervise(launch, job, on_line, watch)
-            finally:
-                if bwrap is None:
-                    shutil.rmtree(control, ignore_errors=True)
+            return supervise(launch, job, on_line, watch)
 
     def _refuse(self, job: Job) -> None:
         """Raise for what can't work, before anything is started."""
@@ -170,6 +171,29 @@ class UmlKernel:
 def _system_python() -> Path:
     """The interpreter itself, not a venv's link to it: init needs nothing of a venv."""
     return Path(sys.executable).resolve()
+
+
+@contextmanager
+def _scratch(memory_mib: int) -> Iterator[tuple[Path, Path]]:
+    """Directories of a guest's own where there is no sandbox: for its sockets and its job, and for its memory.
+
+    The first is not below /dev, over which a guest mounts its own before it reads its job.
+    """
+    with ExitStack() as stack:
+        try:
+            control, memory = (
+                Path(
+                    stack.enter_context(
+                        tempfile.TemporaryDirectory(
+                            prefix="roamlab-guest-", dir=directory, ignore_cleanup_errors=True
+                        )
+                    )
+                )
+                for directory in (tempfile.gettempdir(), _roomy(memory_mib))
+            )
+        except OSError as error:
+            raise KernelError(f"no room for a guest's files: {error.strerror}") from error
+        yield control, memory
 
 
 def _roomy(memory_mib: int) -> str:

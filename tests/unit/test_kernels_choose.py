@@ -13,6 +13,7 @@ from roamlab.kernels.abilities import ABILITIES, modules_for, option
 from roamlab.kernels.binary import Binary
 from roamlab.kernels.choose import select
 from roamlab.kernels.job import KernelMissing, NotAKernel, Unsupported
+from roamlab.kernels.uml import UmlKernel
 
 
 def test_a_path_that_is_not_there(tmp_path: Path) -> None:
@@ -122,6 +123,31 @@ def test_a_version_that_was_not_built_is_answered_with_the_command_that_builds_i
         select("6.12+asconf-lookup-delete")
     with pytest.raises(KernelMissing, match=r"build it with `\./lab kernel --variant cookie-key`"):
         select("cookie-key")
+
+
+def test_a_damaged_lab_kernel_is_named_and_what_runs_in_its_place(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    keep(tmp_path, "7.3.4").write_bytes(b"\x7fELF damaged")
+    with pytest.raises(KernelMissing, match=r"lab kernel 7\.3\.4 in the cache is damaged; build it again"):
+        select("uml")
+    in_its_place = UmlKernel(made("6.1.90"))
+    (said, *_) = choose.remarks(None, in_its_place)
+    assert "the lab kernel 7.3.4 in the cache is damaged: this runs on Debian's kernel, in real time" in said
+
+
+def test_a_missing_lab_kernel_is_said_where_no_other_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(choose.sandbox, "bubblewrap", lambda: "/usr/bin/bwrap")
+    in_its_place = UmlKernel(made("6.1.90"))
+    (said,) = choose.remarks(None, in_its_place)
+    assert f"no lab kernel is in the cache ({tmp_path}/roamlab/kernels)" in said
+    assert choose.remarks("debian", in_its_place) == ()
+    exact = UmlKernel(made("7.3.4", UML_TIME_TRAVEL_SUPPORT="y"))
+    assert choose.remarks(None, exact) == ()
 
 
 def test_a_word_that_is_no_kernel_is_answered_with_what_there_is() -> None:

@@ -98,7 +98,10 @@ class BuiltKernel:
 def kernels_dir() -> Path:
     """Give the cache's folder, which need not exist yet."""
     base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "roamlab" / "kernels"
+    if not base.startswith("/"):
+        home = os.path.expanduser("~")  # noqa: PTH111 - Path.home() raises where there is none
+        base = f"{home}/.cache" if home.startswith("/") else "/nonexistent"
+    return Path(base) / "roamlab" / "kernels"
 
 
 def hash_file(path: Path) -> str:

@@ -85,6 +85,7 @@ class MachineKernel:
             "qemu": qemu.version(),
             "kernel_words": " ".join(qemu.KERNEL_WORDS),
             "confined": sandbox.bubblewrap() is not None,
+            "protection": sandbox.protection().value,
         }
 
     def execute(self, job: Job, on_line: OnLine) -> Outcome:
@@ -115,7 +116,7 @@ class MachineKernel:
     def _confinement(self) -> tuple[str, ...]:
         bwrap = sandbox.bubblewrap()
         if bwrap is None:
-            return sandbox.die_with_us()
+            return sandbox.stand_by()
         return sandbox.shut_in(bwrap, [path for path in (self.fetched.kernel,) if sandbox.hidden(path)])
 
     def _refuse(self, job: Job) -> None:

@@ -1,0 +1,48 @@
+"""The code and a kernel in another place, for runs on what looks like another machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from roamlab.kernels.choose import lab_kernels
+from roamlab.where import PACKAGE
+
+DENIED = (sys.executable, str(Path(__file__).with_name("deny.py")))
+"""What to put before a command to take namespaces, mounts and fixed addresses from it."""
+
+
+def copy_of_code(into: Path) -> Path:
+    """A checkout of the package alone, without any bytecode and readable for everybody; what has to be on the path."""
+    shutil.copytree(PACKAGE, into / "roamlab", ignore=shutil.ignore_patterns("__pycache__"))
+    return into
+
+
+def copy_of_kernel(cache: Path) -> Path:
+    """A cache with the newest lab kernel alone in it, for XDG_CACHE_HOME."""
+    kernel = next(kernel for kernel in lab_kernels() if not kernel.metadata.variant)
+    shutil.copytree(kernel.directory, cache / "roamlab" / "kernels" / kernel.directory.name)
+    return cache
+
+
+def play(
+    code: Path,
+    runs: Path,
+    words: Sequence[str],
+    *,
+    before: Sequence[str] = (),
+    python: Path | str = sys.executable,
+    environment: Mapping[str, str] | None = None,
+) -> tuple[Path, str]:
+    """Run a command of the checkout in ``code``; the newest run directory below ``runs``, and what went to standard error."""
+    line = [*before, str(python), "-m", "roamlab.cli", *words, "--no-report", "--runs", str(runs)]
+    done = subprocess.run(
+        line, cwd=code, env=os.environ | (environment or {}), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    manifests = sorted(runs.glob("*/*/manifest.json"), key=lambda path: path.stat().st_mtime_ns)
+    return manifests[-1].parent, done.stderr
