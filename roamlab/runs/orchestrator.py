@@ -44,8 +44,12 @@ def run(
 
     ``maker`` is who may remove the run directory again (roamlab.record.ours).
 
-    Raises LabError only for what prevents a run directory.
+    Raises BadInput for a mistake in a scenario of the user's own, and LabError for what prevents a run directory.
     """
+    if scenario.file or scenario.topology_name:  # those of roamlab's own are rehearsed by a test
+        from roamlab.lab.rehearsal import rehearse
+
+        rehearse(scenario, parameters, seed)
     directory = RunDirectory.create(runs, scenario.name)
     with directory.held():
         if maker:

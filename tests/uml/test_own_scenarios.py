@@ -115,9 +115,9 @@ def test_where_the_file_lies_changes_no_bit(folder: Path, elsewhere: Path) -> No
 
 
 def test_a_wrong_scenario_ends_with_one_sentence_before_anything_is_made(folder: Path) -> None:
-    (folder / "mine.py").write_text(SCENARIO.replace("lab.until(END)", "lab.until(END"))
+    (folder / "mine.py").write_text(SCENARIO.replace("lab.until(END)", "lab.utnil(END)"))
     done = lab(folder, "run", "mine.py", "--kernel", "uml")
     assert done.returncode == 2
-    assert done.stderr.startswith(f"lab: {folder / 'mine.py'}:")
+    assert done.stderr.startswith("lab: mine.py:18: Lab has no 'utnil' (did you mean 'until'?)")
     assert done.stderr.count("\n") == 1
     assert not (folder / "runs").exists()

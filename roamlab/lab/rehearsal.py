@@ -1,0 +1,368 @@
+"""A scenario tried out before anything boots: its function is played against a network that only keeps account.
+
+The handles and verbs are those of a run, with the real site behind them; what a kernel, agents and time would do is left out.
+So a mistake is found where it stands: a segment, NIC or node that the topology has not, a value of another kind than a verb
+takes, a misspelt name. Without agents nothing is ever reported: what a scenario asks of results, it finds empty here.
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
+from functools import partial
+from pathlib import Path
+from types import FrameType, FunctionType, TracebackType
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast, get_args, get_origin
+
+from roamlab import topologies
+from roamlab.errors import BadInput, LabError, NoSession
+from roamlab.lab import lab as handles
+from roamlab.lab.clock import Clock, Timeline
+from roamlab.lab.lab import Lab
+from roamlab.lab.site import Site
+from roamlab.record.run_directory import EventLog, RunDirectory
+from roamlab.registry import Scenario, nearest
+from roamlab.topologies import RoamingTopo
+
+if TYPE_CHECKING:
+    from roamlab.agents.agent import Agent
+    from roamlab.lab.agents import Agents
+    from roamlab.network.net import Mininet
+
+_WAITING: Final = (KeyError, IndexError, StopIteration, NoSession)
+"""What comes of asking for results that are not there yet: no mistake."""
+
+
+def rehearse(scenario: Scenario, parameters: Mapping[str, Any], seed: int = 1) -> None:
+    """Play a scenario without a kernel.
+
+    Raises BadInput with the first mistake in one sentence, behind the file and the line where it stands.
+    """
+    file = scenario.play.__code__.co_filename
+    place = _Place(file)
+    try:
+        built, own = scenario.split(parameters)
+        with redirect_stdout(io.StringIO()), _RehearsedSite(scenario.topology(**built), place) as site:
+            site.lab.seed = seed
+            with place.checking():
+                scenario.play(site.lab, **own)
+            site.played()
+    except _WAITING:
+        return
+    except Exception as error:
+        raise BadInput(f"{place.of(error)}: {_sentence(error)}") from None
+
+
+class _Place:
+    """Where a rehearsal is in the scenario's file."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._acting: int | None = None
+
+    def line(self) -> int:
+        """The line of the file from which what goes on now was called, or was set on the timeline."""
+        if self._acting is not None:
+            return self._acting
+        frame: FrameType | None = sys._getframe()  # noqa: SLF001 - there is no other way to ask for it
+        while frame is not None and frame.f_code.co_filename != self._file:
+            frame = frame.f_back
+        return frame.f_lineno if frame is not None else 1
+
+    def acting(self, line: int, action: Callable[[], None]) -> None:
+        """Do what a line of the file has set on the timeline."""
+        self._acting = line
+        action()
+        self._acting = None
+
+    def of(self, error: BaseException) -> str:
+        """File and line of a mistake."""
+        line = self._acting
+        trace = error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == self._file and self._acting is None:
+                line = trace.tb_lineno
+            trace = trace.tb_next
+        shown = os.path.relpath(self._file) if Path(self._file).is_relative_to(Path.cwd()) else self._file
+        return f"{shown}:{line or 1}"
+
+    @contextmanager
+    def checking(self) -> Iterator[None]:
+        """Compare what the file gives to functions of roamlab with what they take, as long as the block lasts."""
+
+        def called(frame: FrameType, event: str, _: object) -> None:
+            caller = frame.f_back
+            if event == "call" and caller is not None and caller.f_code.co_filename == self._file:
+                _check(frame)
+
+        before = sys.getprofile()
+        sys.setprofile(called)
+        try:
+            yield
+        finally:
+            sys.setprofile(before)
+
+
+# -- the site and what it stands on ------------------------------------------------------------------------------------
+
+
+class _RehearsedSite(Site):
+    """The site of a run, on a network that keeps account of its NICs alone."""
+
+    def __init__(self, topology: RoamingTopo, place: _Place) -> None:
+        clock = _Clock()
+        super().__init__(topology, RunDirectory(Path(os.devnull)), clock, announce_step=lambda _: None)
+        self._place = place
+
+    def __enter__(self) -> Self:
+        self._agents = cast("Agents", _Agents())
+        self._net = cast("Mininet", _Net(self._topology))
+        self._log = cast("EventLog", _Log())
+        self.lab = _RehearsedLab(self, self._topology, self._agents, self._log, self._clock)
+        self.lab.timeline = _Timeline(self._clock, 0, self._place)
+        for name in (*self.correspondents, *self.mobiles):
+            self.start_again(name)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing was made that would have to go."""
+
+    def staff(self, name: str, make: Callable[..., Agent], host: str = "") -> None:
+        """Take note that a host has an agent."""
+        del make
+        _known(host or name, self._topology)
+        cast("_Agents", self._agents).staff(name)
+
+    def played(self) -> None:
+        """Raise BadInput where something was set for a time that never comes."""
+        if cast("_Timeline", self.lab.timeline).waiting() and not self.lab.end_s:
+            raise BadInput("the scenario never calls lab.until(...), so nothing that it sets would be played")
+
+
+class _RehearsedLab(Lab[RoamingTopo]):
+    """A lab that waits for nothing: nobody would ever report."""
+
+    def _await(
+        self,
+        condition: Callable[[], bool],
+        otherwise: str,
+        error: type[LabError] = LabError,
+        again: Callable[[], None] | None = None,
+    ) -> None:
+        del condition, otherwise, error, again
+
+
+class _Clock:
+    """Time that goes by when it is waited for."""
+
+    def __init__(self) -> None:
+        self._now_ns = 0
+
+    def now_ns(self) -> int:
+        return self._now_ns
+
+    def wait(self, sources: Iterable[Any], until_ns: int) -> list[Any]:
+        del sources
+        self._now_ns = max(self._now_ns, until_ns)
+        return []
+
+
+class _Timeline(Timeline):
+    """A timeline whose actions know the line that set them."""
+
+    def __init__(self, clock: Clock, start_ns: int, place: _Place) -> None:
+        super().__init__(clock, start_ns)
+        self._place = place
+
+    def at(self, time_s: float, action: Callable[[], None]) -> None:
+        """Do ``action`` at a time, in the name of the line that this is called from."""
+        super().at(time_s, partial(self._place.acting, self._place.line(), action))
+
+    def waiting(self) -> int:
+        """How many actions were not played."""
+        return len(self._actions)
+
+
+class _Log:
+    """Keeps nothing."""
+
+    start_ns = 0
+
+    def write(self, *_: object, **__: object) -> None:
+        """Take an event."""
+
+    def batch(self) -> AbstractContextManager[None]:
+        """Take several."""
+        return nullcontext()
+
+
+class _Agents:
+    """Agents that are told things and do nothing."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+
+    def staff(self, name: str) -> None:
+        """There is an agent of this name from now on."""
+        self._names.add(name)
+
+    def await_ready(self) -> None:
+        """All are."""
+
+    def command(self, name: str, *_: object, **__: object) -> None:
+        """Take a command. Raises BadInput for an agent that there isn't."""
+        if name not in self._names:
+            raise BadInput(
+                f"there is no agent {name!r} to command{nearest(name, dict.fromkeys(self._names))}"
+            )
+
+    def readers(self) -> Mapping[Any, Callable[[], None]]:
+        """Nobody says anything."""
+        return {}
+
+    def kill(self, name: str) -> None:
+        """End one."""
+        self._names.discard(name)
+
+
+class _Anything:
+    """What any question may be asked of, and answers nothing."""
+
+    def __getattr__(self, name: str) -> _Anything:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __call__(self, *_: object, **__: object) -> _Anything:
+        return self
+
+    def __iter__(self) -> Iterator[object]:
+        return iter(())
+
+
+class _Nic(_Anything):
+    """A NIC, by its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class _Net(_Anything):
+    """The network of a topology: which nodes there are, and which NICs they have now."""
+
+    def __init__(self, topology: RoamingTopo) -> None:
+        self._topology = topology
+        self._nics: dict[str, dict[str, _Nic]] = {}
+        for left, right, info in topology.links(withInfo=True):
+            for node, key in ((left, "intfName1"), (right, "intfName2")):
+                held = self._nics.setdefault(node, {})
+                name = str(info.get(key) or f"{node}-eth{len(held)}")
+                held[name] = _Nic(name)
+
+    def __getitem__(self, name: str) -> _Anything:
+        _known(name, self._topology)
+        return _Anything()
+
+    def nic(self, node: str, name: str = "") -> _Nic:
+        """A NIC of a node, by default its first. Raises BadInput where it has none of that name now."""
+        held = self._nics.get(_known(node, self._topology), {})
+        if not name and held:
+            return next(iter(held.values()))
+        if name not in held:
+            raise BadInput(f"{node} has no NIC {name!r} then{nearest(name, held)}")
+        return held[name]
+
+    def attach(self, node: str, name: str, segment: str) -> _Nic:
+        """Add a NIC to a node."""
+        held = self._nics.setdefault(_known(node, self._topology), {})
+        _known(segment, self._topology)
+        if name in held:
+            raise BadInput(f"{node} has a NIC {name!r} already")
+        held[name] = _Nic(name)
+        return held[name]
+
+    def detach(self, nic: _Nic, *_: object, **__: object) -> None:
+        """Remove a NIC."""
+        for held in self._nics.values():
+            if held.get(nic.name) is nic:
+                del held[nic.name]
+
+
+def _known(name: str, topology: RoamingTopo) -> str:
+    """A node's name, or a segment's. Raises BadInput where the topology has none of that name."""
+    names = [*topology.hosts(), *topology.switches()]
+    if name not in names:
+        raise BadInput(f"this topology has no node {name!r}{nearest(str(name), dict.fromkeys(names))}")
+    return name
+
+
+# -- what is said of a mistake -----------------------------------------------------------------------------------------
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, AttributeError) and error.name and "object has no attribute" in str(error):
+        names = dict.fromkeys(name for name in dir(error.obj) if not name.startswith("_"))
+        kind = type(error.obj).__name__.removeprefix("_Rehearsed")
+        return f"{kind} has no {error.name!r}{nearest(error.name, names)}"
+    if isinstance(error, LabError | AttributeError):
+        return str(error)
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
+
+
+def _check(frame: FrameType) -> None:
+    """Raise BadInput where a function of roamlab was called with a value of another kind than it takes."""
+    if str(frame.f_globals.get("__name__", "")).partition(".")[0] != "roamlab":
+        return
+    function, given = _function(frame), frame.f_locals
+    if function is None:
+        return
+    for name, parameter in inspect.signature(function).parameters.items():
+        hint, value = parameter.annotation, given.get(name)
+        if hint is parameter.empty or value is parameter.default or name not in given:
+            continue
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or _fits(value, hint, frame):
+            continue
+        called = type(given["self"]).__name__ if function.__name__ == "__init__" else function.__name__
+        raise BadInput(f"{called}() takes {_name(hint)} as {name}, not {value!r}")
+
+
+def _function(frame: FrameType) -> FunctionType | None:
+    """The function that a frame carries out, where it can be told."""
+    code = frame.f_code
+    owner = type(frame.f_locals["self"]) if "self" in frame.f_locals else None
+    found = inspect.getattr_static(owner, code.co_name, None) if owner else frame.f_globals.get(code.co_name)
+    found = getattr(found, "fget", None) or getattr(found, "__func__", found)
+    return found if isinstance(found, FunctionType) and found.__code__ is code else None
+
+
+def _fits(value: object, hint: object, frame: FrameType) -> bool:
+    """Whether a value may be what an annotation says; so it is where nobody can tell."""
+    return any(_fits_one(value, part.strip(), frame) for part in _name(hint).split("|"))
+
+
+def _fits_one(value: object, name: str, frame: FrameType) -> bool:
+    if name == "None":
+        return value is None
+    base = name.partition("[")[0].rpartition(".")[2]
+    spaces: list[Mapping[str, object]] = [frame.f_globals, vars(handles), vars(topologies), _BUILTINS]
+    meant = next((space[base] for space in spaces if base in space), None)
+    if get_origin(meant) is Literal:
+        return value in get_args(meant)
+    if not isinstance(meant, type) or getattr(meant, "_is_protocol", False):
+        return True
+    if meant is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, meant)
+
+
+def _name(hint: object) -> str:
+    return hint if isinstance(hint, str) else getattr(hint, "__name__", str(hint))
+
+
+_BUILTINS: Final[Mapping[str, object]] = {kind.__name__: kind for kind in (str, int, float, bool)}
