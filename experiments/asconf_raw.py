@@ -8,8 +8,11 @@ from roamlab.lab.request_acts import Request
 from roamlab.protocols.mobility import Verb
 from roamlab.registry import Verdict, scenario
 from roamlab.topologies import WithAttacker
+from roamlab.topologies.addresses import CORRESPONDENTS
 
 _SILENCE: Final[list[str]] = []
+_NOBODY_S: Final = ("240.0.0.1", "169.254.1.1", "0.1.2.3")
+"""Reserved (RFC 1112, 4), link-local (RFC 3927) and of this network alone (RFC 1122, 3.2.1.3); the RFC names none of them."""
 
 
 @scenario("asconf-bundle", figure="FIG. 7", topology=WithAttacker, expect=Verdict.SURVIVED)
@@ -92,3 +95,31 @@ def asconf_wildcard_lookup(lab: Lab, family: Family = 4) -> None:
     lab.at(3.0).say(one, Ask(1000, *requests, by=own), source=new, answers=["AUTH, ASCONF-ACK 1000"])
     lab.at(4.0).say(one, Ask(1001, Request(Verb.SET_PRIMARY, new), by=new), answers=["AUTH, ASCONF-ACK 1001"])
     lab.until(7.0)
+
+
+@scenario("asconf-wildcard-primary", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
+def asconf_wildcard_primary(lab: Lab[WithAttacker], family: Family = 4) -> None:
+    """SET PRIMARY of the wildcard from a new address, found by the old (RFC 5061, 4.2.4): Linux prefers the old one."""
+    raw = beside_a_session(lab, family)
+    one = lab.at(2.0).associate(raw, tsn=1000)
+    own, second, new = raw.address(1), raw.address(2), raw.address(3)
+    anywhere = lab.wildcard
+    plain = "AUTH, ASCONF-ACK {}".format
+    preferred = Request(Verb.ADD, second), Request(Verb.SET_PRIMARY, second)
+    lab.at(3.0).say(one, Ask(1000, *preferred), answers=[plain(1000)])
+    requests = Request(Verb.ADD, anywhere), Request(Verb.SET_PRIMARY, anywhere)
+    lab.at(4.0).say(one, Ask(1001, *requests, by=own), source=new, answers=[plain(1001)])
+    lab.until(7.0)
+
+
+@scenario("asconf-odd-addresses", figure="none", topology=WithAttacker, expect=Verdict.BROKE)
+def asconf_odd_addresses(lab: Lab[WithAttacker]) -> None:
+    """ADD IP of a broadcast address, which must not be (RFC 5061, 4.2.1), and of other unusable ones: Linux adds them all."""
+    one = lab.at(2.0).associate(beside_a_session(lab, 4), tsn=1000)
+    assert CORRESPONDENTS.ipv4
+    broadcast = str(CORRESPONDENTS.ipv4.broadcast_address)
+    lab.at(3.0).say(one, Ask(1000, Request(Verb.ADD, broadcast)), answers=["AUTH, ASCONF-ACK 1000 0x0005"])
+    for number, address in enumerate(_NOBODY_S, start=1):
+        ask = Ask(1000 + number, Request(Verb.ADD, address))
+        lab.at(3.0 + number).say(one, ask, answers=[f"AUTH, ASCONF-ACK {1000 + number}"])
+    lab.until(12.0)

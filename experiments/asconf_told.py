@@ -7,9 +7,11 @@ association that it has: the mobile node's, whose kernel answers by the book, sh
 from typing import Final
 
 from roamlab.lab.lab import Family, Lab
-from roamlab.lab.raw import Acknowledge, Raw, beside_a_session
+from roamlab.lab.raw import Acknowledge, Beat, Raw, beside_a_session
+from roamlab.parameters import Seconds
 from roamlab.registry import Verdict, scenario
 from roamlab.topologies import WithAttacker
+from roamlab.topologies.addresses import CORRESPONDENT, CORRESPONDENTS
 
 _SILENCE: Final[list[str]] = []
 
@@ -62,3 +64,32 @@ def asconf_init_primary(lab: Lab, family: Family = 4) -> None:
     for one in (behind, before):
         lab.at(9.0).say(one, Acknowledge(0), answers=_SILENCE)
     lab.until(12.0)
+
+
+@scenario("asconf-refused-add", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
+def asconf_refused_add(lab: Lab[WithAttacker], family: Family = 4) -> None:
+    """The peer refuses an ADD IP, so that the address is no part of the association (RFC 5061, 5.3, F10); to Linux it is."""
+    raw = _raw(lab, family)
+    one = lab.at(2.0).associate(raw, tsn=1000)
+    lab.at(4.0).renumber(1)
+    lab.at(6.0).say(one, Acknowledge(0, refused=True), answers=_SILENCE)
+    refused = lab.site.of_family(CORRESPONDENTS.addresses(CORRESPONDENT + 1))
+    lab.at(8.0).say(one, Beat(), answers=_SILENCE, to=refused)
+    lab.at(10.0).renumber(1, gone=True)
+    lab.at(14.0).say(one, Acknowledge(1), answers=_SILENCE)
+    lab.until(18.0)
+
+
+@scenario("asconf-t4", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
+def asconf_t4(
+    lab: Lab[WithAttacker], mute: bool = False, length: Seconds = 300.0, family: Family = 4
+) -> None:
+    """An ASCONF is never answered (RFC 5061, 5.1, B1 to B5), by a peer that answers HEARTBEATs, or is ``mute`` altogether."""
+    lab.correspondent.announces()
+    session = lab.mobile.connect(lab.correspondent, family=family, managed=False)
+    lab.at(1.0).start(session.stream(every=1.0))
+    one = lab.at(2.0).associate(Raw(lab), tsn=1000)
+    if mute:
+        lab.at(5.0).mute(one)
+    lab.at(6.0).renumber(1)
+    lab.until(length)

@@ -2,7 +2,7 @@
 
 from typing import Final, Literal
 
-from roamlab.lab.attacks import Attacker
+from roamlab.lab.attacks import Attacker, lossless
 from roamlab.lab.known import by_kernel
 from roamlab.lab.lab import Family, Lab, Session, Style
 from roamlab.lab.request_acts import Request
@@ -23,7 +23,7 @@ def _session(lab: Lab, family: Family, *, managed: bool = False) -> Session:
     return session
 
 
-@scenario("attack-camping", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
+@scenario("attack-camping", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED, sense=lossless)
 def attack_camping(
     lab: Lab, listening: Style = "one-to-one", how: Literal["move", "attach"] = "move", family: Family = 4
 ) -> None:
@@ -42,7 +42,7 @@ def attack_camping(
     lab.until(20.0)
 
 
-@scenario("attack-stealing", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
+@scenario("attack-stealing", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED, sense=lossless)
 def attack_stealing(
     lab: Lab, how: Literal["init", "add"] = "add", listening: Style = "one-to-one", family: Family = 4
 ) -> None:
@@ -59,7 +59,7 @@ def attack_stealing(
     lab.until(14.0)
 
 
-@scenario("attack-restart", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
+@scenario("attack-restart", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED, sense=lossless)
 def attack_restart(lab: Lab, family: Family = 4) -> None:
     """An INIT from the attacker's address that lists the mobile node's: ABORT, for a restart may add no address."""
     attacker = Attacker(lab, "off-path", family=family)
@@ -70,10 +70,12 @@ def attack_restart(lab: Lab, family: Family = 4) -> None:
     lab.until(10.0)
 
 
-@scenario("attack-restart-spoofed", figure="none", topology=WithAttacker, expect=Verdict.BROKE)
+@scenario(
+    "attack-restart-spoofed", figure="none", topology=WithAttacker, expect=Verdict.BROKE, sense=lossless
+)
 def attack_restart_spoofed(lab: Lab, family: Family = 4) -> None:
     """On the path, with the mobile node's own address: the association restarts, and the attacker has it (RFC 9260, 5.2.4)."""
-    attacker = Attacker(lab, "on-path", family=family, concedes=("associations", "denials"))
+    attacker = Attacker(lab, "on-path", family=family, concedes=("data", "associations", "denials"))
     _session(lab, family)
     home = lab.mobile.address_on(lab.home)
     attacker.own(home)
@@ -81,7 +83,7 @@ def attack_restart_spoofed(lab: Lab, family: Family = 4) -> None:
     lab.until(10.0)
 
 
-@scenario("attack-reuse", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
+@scenario("attack-reuse", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED, sense=lossless)
 def attack_reuse(lab: Lab, family: Family = 4) -> None:
     """The mobile node has moved, and an attacker has its old address and port: an association of its own, no more."""
     attacker = Attacker(lab, "on-path", family=family)
@@ -92,7 +94,7 @@ def attack_reuse(lab: Lab, family: Family = 4) -> None:
     lab.until(14.0)
 
 
-@scenario("attack-cookie", figure="FIG. 5", topology=WithAttacker, expect=Verdict.SURVIVED)
+@scenario("attack-cookie", figure="FIG. 5", topology=WithAttacker, expect=Verdict.SURVIVED, sense=lossless)
 def attack_cookie(lab: Lab, source: Literal["own", "mobile"] = "mobile", family: Family = 4) -> None:
     """The COOKIE-ECHO of the set-up once more, from the mobile node's address or the attacker's: it sets up nothing."""
     attacker = Attacker(lab, "on-path", family=family)
@@ -105,7 +107,7 @@ def attack_cookie(lab: Lab, source: Literal["own", "mobile"] = "mobile", family:
     lab.until(10.0)
 
 
-@scenario("attack-cookie-later", figure="FIG. 5", topology=WithAttacker, expect=Verdict.BROKE)
+@scenario("attack-cookie-later", figure="FIG. 5", topology=WithAttacker, expect=Verdict.BROKE, sense=lossless)
 def attack_cookie_later(lab: Lab, family: Family = 4) -> None:
     """The COOKIE-ECHO of an association that has ended and was replaced, within the cookie's lifetime of 60 s."""
     attacker = Attacker(lab, "on-path", family=family, concedes=by_kernel(REPLAYED))

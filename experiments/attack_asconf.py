@@ -3,7 +3,7 @@
 from typing import Literal
 
 from roamlab.lab.attack_acts import Sign
-from roamlab.lab.attacks import Attacker
+from roamlab.lab.attacks import Attacker, lossless
 from roamlab.lab.lab import Family, Lab
 from roamlab.lab.request_acts import Request
 from roamlab.protocols.mobility import Verb
@@ -31,7 +31,7 @@ def _on_path(lab: Lab, family: Family) -> Attacker:
     return Attacker(lab, "on-path", family=family, concedes=("data", "requests", "denials"))
 
 
-@scenario("attack-asconf", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
+@scenario("attack-asconf", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED, sense=lossless)
 def attack_asconf(
     lab: Lab,
     position: Literal["off-path", "on-path"] = "off-path",
@@ -43,14 +43,14 @@ def attack_asconf(
     _redirect(lab, Attacker(lab, position, family=family), signing, family, spoof=spoof)
 
 
-@scenario("attack-asconf-noauth", figure="none", topology=WithAttacker, expect=Verdict.BROKE)
+@scenario("attack-asconf-noauth", figure="none", topology=WithAttacker, expect=Verdict.BROKE, sense=lossless)
 def attack_asconf_noauth(lab: Lab, family: Family = 4) -> None:
     """The same on the path with AUTH switched off at both ends: the session's data goes to the attacker."""
     lab.without_auth()
     _redirect(lab, _on_path(lab, family), "none", family)
 
 
-@scenario("attack-asconf-key", figure="none", topology=WithAttacker, expect=Verdict.BROKE)
+@scenario("attack-asconf-key", figure="none", topology=WithAttacker, expect=Verdict.BROKE, sense=lossless)
 def attack_asconf_key(lab: Lab, family: Family = 4) -> None:
     """With AUTH, by one who saw INIT and INIT-ACK and so has the key (RFC 4895, 6.1): the data goes to the attacker."""
     _redirect(lab, _on_path(lab, family), "key", family)

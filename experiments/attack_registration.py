@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from roamlab.lab.attacks import Attacker
+from roamlab.lab.attacks import Attacker, lossless
 from roamlab.lab.lab import Lab, Transport
 from roamlab.lab.mobile_ip import ReplayProtection, Terms
 from roamlab.registry import Verdict, scenario
@@ -15,6 +15,7 @@ from roamlab.topologies import WithAttacker
     topology=WithAttacker,
     expect=Verdict.SURVIVED,
     needs=frozenset({"sctp", "ipip", "gre"}),
+    sense=lossless,
 )
 def attack_registration(
     lab: Lab,

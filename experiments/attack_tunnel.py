@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from roamlab.lab.attacks import Attacker
+from roamlab.lab.attacks import Attacker, lossless
 from roamlab.lab.lab import Lab, Transport
 from roamlab.lab.mobile_ip import Terms
 from roamlab.registry import Verdict, scenario
@@ -18,6 +18,7 @@ _STRANGER = 77  # a host of the home network that nobody registered
     topology=WithAttacker,
     expect=Verdict.SURVIVED,
     needs=frozenset({"sctp", "ipip"}),
+    sense=lossless,
 )
 def attack_tunnel(
     lab: Lab,

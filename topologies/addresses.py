@@ -5,6 +5,7 @@ All are documentation prefixes (RFC 5737, RFC 3849), so no packet of an experime
     home           192.0.2.0/24          2001:db8:1::/64
     visited        198.51.100.0/25       2001:db8:2::/64
     attacker       198.51.100.64/27      2001:db8:2:0:a::/80       within visited, behind the attacker's host
+    victim         198.51.100.96/29      2001:db8:2:0:b::/80       within visited, behind the victim's host
     visited2       198.51.100.128/25     2001:db8:3::/64
     correspondent  203.0.113.0/27        2001:db8:4::/64
     transit links  203.0.113.128/25      2001:db8:f000::/36, one /30 and one /64 each
@@ -89,6 +90,7 @@ EVERYTHING: Final = _subnet("0.0.0.0/0", "::/0")
 HOME: Final = _subnet("192.0.2.0/24", "2001:db8:1::/64")
 VISITED: Final = _subnet("198.51.100.0/25", "2001:db8:2::/64")
 ATTACKER: Final = _subnet("198.51.100.64/27", "2001:db8:2:0:a::/80")
+VICTIMS: Final = _subnet("198.51.100.96/29", "2001:db8:2:0:b::/80")
 VISITED2: Final = _subnet("198.51.100.128/25", "2001:db8:3::/64")
 CORRESPONDENTS: Final = _subnet("203.0.113.0/27", "2001:db8:4::/64")
 

@@ -2,14 +2,14 @@
 
     visited ── fa
      ├ pc16      the attacker off the path; the addresses of ATTACKER lead to it, and its kernel does not know them
-     └ victim    a host without a way back: what it is sent arrives, and nothing ever comes from it
+     └ victim    a host without a way back: what it is sent, or any address of VICTIMS, arrives; nothing ever comes from it
 
 An attacker on the path is the router ``internet``, which forwards all that mobile node and correspondent node say.
 """
 
 from typing import Any, Final
 
-from roamlab.topologies.addresses import ATTACKER, PC16, VICTIM, VISITED
+from roamlab.topologies.addresses import ATTACKER, PC16, VICTIM, VICTIMS, VISITED
 from roamlab.topologies.figure1 import HomeAndVisited
 
 OFF_PATH: Final = "pc16"
@@ -22,5 +22,8 @@ class WithAttacker(HomeAndVisited):
 
     def __init__(self, *args: Any, **params: Any) -> None:
         super().__init__(*args, **params)
-        self.nodeInfo("fa")["routes"] |= ATTACKER.routes(VISITED, PC16)
+        self.nodeInfo("fa")["routes"] |= {
+            **ATTACKER.routes(VISITED, PC16),
+            **VICTIMS.routes(VISITED, VICTIM),
+        }
         self.add_host(VICTIM_NODE, self.visited, VICTIM, gateways=False)

@@ -10,25 +10,31 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Final
 
 from roamlab.agents.agent import Agent
 from roamlab.agents.raw_ip import RawIp
 from roamlab.agents.rewriter import parameter
 from roamlab.protocols.ip import SCTP, Address, Datagram
 from roamlab.protocols.rewriting import OWN_IDS
-from roamlab.protocols.sctp.chunks import Asconf, Chunk, CookieEcho
+from roamlab.protocols.sctp.chunks import Asconf, Chunk, CookieEcho, Heartbeat
 from roamlab.protocols.sctp.endpoint import SctpEndpoint
-from roamlab.protocols.sctp.parameters import SetPrimary, address_parameter
+from roamlab.protocols.sctp.parameters import HeartbeatInfo, SetPrimary, address_parameter
+
+_NONCE: Final = bytes(8)
 
 
 @dataclass(slots=True)
 class _Held:
-    """An association: what it says and hears, the address that it speaks from, and the packet that it said last."""
+    """An association: what it says and hears, the address that it speaks from, and the packet that it said last.
+
+    A ``mute`` one answers nothing.
+    """
 
     end: SctpEndpoint
     source: Address
     last: bytes = b""
+    mute: bool = False
 
 
 class RawEndpoint(Agent):
@@ -92,24 +98,33 @@ class RawEndpoint(Agent):
         self.emit("cookie.echo", damaged=damaged, port=port)
         self._put(held.source, held.end.cookie_echo(damaged=damaged))
 
-    def do_say(self, port: int, act: int, chunks: list[dict[str, Any]], source: str = "") -> None:
-        """Send these chunks in one packet, from ``source`` or its usual address; none: the last again."""
+    def do_mute(self, port: int) -> None:
+        """Answer nothing any more in an association."""
+        self._held[port].mute = True
+
+    def do_say(
+        self, port: int, act: int, chunks: list[dict[str, Any]], source: str = "", to: str = ""
+    ) -> None:
+        """Send these chunks in one packet, from ``source`` or its usual address, ``to`` the peer's; none: the last again."""
         held = self._held[port]
         if chunks:
             held.last = held.end.packet(*(self._chunk(held, spec) for spec in chunks))
         address = ip_address(source) if source else held.source
         details = {"act": act, "port": port, "source": str(address)}
         self.emit("raw.sent", **details, data=held.last.hex())
-        self._put(address, held.last)
+        self._put(address, held.last, ip_address(to) if to else None)
 
     # -- what is said and heard ----------------------------------------------------------------------------------------
 
     def _chunk(self, held: _Held, spec: dict[str, Any]) -> Chunk:
-        """COOKIE-ECHO; ASCONF-ACK; ASCONF with ``requests``, found ``by`` an address parameter unless it is to ``lack`` one."""
+        """The chunk that a command names. An ASCONF is found ``by`` an address parameter unless it is to ``lack`` one."""
         if spec["kind"] == "cookie-echo":
             return CookieEcho(held.end.cookie)
         if spec["kind"] == "asconf-ack":
-            return held.end.acknowledgement(spec["serial"], understood=spec["understood"])
+            said = {"understood": spec["understood"], "refused": spec["refused"]}
+            return held.end.acknowledgement(spec["serial"], **said)
+        if spec["kind"] == "heartbeat":
+            return Heartbeat((HeartbeatInfo(_NONCE),))
         wanted = [parameter(r["verb"], r["address"], OWN_IDS + n) for n, r in enumerate(spec["requests"])]
         by = ip_address(spec["by"]) if spec["by"] else held.source
         found_by = () if spec["lack"] else (address_parameter(by),)
@@ -119,8 +134,8 @@ class RawEndpoint(Agent):
         if outgoing or datagram.protocol != SCTP or datagram.source != self._peer:
             return
         held = self._held.get(int.from_bytes(datagram.payload[2:4], "big"))
-        if held is not None and (reply := held.end.receive(datagram.payload)) is not None:
+        if held is not None and not held.mute and (reply := held.end.receive(datagram.payload)) is not None:
             self._put(datagram.destination, reply)
 
-    def _put(self, source: Address, data: bytes) -> None:
-        self._ip.put(source, self._peer, SCTP, data)
+    def _put(self, source: Address, data: bytes, to: Address | None = None) -> None:
+        self._ip.put(source, to or self._peer, SCTP, data)

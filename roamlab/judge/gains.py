@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from roamlab.judge.evidence import Evidence
 from roamlab.judge.registrations import registrations
+from roamlab.protocols import payload
 from roamlab.protocols.mobileip.registration import RegistrationReply
 from roamlab.protocols.pcapng import Direction as Way
 from roamlab.protocols.sctp import chunks, packet
@@ -37,7 +38,7 @@ def gains(evidence: Evidence) -> dict[str, int]:
         return {}
     stake, since = stakes[0], _since(evidence)
     return {
-        "data": sum(_carries(p, chunks.Data) for p in _to_stakes(evidence, stake)),
+        "data": sum(1 for _ in _data(evidence, stake)),
         "requests": _granted(evidence, stake),
         "associations": _associations(evidence, stake, since),
         "bindings": sum(
@@ -90,6 +91,8 @@ def attack_measures(evidence: Evidence) -> list[Measure]:
         Measure("attacker_data", float(_data_bytes(evidence, stakes[0])), "bytes", "less"),
         Measure("attacker_packets", float(len(sent))),
         Measure("attacker", float(sum(len(e["data"]) // 2 for e in sent)), "bytes"),
+        Measure("attacker_answers", float(len(to_stakes)), "", "less"),
+        Measure("attacker_answers", float(sum(len(p.raw) for p in to_stakes)), "bytes", "less"),
         Measure("attacker_heartbeats", float(heartbeats), "", "less"),
         Measure("attacker_other_answers", float(others), "", "less"),
         *_replies(evidence, stakes[0]),
@@ -103,9 +106,43 @@ def _to_stakes(evidence: Evidence, stake: dict[str, Any]) -> Iterator[SctpPacket
             yield p
 
 
+def _data(evidence: Evidence, stake: dict[str, Any]) -> Iterator[SctpPacket]:
+    """SCTP packets with DATA that the attacker has got: what came to the stakes, and what the target sent him elsewhere.
+
+    A packet whose verification tag the attacker chose is in his association, whatever address it goes to: on the path he reads
+    it as it passes. The session's messages in it are a gain; what he asked for himself is not.
+    """
+    yield from (p for p in _to_stakes(evidence, stake) if _carries(p, chunks.Data))
+    tags = _chosen_tags(evidence)
+    for p in evidence.trace.sctp if tags else ():
+        if (
+            (p.node, p.direction) == (stake["target"], Way.OUT)
+            and p.message.tag in tags
+            and str(p.destination) not in stake["addresses"]
+            and any(isinstance(chunk, chunks.Data) and _of_the_session(evidence, chunk) for chunk in p.chunks)
+        ):
+            yield p
+
+
+def _chosen_tags(evidence: Evidence) -> frozenset[int]:
+    """The verification tags that the attacker chose in INITs of his own."""
+    return frozenset(
+        chunk.tag
+        for event in evidence.of_kind("attack.sent")
+        if not event["udp"]
+        for chunk in packet.decode(bytes.fromhex(event["data"])).chunks
+        if isinstance(chunk, chunks.Init)
+    )
+
+
+def _of_the_session(evidence: Evidence, chunk: chunks.Data) -> bool:
+    message = payload.decode(chunk.data)
+    return message is not None and message.session not in evidence.others
+
+
 def _data_bytes(evidence: Evidence, stake: dict[str, Any]) -> int:
-    """Bytes of the SCTP packets with DATA that came to the stakes."""
-    return sum(len(p.raw) for p in _to_stakes(evidence, stake) if _carries(p, chunks.Data))
+    """Bytes of the SCTP packets with DATA that the attacker has got."""
+    return sum(len(p.raw) for p in _data(evidence, stake))
 
 
 def _carries(seen: SctpPacket, kind: type[chunks.Chunk]) -> bool:
@@ -113,22 +150,30 @@ def _carries(seen: SctpPacket, kind: type[chunks.Chunk]) -> bool:
 
 
 def _granted(evidence: Evidence, stake: dict[str, Any]) -> int:
-    """Requests of forged ASCONFs that the target acknowledged without a cause."""
-    forged: dict[int, int] = {}
-    for event in evidence.of_kind("attack.sent"):
-        if event["forged"] and not event["udp"]:
-            for chunk in packet.decode(bytes.fromhex(event["data"])).chunks:
-                if isinstance(chunk, chunks.Asconf):
-                    forged[chunk.serial] = len(chunk.requests)
+    """Requests of forged ASCONFs that the target acknowledged without a cause.
+
+    An acknowledgement is that of the last ASCONF with its serial number: a forged one that was discarded may be followed by the
+    mobile node's own.
+    """
+    forged = {
+        (event["source"], sent.tag, chunk)
+        for event in evidence.of_kind("attack.sent")
+        if event["forged"] and not event["udp"]
+        for sent in (packet.decode(bytes.fromhex(event["data"])),)
+        for chunk in sent.chunks
+        if isinstance(chunk, chunks.Asconf)
+    }
+    waiting: dict[int, int] = {}
     granted = 0
-    for seen, answer in evidence.trace.asconfs:
-        if (
-            seen.node == stake["target"]
-            and seen.direction is Way.OUT
-            and isinstance(answer, chunks.AsconfAck)
-        ):
-            refused = sum(isinstance(p, ErrorCauseIndication) for p in answer.parameters)
-            granted += forged.pop(answer.serial, refused) - refused
+    for seen, chunk in evidence.trace.asconfs:
+        if seen.node != stake["target"]:
+            continue
+        if isinstance(chunk, chunks.Asconf) and seen.direction is Way.IN:
+            known = (str(seen.source), seen.message.tag, chunk) in forged
+            waiting[chunk.serial] = len(chunk.requests) if known else 0
+        elif isinstance(chunk, chunks.AsconfAck) and seen.direction is Way.OUT:
+            refused = sum(isinstance(p, ErrorCauseIndication) for p in chunk.parameters)
+            granted += max(0, waiting.pop(chunk.serial, 0) - refused)
     return granted
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Sign = Literal["none", "junk", "key"]
 """How a forged ASCONF is signed; the values of ``roamlab.protocols.forging.Signing``."""
+Flood = Literal["heartbeats", "unknown chunks"]
+"""What a packet of many chunks holds."""
 AGENT: Final = "attacker"
 _SESSION: Final = 2000  # none of the mobile node's
 _HELLO_S: Final = 0.4  # until the correspondent knows whose the session is
@@ -86,6 +88,33 @@ class AttackActs:
             lab.agents.command(AGENT, "feed", act=act, source=source, most=most, **times)
 
         lab.timeline.at(self.time_s, feed)
+
+    def reflect(self, attacker: Attacker, *, source: str) -> None:
+        """Send an INIT from ``source`` and the mobile node's port."""
+        self._attack(attacker, f"INIT from {source}", "restart", source=source, addresses=[source])
+
+    def probe(self, attacker: Attacker, *, source: str) -> None:
+        """Send an INIT from the mobile node's port, and keep the cookie that comes back."""
+        self._attack(attacker, f"INIT from {source}, for its cookie", "probe", source=source)
+
+    def echo(self, attacker: Attacker, *, source: str, sport_shift: int = 0, dport_shift: int = 0) -> None:
+        """Send the cookie of the attacker's own INIT, to or from other ports than the INIT's where wanted."""
+        shift = {"sport_shift": sport_shift, "dport_shift": dport_shift}
+        self._attack(attacker, f"COOKIE-ECHO from {source}", "echo", source=source, **shift)
+
+    def quit(self, attacker: Attacker, *, source: str) -> None:
+        """End the attacker's own association with ABORT."""
+        self._attack(attacker, f"ABORT from {source}", "quit", source=source)
+
+    def hijack(self, attacker: Attacker, *wanted: Request, source: str) -> None:
+        """Send these requests in the mobile node's association, with the tie-tags that a cookie tells for tags."""
+        what = f"ASCONFs from {source} with tie-tags"
+        self._attack(attacker, what, "hijack", source=source, requests=_plain(wanted))
+
+    def flood(self, attacker: Attacker, *, source: str, what: Flood, count: int) -> None:
+        """Send one packet with many chunks that call for an answer each, in the attacker's own association."""
+        said = f"{count} {what} in a packet from {source}"
+        self._attack(attacker, said, "flood", source=source, chunks=what, count=count)
 
     def replay_cookie(self, attacker: Attacker, *, source: str) -> None:
         """Send the overheard COOKIE-ECHO once more."""

@@ -16,19 +16,27 @@ from roamlab.lab.attack_acts import AGENT
 from roamlab.lab.handles import Family
 from roamlab.lab.lab import Lab
 from roamlab.nodes.attacker import AttackerNode
-from roamlab.topologies.addresses import ATTACKER, VICTIM, VISITED
+from roamlab.topologies.addresses import ATTACKER, VICTIM, VICTIMS, VISITED
 from roamlab.topologies.attacked import OFF_PATH, ON_PATH, VICTIM_NODE
 
 Position = Literal["off-path", "on-path", "inside"]
+_VICTIM_ADDRESSES: Final = 6
 _INFORMANT: Final = "informant"
+
+
+def lossless(edge_loss: float, **_: object) -> str | None:
+    """Why an attack can't be judged with these parameters (a scenario's ``sense``), or None."""
+    if not edge_loss:
+        return None
+    return f"edge_loss={edge_loss:g}: nobody could tell lost messages from those the attacker kept back; leave it at 0"
 
 
 class Attacker:
     """An attacker off the path, who is told addresses and ports and guesses the rest; on it; or inside the mobile node.
 
     To be made before the session, so that it sees the set-up, for sessions of one ``family``. It plays for its own address
-    (by default) or a victim's, and attacks ``target``, by default the correspondent node. ``concedes`` is what this kernel
-    is expected to let it have (``roamlab.judge.gains.KINDS``).
+    (by default) or a victim's, who has ``victims`` besides, and attacks ``target``, by default the correspondent node.
+    ``concedes`` is what this kernel is expected to let it have (``roamlab.judge.gains.KINDS``).
     """
 
     def __init__(
@@ -49,9 +57,11 @@ class Attacker:
         lab.family = family
         self.own_address = site.of_family(ATTACKER.addresses(1))
         self.address = site.of_family(VISITED.addresses(VICTIM)) if victim else self.own_address
+        numbers = range(1, _VICTIM_ADDRESSES + 1) if victim else ()
+        self.victims = [site.of_family(VICTIMS.addresses(number)) for number in numbers]
         lab.record(
             "attack.stakes",
-            addresses=[self.address],
+            addresses=[self.address, *self.victims],
             where=VICTIM_NODE if victim else OFF_PATH,
             target=self.target,
             concedes=list(concedes),

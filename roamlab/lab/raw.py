@@ -47,18 +47,32 @@ class Ask:
 class Acknowledge:
     """An ASCONF-ACK chunk; ``ahead`` 0 has the serial number that the correspondent node's first ASCONF has, or would have.
 
-    It says of no request what became of it, or of each that it was not ``understood``.
+    It says of no request what became of it, or of each that it was not ``understood``, or is ``refused`` (cause 0x00A4).
     """
 
     ahead: int
     understood: bool = True
+    refused: bool = False
 
     def plain(self) -> dict[str, Any]:
         """The chunk as a command carries it."""
-        return {"kind": "asconf-ack", "serial": self.ahead, "understood": self.understood}
+        said = {"understood": self.understood, "refused": self.refused}
+        return {"kind": "asconf-ack", "serial": self.ahead, **said}
 
     def __str__(self) -> str:
-        return f"ASCONF-ACK {self.ahead:+}" + ("" if self.understood else " (not understood)")
+        said = " (refused)" if self.refused else "" if self.understood else " (not understood)"
+        return f"ASCONF-ACK {self.ahead:+}{said}"
+
+
+class Beat:
+    """A HEARTBEAT chunk."""
+
+    def plain(self) -> dict[str, Any]:
+        """The chunk as a command carries it."""
+        return {"kind": "heartbeat"}
+
+    def __str__(self) -> str:
+        return "HEARTBEAT"
 
 
 class CookieEcho:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from roamlab.lab.cookies import Echo, Prober
     from roamlab.lab.lab import Lab
     from roamlab.lab.neighbours import Neighbour
-    from roamlab.lab.raw import Acknowledge, Ask, CookieEcho, Raw, RawAssociation
+    from roamlab.lab.raw import Acknowledge, Ask, Beat, CookieEcho, Raw, RawAssociation
 
 
 class RawActs:
@@ -47,13 +47,22 @@ class RawActs:
     def say(
         self,
         one: RawAssociation,
-        *chunks: Ask | Acknowledge | CookieEcho,
+        *chunks: Ask | Acknowledge | Beat | CookieEcho,
         answers: list[str],
         source: str = "",
+        to: str = "",
     ) -> None:
-        """Send these chunks in one packet, from ``source`` or the association's first address."""
+        """Send these chunks in one packet, from ``source`` or the association's first address.
+
+        It goes ``to`` another address of the correspondent node's than the association was set up with where one is named.
+        """
         what = " and ".join(map(str, chunks))
-        self._say(one, what, [chunk.plain() for chunk in chunks], answers, source)
+        self._say(one, what, [chunk.plain() for chunk in chunks], answers, source, to)
+
+    def mute(self, one: RawAssociation) -> None:
+        """Answer nothing in an association from now on, not even a HEARTBEAT."""
+        lab = self.lab
+        lab.timeline.at(self.time_s, partial(lab.agents.command, one.raw.host, "mute", port=one.port))
 
     def repeat(self, one: RawAssociation, *, answers: list[str]) -> None:
         """Send the association's last packet once more."""
@@ -66,6 +75,7 @@ class RawActs:
         chunks: list[dict[str, Any]],
         answers: list[str],
         source: str = "",
+        to: str = "",
     ) -> None:
         lab, act = self.lab, one.raw.next_act()
 
@@ -73,7 +83,8 @@ class RawActs:
             target = lab.correspondent.name
             details = {"what": what, "act": act, "port": one.port, "target": target, "answers": answers}
             lab.stimulus("packet", Nic(one.raw.host), **details)
-            lab.agents.command(one.raw.host, "say", port=one.port, act=act, chunks=chunks, source=source)
+            said = {"chunks": chunks, "source": source, "to": to}
+            lab.agents.command(one.raw.host, "say", port=one.port, act=act, **said)
 
         lab.timeline.at(self.time_s, say)
 

@@ -7,9 +7,11 @@ without a configured endpoint key those two say all that it is made from).
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 
 from roamlab.protocols.errors import DecodeError
 from roamlab.protocols.ip import Address
@@ -31,6 +33,9 @@ from roamlab.protocols.sctp.endpoint import WINDOW
 from roamlab.protocols.sctp.packet import Packet
 from roamlab.protocols.sctp.parameters import Parameter, address_parameter
 
+_TIE_TAGS: Final = struct.Struct("=II")
+_TIE_TAGS_AT: Final = 32 + 4 + 8  # MAC, padding, the two tags of the association to be
+
 
 class Signing(Enum):
     """What stands before a forged ASCONF: no AUTH, one with a made-up HMAC, or one with the association's key."""
@@ -38,6 +43,17 @@ class Signing(Enum):
     NONE = "none"
     JUNK = "junk"
     KEY = "key"
+
+
+def tie_tags(cookie: bytes) -> tuple[int, ...]:
+    """The tie-tags in a cookie of Linux's (struct sctp_cookie, behind 32 bytes of MAC and 4 of padding; in host order here).
+
+    A cookie that answers the INIT of a restart has them (RFC 9260, 5.2.2). RFC 2960 had the association's own tags there; since
+    RFC 4960 they are nonces. ValueError for a cookie that is too short to have any.
+    """
+    if len(cookie) < _TIE_TAGS.size + _TIE_TAGS_AT:
+        raise ValueError(f"a cookie of {len(cookie)} bytes has no tie-tags")
+    return _TIE_TAGS.unpack_from(cookie, _TIE_TAGS_AT)
 
 
 @dataclass(slots=True)

@@ -61,6 +61,26 @@ def test_only_heartbeats_reach_a_victim_that_is_added_and_preferred(play: Play) 
     assert judgement.figures["attacker_heartbeats"] > 0
 
 
+def test_each_cookie_sent_again_has_heartbeats_sent_to_six_addresses(play: Play) -> None:
+    """RFC 5062, 6: more packets reach the victim than the attacker sends."""
+    figures = play("attack-bombing-cookie").figures
+    assert figures["attacker_heartbeats"] > 2 * figures["attacker_packets"]
+    assert figures["attacker_data"] == 0
+
+
+def test_many_heartbeats_in_a_packet_are_answered_in_one_and_unknown_chunks_not_there(play: Play) -> None:
+    """RFC 5062, 8: the answers are bundled, and an ERROR goes to no address that is not verified."""
+    assert play("attack-bombing-chunks").figures["attacker_other_answers"] == 1
+    assert play("attack-bombing-chunks", what="unknown chunks").figures["attacker_other_answers"] == 0
+
+
+def test_an_init_in_a_victim_s_name_is_answered_with_more_bytes_than_it_has(play: Play) -> None:
+    """RFC 5062, 9: one packet, for the cookie is in it."""
+    figures = play("attack-reflect").figures
+    assert figures["attacker_answers"] == figures["attacker_packets"] == 1
+    assert figures["attacker_answers_bytes"] > 3 * figures["attacker_bytes"]
+
+
 @pytest.mark.parametrize("family", ["4", "6"])
 def test_data_reaches_a_victim_that_is_the_only_address_left(play: Play, family: str) -> None:
     judgement = play("attack-bombing-last", family=family)
@@ -101,6 +121,9 @@ def test_camping_at_a_one_to_many_socket_has_the_mobile_node_end_its_own_session
         ("attack-stealing", {"how": "init"}),
         ("attack-restart", {}),
         ("attack-reuse", {}),
+        ("attack-hijack", {}),
+        ("attack-redirect", {"port": "source"}),
+        ("attack-redirect", {"port": "destination"}),
         ("attack-cookie", {"source": "mobile"}),
         ("attack-cookie", {"source": "own"}),
     ],
@@ -111,9 +134,18 @@ def test_what_the_correspondent_withstands(play: Play, name: str, settings: dict
     assert judgement.lost.up == judgement.lost.down == 0
 
 
+def test_without_auth_a_cookie_s_tie_tags_are_as_good_as_the_association_s_tags(play: Play) -> None:
+    """RFC 5062, 3: Linux puts the very tags into the cookie (finding 21)."""
+    judgement = play("attack-hijack", auth="false")
+    assert judgement.figures["attacker_requests"] == 3
+    assert judgement.figures["attacker_denials"] > 1000
+
+
 def test_with_the_mobile_nodes_own_address_the_association_restarts(play: Play) -> None:
+    """RFC 5062, 4: the correspondent's data goes on, under the tag that the attacker chose."""
     judgement = play("attack-restart-spoofed")
     assert judgement.figures["attacker_associations"] == 1
+    assert judgement.figures["attacker_data"] > 100
 
 
 def test_an_old_cookie_brings_an_ended_association_back(play: Play) -> None:

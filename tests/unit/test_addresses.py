@@ -25,10 +25,14 @@ def test_every_subnet_is_of_a_documentation_prefix(subnet):
         assert any(prefix.version == whole.version and prefix.subnet_of(whole) for whole in DOCUMENTATION)
 
 
-def test_no_two_subnets_overlap_but_an_attackers_which_are_the_visited_segments():
-    nets = [net for net in SUBNETS if net is not addresses.ATTACKER]
-    assert addresses.ATTACKER.ipv4.subnet_of(addresses.VISITED.ipv4)
-    assert addresses.ATTACKER.ipv6.subnet_of(addresses.VISITED.ipv6)
+def test_no_two_subnets_overlap_but_those_behind_hosts_of_the_visited_segment():
+    behind = (addresses.ATTACKER, addresses.VICTIMS)
+    nets = [net for net in SUBNETS if net not in behind]
+    for net in behind:
+        assert net.ipv4.subnet_of(addresses.VISITED.ipv4)
+        assert net.ipv6.subnet_of(addresses.VISITED.ipv6)
+    assert not addresses.ATTACKER.ipv4.overlaps(addresses.VICTIMS.ipv4)
+    assert not addresses.ATTACKER.ipv6.overlaps(addresses.VICTIMS.ipv6)
     for one, other in combinations(nets, 2):
         assert not one.ipv4.overlaps(other.ipv4)
         assert not one.ipv6.overlaps(other.ipv6)

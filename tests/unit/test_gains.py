@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -11,11 +12,13 @@ from roamlab.judge.evidence import Evidence, gather
 from roamlab.judge.gains import attack_measures, denied, gained, gains, wrong_gains
 from roamlab.judge.made_packets import arrived
 from roamlab.protocols.ip import Datagram
+from roamlab.protocols.payload import Direction, Kind, Message
 from roamlab.protocols.pcapng import Direction as Way
-from roamlab.protocols.sctp.chunks import Asconf, AsconfAck, Auth, Chunk, Data, Heartbeat
+from roamlab.protocols.sctp.chunks import Asconf, AsconfAck, Auth, Chunk, Data, Heartbeat, Init
 from roamlab.protocols.sctp.packet import Packet
 from roamlab.protocols.sctp.parameters import AddIp, ErrorCauseIndication, HeartbeatInfo
-from roamlab.protocols.trace import Message, SctpPacket, Trace
+from roamlab.protocols.trace import Message as SctpMessage
+from roamlab.protocols.trace import SctpPacket, Trace
 from roamlab.record.result import Measure
 
 X, A, CN = "198.51.100.65", "192.0.2.10", "203.0.113.10"
@@ -50,7 +53,7 @@ def sent(*chunks: Chunk, forged: bool = True) -> dict[str, Any]:
 def seen(node: str, way: Way, source: str, destination: str, *chunks: Chunk, at: int = 20) -> SctpPacket:
     raw = Packet(4000, 5001, 7, chunks).encode()
     datagram = Datagram(IPv4Address(source), IPv4Address(destination), 132, 64, raw)
-    return SctpPacket(0, at, node, "eth0", way, datagram, Message(raw))
+    return SctpPacket(0, at, node, "eth0", way, datagram, SctpMessage(raw))
 
 
 def evidence(*events: dict[str, Any], packets: tuple[SctpPacket, ...] = ()) -> Evidence:
@@ -106,11 +109,32 @@ def test_data_counts_where_it_arrives_and_heartbeats_apart() -> None:
     assert gained(found) == ["the attacker got: 1 DATA packets (32 bytes)"]
 
 
+def test_the_session_s_data_under_the_attacker_s_tag_is_his_wherever_it_goes() -> None:
+    """RFC 5062, 4: on the path the attacker reads what goes to the mobile node's address."""
+    init = Init(7, 1 << 16, 1, 1, 1)
+    message, own = (Message(Kind.DATA, Direction.DOWN, n, 1, 0).encode() for n in (1, 2000))
+    packets = (
+        seen("cn", Way.OUT, CN, A, Data(1, 0, 0, 0, message)),
+        seen("cn", Way.OUT, CN, A, Data(2, 0, 1, 0, own)),
+        seen("cn", Way.IN, A, CN, Data(3, 0, 0, 0, message)),
+    )
+    others = {"kind": "attack.session", "t": 1, "session": 2000}
+    assert gains(evidence(stakes(), others, sent(init), packets=packets))["data"] == 1
+    assert gains(evidence(stakes(), others, sent(replace(init, tag=8)), packets=packets))["data"] == 0
+
+
 @pytest.mark.parametrize(("refusals", "granted"), [(0, 2), (1, 1), (2, 0)])
 def test_refused_requests_are_not_granted(refusals: int, granted: int) -> None:
     answer = AsconfAck(1, tuple(ErrorCauseIndication(n, ()) for n in range(refusals)))
-    packets = (seen("cn", Way.OUT, CN, X, answer),)
+    packets = (seen("cn", Way.IN, X, CN, Asconf(1, ADDS)), seen("cn", Way.OUT, CN, X, answer))
     assert gains(evidence(stakes(), sent(Asconf(1, ADDS)), packets=packets))["requests"] == granted
+
+
+def test_an_answer_to_the_mobile_node_s_own_request_is_none_to_a_forged_one_that_was_discarded() -> None:
+    forged, own = Asconf(1, ADDS), Asconf(1, ADDS[1:])
+    arrivals = (seen("cn", Way.IN, X, CN, forged), seen("cn", Way.IN, A, CN, own))
+    answered = (*arrivals, seen("cn", Way.OUT, CN, A, AsconfAck(1)))
+    assert gains(evidence(stakes(), sent(forged), packets=answered))["requests"] == 0
 
 
 def test_requests_of_the_attackers_own_association_are_no_gain() -> None:

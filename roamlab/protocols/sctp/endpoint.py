@@ -24,7 +24,7 @@ from typing import Final
 from roamlab.protocols.errors import DecodeError
 from roamlab.protocols.ip import Address
 from roamlab.protocols.sctp import auth, packet
-from roamlab.protocols.sctp.causes import UnrecognizedParameters
+from roamlab.protocols.sctp.causes import RefusedNoAuthorization, UnrecognizedParameters
 from roamlab.protocols.sctp.chunks import (
     Abort,
     Asconf,
@@ -176,21 +176,25 @@ class SctpEndpoint:
         self.serial = (self.serial + 1) & _WRAP
         return chunk
 
-    def acknowledgement(self, ahead: int, *, understood: bool = True) -> AsconfAck:
+    def acknowledgement(self, ahead: int, *, understood: bool = True, refused: bool = False) -> AsconfAck:
         """An ASCONF-ACK, its serial number counted from the one that the peer's first ASCONF has.
 
         It says nothing, so that everything is carried out, or of each request that it was not ``understood`` (RFC 5061, 5.3,
-        F3a and F3b). ValueError for an ASCONF that never came where its requests are to be named.
+        F3a and F3b), or that it is ``refused`` for lack of authorization (4.3.5). ValueError for an ASCONF that never came
+        where its requests are to be named.
         """
         serial = (self.peer_tsn + ahead) & _WRAP
-        if understood:
+        if understood and not refused:
             return AsconfAck(serial)
         if serial not in self.asked:
             raise ValueError(f"no ASCONF with serial number {serial} has come")
         return AsconfAck(
             serial,
             tuple(
-                ErrorCauseIndication(r.correlation_id, (UnrecognizedParameters(r.encode()),))
+                ErrorCauseIndication(
+                    r.correlation_id,
+                    (RefusedNoAuthorization(r.encode()) if refused else UnrecognizedParameters(r.encode()),),
+                )
                 for r in self.asked[serial].requests
                 if isinstance(r, AddIp | DeleteIp | SetPrimary)
             ),
