@@ -48,9 +48,12 @@ class Segment:
         return self.subnet.addresses(MOBILE + number)
 
     def edge_delay(self) -> tuple[float, float]:
-        """Seconds from NIC to segment and from segment to NIC."""
-        common = float(self.edge.get("delay", 0.0))
-        up, down = (float((self.edge.get(way) or {}).get("delay", common)) for way in ("up", "down"))
+        """The least time from NIC to segment and from segment to NIC (s): the delay less the jitter around it."""
+        common, jitter = float(self.edge.get("delay", 0.0)), float(self.edge.get("jitter", 0.0))
+        up, down = (
+            max(0.0, float(own.get("delay", common)) - float(own.get("jitter", jitter)))
+            for own in ((self.edge.get(way) or {}) for way in ("up", "down"))
+        )
         return up, down
 
 

@@ -1,45 +1,149 @@
-"""How small an outage could have been: the earliest instant that anything could be delivered after a stimulus.
+"""How soon anything could have been delivered after a move, and what it waited for besides.
 
-The formulas stand in docs/measures.md. ``u`` and ``d`` are the one-way delays up and down on the new path, ``D`` the time until
-the new address is usable, ``q`` what the stack waits before it sends its ASCONF.
+The bound of a session is how often the new path must be crossed before data may flow on it (docs/measures.md). What came on
+top of it is cut into waits: each is named after what ended it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from roamlab.judge.evidence import Evidence
+from roamlab.judge.parts import BEFORE, CROSSING, NO_LINK, Cut, Part, partition
 from roamlab.judge.registrations import exchange
+from roamlab.judge.silences import Silence
 from roamlab.protocols.pcapng import Direction as Way
-from roamlab.protocols.sctp import chunks
+from roamlab.protocols.sctp.chunks import Asconf, AsconfAck, Init
+from roamlab.protocols.trace import ArpPacket, IcmpPacket, SctpPacket, Sighting
+
+DETECTION: Final = "detection"
+TIMER: Final = "before the request"
+NEIGHBOUR: Final = "neighbour resolution"
+LATE: Final = "a late exchange"
+FURTHER: Final = "further exchanges"
+AGAIN: Final = "retransmission"
+CADENCE: Final = "the application"
+HELD: Final = "held back by the sender"
+STALLED: Final = "a silence before the move"
+
+_SOLICITATION: Final = 135  # ICMPv6, RFC 4861, 4.3
+_SLACK_NS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Earliest:
-    """The earliest possible deliveries after a stimulus (ns, CLOCK_REALTIME).
+class Crossings:
+    """How often a message must cross the new path, up and down, before one of the application's may arrive over it.
 
-    ``waits`` are what they contain: by name, when it began and when it ended.
+    ``up`` and ``down`` are pairs (times up, times down) for data in that direction.
     """
 
+    up: tuple[int, int]
+    down: tuple[int, int]
+
+
+ADD_IP: Final = Crossings(up=(2, 1), down=(2, 2))
+"""SCTP, RFC 5061, 5.3 F1: no data from a new address until the ASCONF-ACK; RFC 9260, 5.4: none to one not yet verified."""
+SET_UP: Final = Crossings(up=(2, 1), down=(2, 2))
+"""SCTP, RFC 9260, 5.1: data may leave with the COOKIE-ECHO, and the peer's with its COOKIE-ACK."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """A move as the evidence shows it: instants in ns (CLOCK_REALTIME).
+
+    ``gone_ns``: the link went. ``plugged_ns``: the NIC was plugged in again. ``usable_ns``: it had its address, or had found
+    its agent. ``begun_ns``: the stack had something to send, or asked for its neighbour. ``asked_ns``: the request left.
+    ``up_ns`` and ``down_ns``: the least time from then until data can be delivered. ``answered_ns``: when the request's answer
+    was at the mobile node, None for never. ``sending_ns``: the first data left the mobile node on the new path.
+    ``receiving_ns``: the first arrived there.
+    """
+
+    gone_ns: int
+    plugged_ns: int
+    usable_ns: int
+    begun_ns: int
+    asked_ns: int
     up_ns: int
     down_ns: int
-    waits: dict[str, tuple[int, int]]
+    round_trip_ns: int
+    answered_ns: int | None
+    sending_ns: int | None
+    receiving_ns: int | None
+
+    def least_ns(self, direction: str) -> int:
+        """The earliest delivery that physics and the protocol allow, from when the NIC was plugged in."""
+        return self.plugged_ns + (self.up_ns if direction == "up" else self.down_ns)
+
+    def cuts(self, direction: str, one_way_ns: int) -> Iterator[Cut]:
+        """The instants of this handover, each as the earliest delivery that it still allowed.
+
+        What must be crossed comes first, so that a wait keeps its length though messages of before were under way in it.
+        """
+        crossing = self.up_ns if direction == "up" else self.down_ns
+        yield Cut(BEFORE, self.gone_ns)
+        yield Cut(NO_LINK, self.plugged_ns)
+        yield Cut(CROSSING, self.plugged_ns + crossing)
+        yield Cut(DETECTION, self.usable_ns + crossing)
+        yield Cut(TIMER, self.begun_ns + crossing)
+        yield Cut(NEIGHBOUR, self.asked_ns + crossing)
+        if self.answered_ns is not None:
+            yield Cut(LATE, self.answered_ns + crossing - self.round_trip_ns)
+        open_ns = self.sending_ns + one_way_ns if direction == "up" and self.sending_ns else self.receiving_ns
+        if open_ns is not None:
+            yield Cut(FURTHER, open_ns)
 
 
-def earliest(evidence: Evidence, stimulus: dict[str, Any]) -> Earliest | None:
-    """What physics and the protocol allow after ``stimulus``; None where no bound applies or nothing was announced.
+def explain(
+    evidence: Evidence, move: Handover | None, silence: Silence, direction: str, every_ns: int
+) -> list[Part]:
+    """The parts of a silence that has an end; they add up to it. Without a ``move`` nothing had to be waited for."""
+    assert silence.until_ns is not None
+    cuts: list[Cut] = []
+    one_way_ns = _one_way_ns(evidence, direction, silence.until_ns)
+    if move is not None:
+        if silence.from_ns < move.gone_ns - every_ns:
+            cuts.append(Cut(STALLED, move.gone_ns - every_ns))
+        cuts += move.cuts(direction, one_way_ns)
+    cuts += _ending(evidence, silence, one_way_ns)
+    return partition(silence.from_ns, silence.until_ns, cuts)
 
-    * ``attach`` (make before break): no bound, the old path carries on.
-    * ``move`` (one NIC, break before make): D + q + R + u up, D + q + 2R down, with R = u + d.
-    * ``reconnect``: D + R + u up and D + 2R down: data may leave with the COOKIE-ECHO, the peer's data with what it answers.
-    * ``move`` with Mobile IP: D is over when the Registration Request leaves; then h + u up and h down, h being the way to
-      the home agent and back. At home nothing has to be waited for upwards.
-    """
+
+def _one_way_ns(evidence: Evidence, direction: str, since_ns: int) -> int:
+    """The least time that a message took which was delivered from then on."""
+    return min(
+        (
+            arrival.time_ns - evidence.departed[key].time_ns
+            for key, arrival in evidence.arrived.items()
+            if key[1] == direction and arrival.time_ns >= since_ns - _SLACK_NS and key in evidence.departed
+        ),
+        default=0,
+    )
+
+
+def _ending(evidence: Evidence, silence: Silence, one_way_ns: int) -> Iterator[Cut]:
+    """What was waited for last: the message that ended the silence, or for it to be sent again."""
+    assert silence.until_ns is not None
+    assert silence.ended_by is not None
+    departed = evidence.departed.get(silence.ended_by)
+    if departed is None:
+        return
+    if silence.until_ns - departed.time_ns > one_way_ns + max(_SLACK_NS, one_way_ns // 2):
+        yield Cut(AGAIN, silence.until_ns)
+    else:
+        yield Cut(CADENCE, evidence.sent[silence.ended_by] + one_way_ns)
+        yield Cut(HELD, departed.time_ns + one_way_ns)
+
+
+def handover(evidence: Evidence, stimulus: dict[str, Any]) -> Handover | None:
+    """A move as the evidence shows it; None where nothing was asked for, or the stimulus is not one that has a bound."""
     if "heard" in stimulus:
         return _registered(evidence, stimulus)
     if stimulus["action"] not in ("move", "reconnect"):
         return None
+    by_hand = stimulus["action"] == "reconnect"
+    gone = stimulus["t"] if by_hand else evidence.effect_ns(stimulus)
     usable = next(
         (
             e["t"]
@@ -50,35 +154,96 @@ def earliest(evidence: Evidence, stimulus: dict[str, Any]) -> Earliest | None:
     )
     if usable is None:
         return None
+    asks = Init if by_hand else Asconf
+    request = _first(evidence, stimulus["node"], Way.OUT, usable, asks)
+    if request is None:
+        return None
+    crossings = SET_UP if by_hand else ADD_IP
     u, d = stimulus["up_ns"], stimulus["down_ns"]
-    waits = {"detection": (stimulus["t"], usable)}
-    start = usable
-    if stimulus["action"] == "move":
-        asked = next(
-            (
-                packet.time_ns
-                for packet, chunk in evidence.trace.asconfs
-                if isinstance(chunk, chunks.Asconf)
-                and packet.time_ns >= usable
-                and packet.direction is Way.OUT
-                and packet.node == stimulus["node"]
-            ),
-            None,
-        )
-        if asked is None:
-            return None
-        waits["kernel"] = (usable, asked)
-        start = asked
-    return Earliest(start + u + d + u, start + 2 * (u + d), waits)
+    answer = (
+        _first(evidence, stimulus["node"], Way.IN, request.time_ns, AsconfAck) if asks is Asconf else None
+    )
+    begun = _asked_neighbour(evidence, stimulus["node"], usable, request.time_ns)
+    data = list(_data(evidence, stimulus["new"], request.time_ns))
+    return Handover(
+        gone_ns=gone,
+        plugged_ns=usable if by_hand else gone + round(stimulus["gap_s"] * 1e9),
+        usable_ns=usable,
+        begun_ns=request.time_ns if begun is None else begun,
+        asked_ns=request.time_ns,
+        up_ns=crossings.up[0] * u + crossings.up[1] * d,
+        down_ns=crossings.down[0] * u + crossings.down[1] * d,
+        round_trip_ns=u + d,
+        answered_ns=answer.time_ns if answer else None,
+        sending_ns=min((t for way, t in data if way == "up"), default=None),
+        receiving_ns=min((t for way, t in data if way == "down"), default=None),
+    )
 
 
-def _registered(evidence: Evidence, stimulus: dict[str, Any]) -> Earliest | None:
+def _registered(evidence: Evidence, stimulus: dict[str, Any]) -> Handover | None:
+    """With Mobile IP data flows when the home agent has the binding; at home nothing is waited for upwards."""
     done = exchange(evidence, stimulus)
     if done is None:
         return None
     asked, there_and_back = done.request.time_ns, stimulus["agent_up_ns"] + stimulus["agent_down_ns"]
-    waits = {"detection": (stimulus["t"], asked)}
-    if done.reply is not None:
-        waits["registration"] = (asked, done.reply.time_ns)
-    up = asked + stimulus["up_ns"] + (there_and_back if stimulus["care_of"] else 0)
-    return Earliest(up, asked + there_and_back, waits)
+    gone = evidence.effect_ns(stimulus)
+    begun = _asked_neighbour(evidence, stimulus["node"], gone, asked)
+    return Handover(
+        gone_ns=gone,
+        plugged_ns=gone + round(stimulus.get("gap_s", 0.0) * 1e9),
+        usable_ns=asked if begun is None else begun,
+        begun_ns=asked if begun is None else begun,
+        asked_ns=asked,
+        up_ns=stimulus["up_ns"] + (there_and_back if stimulus["care_of"] else 0),
+        down_ns=there_and_back,
+        round_trip_ns=there_and_back,
+        answered_ns=done.reply.time_ns if done.reply else None,
+        sending_ns=None,
+        receiving_ns=None,
+    )
+
+
+def _first(evidence: Evidence, node: str, way: Way, since_ns: int, kind: type[Any]) -> SctpPacket | None:
+    return next(
+        (
+            p
+            for p in evidence.trace.sctp
+            if p.time_ns >= since_ns
+            and p.node == node
+            and p.direction is way
+            and any(isinstance(c, kind) for c in p.chunks)
+        ),
+        None,
+    )
+
+
+def _asked_neighbour(evidence: Evidence, node: str, since_ns: int, before_ns: int) -> int | None:
+    """When a node asked for its neighbour's link-layer address, last before a packet left; None where it knew."""
+    asked = [
+        p.time_ns
+        for p in evidence.trace.sightings
+        if p.node == node
+        and p.direction is Way.OUT
+        and since_ns <= p.time_ns < before_ns
+        and _asks_neighbour(p)
+    ]
+    return asked[0] if asked else None
+
+
+def _asks_neighbour(packet: Sighting) -> bool:
+    return isinstance(packet, ArpPacket) or (
+        isinstance(packet, IcmpPacket) and packet.icmp.type == _SOLICITATION
+    )
+
+
+def _data(evidence: Evidence, new: str, since_ns: int) -> Iterator[tuple[str, int]]:
+    for direction, seen in (("up", evidence.departed), ("down", evidence.arrived)):
+        for arrival in seen.values():
+            packet = arrival.packet
+            end = packet.source if direction == "up" else packet.destination
+            if (
+                arrival.message.direction.word == direction
+                and arrival.time_ns >= since_ns
+                and str(end) == new
+            ):
+                yield direction, arrival.time_ns

@@ -6,14 +6,13 @@ where it isn't is ``invalid``, never a pass.
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Callable
 from math import inf
 from typing import Any, Final
 
 from roamlab.errors import BadInput
 from roamlab.judge.announced import unmet
 from roamlab.judge.answers import wrong_answers
-from roamlab.judge.bounds import earliest
 from roamlab.judge.chain import SET_UP, chain
 from roamlab.judge.cookies import wrong_set_ups
 from roamlab.judge.evidence import Evidence, gather
@@ -21,6 +20,7 @@ from roamlab.judge.gains import attack_measures, denied, gained, wrong_gains
 from roamlab.judge.growth import growth
 from roamlab.judge.growth import measures as growth_measures
 from roamlab.judge.made_packets import wrong_replies
+from roamlab.judge.outages import DIRECTIONS, bounded, cost, defects
 from roamlab.judge.registrations import measures
 from roamlab.judge.steps import steps
 from roamlab.judge.witness import unseen_stimuli
@@ -28,13 +28,11 @@ from roamlab.protocols import trace
 from roamlab.protocols.errors import DecodeError
 from roamlab.protocols.trace import Trace
 from roamlab.record import guarded, run_directory
-from roamlab.record.result import Both, Count, Judgement, Outage, Wait, Way
+from roamlab.record.result import Both, Count, Judgement, Outage, longest
 from roamlab.record.run_directory import RunDirectory
 from roamlab.registry import Scenario, Verdict, find
 
-DIRECTIONS: Final[tuple[Way, Way]] = ("up", "down")
 _LAST_NS: Final = 10**9
-_MOVES: Final = frozenset({"attach", "move", "reconnect"})
 
 
 def judge(run: RunDirectory, scenario: Scenario | None = None) -> Judgement:
@@ -62,10 +60,8 @@ def judge(run: RunDirectory, scenario: Scenario | None = None) -> Judgement:
     else:
         invalid += unasked  # a session that went on without them proves nothing of them
     verdict = Verdict.INVALID if invalid else Verdict.BROKE if broken else Verdict.SURVIVED
-    stimuli = evidence.of_kind("stimulus")
     epoch_ns = events[0]["epoch_ns"]
-    bound, waits = _bounds(evidence, stimuli, epoch_ns)
-    outages = _outages(evidence, session, stimuli, bound, epoch_ns)
+    outages = cost(evidence, session["every_ns"], epoch_ns)
     causes = chain(
         evidence,
         epoch_ns,
@@ -78,15 +74,19 @@ def judge(run: RunDirectory, scenario: Scenario | None = None) -> Judgement:
         figure=scenario.figure,
         verdict=verdict.value,
         expected=_expected(evidence, scenario.expect),
-        reasons=[*(invalid or broken or [_survival(evidence)]), *_way(evidence), *gained(evidence)],
+        reasons=[
+            *(invalid or broken or [_survival(evidence)]),
+            *_way(evidence),
+            *gained(evidence),
+            *defects(outages),
+        ],
         sent=_count(dict.fromkeys(evidence.sent, 1)),
         delivered=_count(dict.fromkeys(evidence.delivered, 1)),
         lost=_count({key: 1 for key in evidence.sent if key not in evidence.delivered}),
         duplicated=_count({key: len(times) - 1 for key, times in evidence.delivered.items()}),
-        outage_s=_lengths(outages),
-        lower_bound_s=bound,
+        outage_s=_headline(outages, lambda o: o.length_ns, 0.0),
+        lower_bound_s=_headline(outages, lambda o: o.bound_ns, 0.0 if bounded(evidence) else None),
         outages=outages,
-        waits=waits,
         measures=[*measures(evidence), *growth_measures(evidence), *attack_measures(evidence)],
         virtual_s=round(events[-1]["t"] / 1e9, 9),
         chain=causes,
@@ -213,74 +213,14 @@ def _way(evidence: Evidence) -> list[str]:
     return [ways[event["way"]] for event in evidence.of_kind("asconf.way")] if asked else []
 
 
-def _outages(
-    evidence: Evidence, session: dict[str, Any], stimuli: list[dict[str, Any]], bound: Both, epoch_ns: int
-) -> list[Outage]:
-    """The longest silence at each receiving application since the first stimulus, where there is one.
-
-    Silence up to twice the cadence is none: no message was missing from it. It has no end when delivery never resumed: what
-    was under way at the stimulus and still arrived is no resumption.
-    """
-    since = stimuli[0]["t"] if stimuli else 0
-    last = evidence.effect_ns(stimuli[-1]) if stimuli else 0
-    found = []
-    for direction in DIRECTIONS:
-        bound_s = bound.up if direction == "up" else bound.down
-        delivered = evidence.deliveries(direction)
-        times = [time for time, _ in delivered]
-        bound_ns = None if bound_s is None else round(bound_s * 1e9)
-        if not any(evidence.sent.get(key, 0) > last for _, key in delivered):
-            heard = times[-1] if times else since or epoch_ns
-            found.append(_outage(direction, heard, None, bound_ns, epoch_ns))
-            continue
-        silences = [(b - a, a, b) for a, b in pairwise(times) if b > since]
-        length, begun, ended = max(silences, key=lambda silence: silence[0], default=(0, 0, 0))
-        if length > 2 * session["every_ns"]:
-            found.append(_outage(direction, begun, ended, bound_ns, epoch_ns))
-    return found
-
-
-def _outage(direction: Way, begun: int, ended: int | None, bound_ns: int | None, epoch_ns: int) -> Outage:
-    return Outage(
-        direction=direction,
-        from_ns=begun - epoch_ns,
-        until_ns=None if ended is None else ended - epoch_ns,
-        bound_ns=bound_ns,
-    )
-
-
-def _lengths(outages: list[Outage]) -> Both:
-    """How long each direction's outage was (s): 0 where there was none, None where it did not end."""
-    lengths: dict[str, float | None] = dict.fromkeys(DIRECTIONS, 0.0)
-    for outage in outages:
-        length = outage.length_ns
-        lengths[outage.direction] = None if length is None else round(length / 1e9, 9)
-    return Both(**lengths)
-
-
-def _bounds(evidence: Evidence, stimuli: list[dict[str, Any]], epoch_ns: int) -> tuple[Both, list[Wait]]:
-    """The lower bound of each outage: from the last delivery before to the earliest possible after (s).
-
-    There is none where more happened than moves: nothing says how soon a failed node could have been done without.
-    """
-    if not stimuli:
-        return Both(0.0, 0.0), []
-    if all(stimulus["action"] == "attach" for stimulus in stimuli):
-        return Both(0.0, 0.0), []
-    limit = next((found for s in stimuli if (found := earliest(evidence, s))), None)
-    if limit is None:
-        return Both(), []
+def _headline(outages: list[Outage], figure: Callable[[Outage], int | None], quiet_s: float | None) -> Both:
+    """A figure of the longest outage in each direction (s); ``quiet_s`` where there is none."""
     figures: dict[str, float | None] = {}
-    for direction, soonest in (("up", limit.up_ns), ("down", limit.down_ns)):
-        before = [time for time, _ in evidence.deliveries(direction) if time < soonest]
-        figures[direction] = round((soonest - before[-1]) / 1e9, 9) if before else None
-    waits = [
-        Wait(name=name, from_ns=begun - epoch_ns, until_ns=ended - epoch_ns)
-        for name, (begun, ended) in limit.waits.items()
-    ]
-    if any(stimulus["action"] not in _MOVES for stimulus in stimuli):
-        return Both(), waits
-    return Both(**figures), waits
+    for direction in DIRECTIONS:
+        outage = longest(outages, direction)
+        value = None if outage is None else figure(outage)
+        figures[direction] = quiet_s if outage is None else None if value is None else round(value / 1e9, 9)
+    return Both(**figures)
 
 
 def _count(numbers: dict[Any, int]) -> Count:

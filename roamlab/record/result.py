@@ -26,40 +26,48 @@ class Count(msgspec.Struct, frozen=True):
     down: int = 0
 
 
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of an outage: its name and how long it took (ns).
+
+    ``needed`` says that physics or the protocol asks for it, so that it belongs to the bound; else it is a wait.
+    """
+
+    name: str
+    length_ns: int
+    needed: bool
+
+
 class Outage(msgspec.Struct, frozen=True, kw_only=True):
-    """A silence at the receiving application of one direction: the longest since the first stimulus.
+    """A silence at the receiving application of one direction: the longest of those that belong to a stimulus.
 
     Times are in ns since the run's start. ``from_ns`` is the last delivery before the silence, ``until_ns`` the first after
     it, or None where delivery never resumed. ``bound_ns`` is the shortest that the silence could have been (docs/measures.md),
-    or None where no bound applies.
+    or None where no bound applies. ``stimulus`` counts the run's stimuli from 0. ``parts`` add up to the outage; there are
+    none without an end or without a bound.
     """
 
     direction: Way
     from_ns: int
     until_ns: int | None
     bound_ns: int | None = None
+    stimulus: int = 0
+    parts: list[Part] = []
 
     @property
     def length_ns(self) -> int | None:
         """How long it was; None where it did not end."""
         return None if self.until_ns is None else self.until_ns - self.from_ns
 
-
-class Wait(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of an outage with a name: something was waited for from ``from_ns`` until ``until_ns`` (ns since the run's start).
-
-    ``detection`` ends when the new address is usable (with Mobile IP: when the mobile node asks), ``kernel`` when the kernel's
-    ASCONF leaves, ``registration`` when the home agent's reply arrives.
-    """
-
-    name: str
-    from_ns: int
-    until_ns: int
-
     @property
-    def length_s(self) -> float:
-        """How long it was, in s."""
-        return round((self.until_ns - self.from_ns) / 1e9, 9)
+    def waits_s(self) -> dict[str, float]:
+        """What it contained besides its bound: lengths in s by name."""
+        return {part.name: round(part.length_ns / 1e9, 9) for part in self.parts if not part.needed}
+
+
+def longest(outages: list[Outage], direction: Way) -> Outage | None:
+    """The longest outage in a direction, one without an end before any other; None where there is none."""
+    mine = [outage for outage in outages if outage.direction == direction]
+    return max(mine, key=lambda o: (o.until_ns is None, o.length_ns or 0), default=None)
 
 
 class Measure(msgspec.Struct, frozen=True):
@@ -192,8 +200,8 @@ class FigureStep(msgspec.Struct, frozen=True):
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """``verdict.json``: everything that follows from the plan, the capture and the events, and nothing else.
 
-    ``outage_s`` is the length of each direction's outage: 0 where there was none, None where it did not end or nothing was
-    measured. ``lower_bound_s`` is what each could have come to at least.
+    ``outage_s`` is the length of each direction's longest outage: 0 where there was none, None where it did not end or
+    nothing was measured. ``lower_bound_s`` is what that outage could have come to at least.
     """
 
     scenario: str
@@ -208,7 +216,6 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     outage_s: Both = Both()
     lower_bound_s: Both = Both()
     outages: list[Outage] = []
-    waits: list[Wait] = []
     measures: list[Measure] = []
     virtual_s: float = 0.0
     chain: list[CausalStep] = []
@@ -216,8 +223,12 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def waits_s(self) -> dict[str, float]:
-        """The waits' lengths in s, by name."""
-        return {wait.name: wait.length_s for wait in self.waits}
+        """The waits in the longest outages: by name, the longer of the two directions' (s)."""
+        waits: dict[str, float] = {}
+        for outage in (longest(self.outages, "up"), longest(self.outages, "down")):
+            for name, length in (outage.waits_s if outage else {}).items():
+                waits[name] = max(length, waits.get(name, 0.0))
+        return waits
 
     @property
     def figures(self) -> dict[str, float]:

@@ -1,0 +1,130 @@
+"""What each stimulus cost: the longest silence in each direction that belongs to it, with its bound and its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from roamlab.judge.bounds import Handover, explain, handover
+from roamlab.judge.evidence import Evidence
+from roamlab.judge.parts import NEEDED
+from roamlab.judge.parts import Part as Piece
+from roamlab.judge.silences import Silence, owner, silences
+from roamlab.record.result import Outage, Part, Way
+
+DIRECTIONS: Final[tuple[Way, Way]] = ("up", "down")
+_DEFECT_NS: Final = 1000
+
+
+def cost(evidence: Evidence, every_ns: int, epoch_ns: int) -> list[Outage]:
+    """The outages of the session whose messages were to be sent ``every_ns``: of each stimulus the longest, up and down."""
+    stimuli = evidence.of_kind("stimulus")
+    moves = [handover(evidence, stimulus) for stimulus in stimuli]
+    return [
+        outage
+        for direction in DIRECTIONS
+        for outage in _of(evidence, stimuli, moves, direction, every_ns, epoch_ns)
+    ]
+
+
+def bounded(evidence: Evidence) -> bool:
+    """Whether all that was done to the session has a bound: it moved, got a NIC, or nothing was done to it."""
+    stimuli = evidence.of_kind("stimulus")
+    return all(_has_bound(stimulus, handover(evidence, stimulus)) for stimulus in stimuli)
+
+
+def defects(outages: Sequence[Outage]) -> list[str]:
+    """Outages shorter than their bounds, each as a sentence: no run can be, so the bound is wrong."""
+    return [
+        f"the outage {outage.direction} of {outage.length_ns / 1e9:.6f} s is shorter than its bound of "
+        f"{outage.bound_ns / 1e9:.6f} s, which no run can be: the bound is wrong"
+        for outage in outages
+        if outage.length_ns is not None
+        and outage.bound_ns is not None
+        and outage.bound_ns - outage.length_ns > _DEFECT_NS
+    ]
+
+
+def _of(
+    evidence: Evidence,
+    stimuli: list[dict[str, Any]],
+    moves: list[Handover | None],
+    direction: Way,
+    every_ns: int,
+    epoch_ns: int,
+) -> list[Outage]:
+    effects = [evidence.effect_ns(stimulus) for stimulus in stimuli]
+    undelivered = [
+        t for key, t in evidence.sent.items() if key[1] == direction and key not in evidence.delivered
+    ]
+    shortest = 2 * every_ns
+    longest: dict[int, Silence] = {}
+    quiet = silences(
+        evidence.deliveries(direction),
+        effects[0] if effects else epoch_ns,
+        max(undelivered, default=None),
+        shortest,
+    )
+    for silence in quiet:
+        place = owner(silence, effects) if effects else 0
+        held = longest.get(place)
+        if held is None or silence.length_ns is None or silence.length_ns > (held.length_ns or 0):
+            longest[place] = silence
+    outages = []
+    for place, silence in sorted(longest.items()):
+        move = _in(silence, place, effects, moves) if effects else None
+        known = not effects or _has_bound(stimuli[place], move)
+        outages.append(
+            _outage(evidence, silence, move, direction, every_ns, epoch_ns, bounded=known, place=place)
+        )
+    return outages
+
+
+def _has_bound(stimulus: dict[str, Any], move: Handover | None) -> bool:
+    """Whether something is known of how soon data could flow again: at once, where the old path stays."""
+    return move is not None or stimulus["action"] == "attach"
+
+
+def _in(silence: Silence, place: int, effects: list[int], moves: list[Handover | None]) -> Handover | None:
+    """The move that a silence belongs to; where the node was away again before anything could be delivered, the next one."""
+    move = moves[place]
+    for later in range(place + 1, len(effects)):
+        nearest = moves[later]
+        if move is None or nearest is None:
+            break
+        inside = silence.until_ns is None or effects[later] < silence.until_ns
+        if not inside or effects[later] >= min(move.least_ns(direction) for direction in DIRECTIONS):
+            break
+        move = replace(nearest, gone_ns=move.gone_ns)
+    return move
+
+
+def _outage(
+    evidence: Evidence,
+    silence: Silence,
+    move: Handover | None,
+    direction: Way,
+    every_ns: int,
+    epoch_ns: int,
+    *,
+    bounded: bool,
+    place: int,
+) -> Outage:
+    pieces: list[Piece] = []
+    bound_ns = 0 if bounded else None
+    if move is not None:
+        since = max(silence.from_ns, move.gone_ns - every_ns)
+        bound_ns = max(0, move.least_ns(direction) - since)
+        if bound_ns <= 2 * every_ns:
+            bound_ns = 0  # it need not have cost a message
+    if silence.until_ns is not None and bounded:
+        pieces = explain(evidence, move, silence, direction, every_ns)
+    return Outage(
+        direction=direction,
+        from_ns=silence.from_ns - epoch_ns,
+        until_ns=None if silence.until_ns is None else silence.until_ns - epoch_ns,
+        bound_ns=bound_ns,
+        stimulus=place,
+        parts=[Part(name=p.name, length_ns=p.length_ns, needed=p.name in NEEDED) for p in pieces],
+    )
