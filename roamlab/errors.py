@@ -18,7 +18,7 @@ class BadInput(LabError):
 
 
 class NoSession(LabError):
-    """The network and the kernels let no session come about, and there was none to move: an outcome, no fault of the lab's."""
+    """No session was established. This is a result, not an error in roamlab."""
 
     status = 1
 

@@ -44,6 +44,7 @@ class Verdict(Enum):
 
     SURVIVED = "survived"
     BROKE = "broke"
+    NO_SESSION = "no session"
     UNSUPPORTED = "unsupported"
     INVALID = "invalid"
 

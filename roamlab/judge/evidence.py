@@ -83,6 +83,19 @@ class Evidence:
             int(stimulus["t"]),
         )
 
+    def following(self, stimulus: dict[str, Any]) -> dict[str, Any] | None:
+        """The next stimulus to the same NIC; None where there is none."""
+        where = (stimulus["node"], stimulus.get("nic"))
+        later = self.of_kind("stimulus")
+        return next(
+            (
+                s
+                for s in later[later.index(stimulus) + 1 :]
+                if (s["node"], s.get("nic")) == where and s.get("nic")
+            ),
+            None,
+        )
+
     def deliveries(self, direction: str) -> list[tuple[int, Key]]:
         """(time, message) of each first delivery to the application in one direction, by time."""
         return sorted((times[0], key) for key, times in self.delivered.items() if key[1] == direction)

@@ -64,10 +64,14 @@ def _readdressed(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
     """Whether a NIC's addresses changed.
 
     A NIC with a new address shows itself by any packet from that address on that NIC. A NIC whose address went shows by a
-    packet to it that its peer sent and that never came.
+    packet to it that its peer sent and that never came, until something else happens to that NIC.
     """
     since = evidence.effect_ns(stimulus)
+    following = evidence.following(stimulus)
     everything = evidence.trace.sightings
+    if following is not None:
+        until = bisect_left(everything, evidence.effect_ns(following), key=lambda sighting: sighting.time_ns)
+        everything = everything[:until]
     first = bisect_left(everything, since, key=lambda sighting: sighting.time_ns)
     node, nic, new, old = (stimulus.get(name) for name in ("node", "nic", "new", "old"))
     if any(

@@ -210,7 +210,7 @@ def _measurements(a: Judgement, b: Judgement) -> Iterator[Difference]:
 def _figures(verdict: Judgement) -> dict[str, Any]:
     """What is compared one by one: the rest follows from it, or is compared as a chain."""
     plain = msgspec.to_builtins(verdict)
-    for name in ("chain", "steps", "outages", "waits", "measures"):
+    for name in ("chain", "steps", "outages", "measures"):
         del plain[name]
     return {**plain, "waits_s": verdict.waits_s, "measures": verdict.figures}
 

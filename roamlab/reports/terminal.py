@@ -35,8 +35,15 @@ from roamlab.record import guarded
 from roamlab.record.result import Both, Count, Judgement, Result
 from roamlab.record.run_directory import CONSOLE, MANIFEST, REPORT, VERDICT, RunDirectory
 from roamlab.registry import Scenario
+from roamlab.reports import words
 
-_STYLES: Final = {"survived": "green", "broke": "red", "unsupported": "yellow", "invalid": "magenta"}
+_STYLES: Final = {
+    "survived": "green",
+    "broke": "red",
+    "no session": "red",
+    "unsupported": "yellow",
+    "invalid": "magenta",
+}
 _AT: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)/(\d{1,9}(?:\.\d{1,9})?)")
 _TAIL: Final = 8
 _TAIL_BYTES: Final = 8192
@@ -333,4 +340,4 @@ def _count(count: Count) -> str:
 
 def _ratio(outage: Both, bound: Both) -> str:
     pairs = ((outage.up, bound.up), (outage.down, bound.down))
-    return "/".join(f"{o / b:.2f}" if o is not None and b else "-" for o, b in pairs)
+    return "/".join(words.ratio(o, b, "-") for o, b in pairs)

@@ -161,6 +161,10 @@ def _measured(quantity: str, value: float) -> float | None:
 def _outages(story: Story) -> tuple[Outage, ...]:
     """The judgement's outages, where something was done that they could follow from."""
     judgement = story.judgement
-    if judgement is None or not story.stimuli or judgement.verdict in ("invalid", "unsupported"):
+    if (
+        judgement is None
+        or not story.stimuli
+        or judgement.verdict in ("invalid", "no session", "unsupported")
+    ):
         return ()
     return tuple(judgement.outages)

@@ -6,7 +6,13 @@ from typing import Final
 
 from roamlab.record.result import Judgement
 
-MARKS: Final = {"survived": "✓", "broke": "✗", "unsupported": "\N{EN DASH}", "invalid": "?"}
+MARKS: Final = {
+    "survived": "✓",
+    "broke": "✗",
+    "no session": "∅",
+    "unsupported": "\N{EN DASH}",
+    "invalid": "?",
+}
 """A mark for each verdict, so that colour is never alone."""
 _ACTS: Final = {"move": "the move", "attach": "the added NIC", "reconnect": "the reconnection"}
 _HEARERS: Final = (("up", "the correspondent node"), ("down", "the mobile node"))
@@ -30,6 +36,8 @@ def sentence(
             return f"The {carrier} survived {act}{_silences(judgement)}."
         case "broke":
             return f"The session broke on {act}: {reason}."
+        case "no session":
+            return f"There was no session to move: {reason}."
         case "unsupported":
             return f"This kernel cannot play it: {reason}."
     return f"This run proves nothing: {reason}."
@@ -50,9 +58,13 @@ def seconds(value: float | None) -> str:
     return f"{value:.2f}\N{NO-BREAK SPACE}s"
 
 
-def ratio(outage: float | None, bound: float | None) -> str:
-    """An outage as a multiple of its bound; a dash where there is none."""
-    return f"{outage / bound:.2f}" if outage is not None and bound else "\N{EN DASH}"
+def ratio(outage: float | None, bound: float | None, none: str = "\N{EN DASH}") -> str:
+    """An outage as a multiple of its bound; where that is 0, how much longer it was (s). ``none`` where there is neither."""
+    if outage is None or bound is None:
+        return none
+    if bound:
+        return f"{outage / bound:.2f}"
+    return f"+{outage:.2f}" if outage else "1.00"
 
 
 def _silences(judgement: Judgement) -> str:

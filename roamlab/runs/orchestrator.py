@@ -105,7 +105,14 @@ def _run(
             told = said and outcome.status in (NoSession.status, UnsupportedHere.status)
             status = outcome.status if told else LabError.status
             verdict = Verdict.UNSUPPORTED if status == UnsupportedHere.status else Verdict.INVALID
+            if status == NoSession.status:
+                from roamlab.judge.attempts import attempt
+
+                tried = attempt(directory)
+                verdict, reason = (Verdict.NO_SESSION, tried) if tried else (verdict, reason)
             judgement = _unfinished(scenario, verdict, reason)
+            if judgement.verdict == judgement.expected:
+                status = 0
         else:
             on_line("roamlab: step judge")
             from roamlab.judge.verdict import judge

@@ -169,7 +169,7 @@ def test_a_session_of_any_transport_is_carried_through_the_move(mobile_ip: Playe
         assert outage < 2.0
         if transport != "udp":
             assert getattr(judgement.lost, direction) == 0
-    assert judgement.waits_s["registration"] == pytest.approx(2 * 0.047, abs=LATE_S)
+    assert judgement.figures["registration_1_s"] == pytest.approx(2 * 0.047, abs=LATE_S)
 
 
 def test_a_flow_whose_first_datagrams_are_lost_is_greeted_again(mobile_ip: Player) -> None:
