@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+CRASHED: Final = 70
+"""The exit status of a defect in roamlab itself (EX_SOFTWARE of sysexits.h): no verdict has it."""
 
 
 class LabError(Exception):

@@ -24,6 +24,7 @@ from typing import Final
 
 from roamlab import registry
 from roamlab.errors import BadInput, LabError
+from roamlab.parameters import shorten
 from roamlab.registry import Scenario, nearest
 from roamlab.topologies import TOPOLOGIES, RoamingTopo
 
@@ -67,7 +68,7 @@ def scenario(reference: str) -> Scenario:
             )
         return next(iter(found.values()))
     if name not in found:
-        raise BadInput(f"{path} declares no scenario {name!r}{nearest(name, found)}")
+        raise BadInput(f"{path} declares no scenario {shorten(name)!r}{nearest(name, found)}")
     return found[name]
 
 
@@ -97,7 +98,7 @@ def topology(reference: str) -> type[RoamingTopo]:
             return TOPOLOGIES[reference]
         known = {**TOPOLOGIES, **{point.name: point for point in entry_points(group=TOPOLOGY_CLASSES)}}
         if reference not in known:
-            raise BadInput(f"there is no topology {reference!r}{nearest(reference, known)}")
+            raise BadInput(f"there is no topology {shorten(reference)!r}{nearest(reference, known)}")
         return _checked(reference, next(iter(entry_points(group=TOPOLOGY_CLASSES, name=reference))).load())
     path, name = _parts(reference)
     found = _classes(_module(Path(path).expanduser().resolve()))
@@ -105,7 +106,7 @@ def topology(reference: str) -> type[RoamingTopo]:
         return next(iter(found.values()))
     if name not in found:
         raise BadInput(
-            f"{path} has no topology {name!r}{nearest(name, found)}"
+            f"{path} has no topology {shorten(name)!r}{nearest(name, found)}"
             if name
             else f"{path} has {len(found)} topologies; name one of them: {path}:CLASS"
         )

@@ -110,7 +110,8 @@ class Scenario:
 
     def changed(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Those of ``values`` that are not their parameters' defaults, as they are told (``parameters.shown``)."""
-        return {n: shown(v) for n, v in values.items() if v != self.parameters()[n].default}
+        known = self.parameters()
+        return {n: shown(v) for n, v in values.items() if n not in known or v != known[n].default}
 
     def split(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """What the topology, and what ``play``, is called with for ``values``."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from invoke import Exit, task
 
+from roamlab.record.guarded import printable
 from roamlab.where import COMMAND
 
 _HELP: Final = {
@@ -47,13 +48,16 @@ def command(
         def guarded(*args: Any, **kwargs: Any) -> None:
             from roamlab.errors import LabError
             from roamlab.kernels.job import KernelError
+            from roamlab.registry import check_seed
 
             try:
+                if "seed" in kwargs:
+                    check_seed(kwargs["seed"])
                 status = function(*args, **kwargs)
             except LabError as error:
-                raise Exit(f"lab: {error}", code=error.status) from None
+                raise Exit(f"lab: {printable(str(error))}", code=error.status) from None
             except KernelError as error:
-                raise Exit(f"lab: {error}", code=_kernel_status(error)) from None
+                raise Exit(f"lab: {printable(str(error))}", code=_kernel_status(error)) from None
             except KeyboardInterrupt:
                 raise Exit("lab: interrupted; what was written so far is whole", code=130) from None
             if status:

@@ -18,6 +18,7 @@ from roamlab.where import COMMAND
 )
 def show(_: Context, run: str, follow: bool = False) -> None:
     """Draw a run as a ladder of packets, with its verdict."""
+    from roamlab.record import verified
     from roamlab.record.run_directory import RunDirectory
     from roamlab.reports import terminal
     from roamlab.reports.follow import follow as following
@@ -27,6 +28,7 @@ def show(_: Context, run: str, follow: bool = False) -> None:
         for line in following(directory):
             terminal.console().print(line, markup=False, soft_wrap=True)
     terminal.show_run(directory)
+    verified.refuse_altered(directory)
 
 
 @command(
@@ -38,14 +40,16 @@ def show(_: Context, run: str, follow: bool = False) -> None:
 def decode(_: Context, capture: str, filter: str = "") -> None:
     """Show a capture's SCTP packets by name and field, or Mobile IP's and ARP where the filter names them."""
     from roamlab.query import decoding
+    from roamlab.record.guarded import printable
 
     for line in decoding.decode(Path(capture), filter):
-        print(line)
+        print(printable(line))
 
 
 @command(help={"one": "a run directory", "other": "another"})
 def diff(_: Context, one: str, other: str) -> int:
     """Show where two runs part: the first differing event, then measurements and causal chains."""
+    from roamlab.record import verified
     from roamlab.record.run_directory import RunDirectory
     from roamlab.repeat.compare import compare
     from roamlab.reports import comparison
@@ -53,6 +57,8 @@ def diff(_: Context, one: str, other: str) -> int:
     a, b = RunDirectory.open(Path(one)), RunDirectory.open(Path(other))
     compared = compare(a, b)
     comparison.show_comparison(compared, str(a.path), str(b.path))
+    for run in (a, b):
+        verified.refuse_altered(run)
     return 0 if compared.identical else 1
 
 
@@ -77,6 +83,8 @@ def report(
     runs: str = "runs",
 ) -> None:
     """Write runs as pages: one a run, a matrix of many, or a sweep."""
+    from roamlab.record import verified
+    from roamlab.record.run_directory import RunDirectory
     from roamlab.reports import pages, terminal
 
     names = [Path(name) for name in run or []]
@@ -84,3 +92,5 @@ def report(
         names = pages.all_runs(Path(runs))
     page = str(Path(runs) / "matrix.html") if matrix is True else str(matrix)
     terminal.show_pages(pages.write(names, matrix=page, sweep=sweep, export=export))
+    for name in names:
+        verified.refuse_altered(RunDirectory.open(name))

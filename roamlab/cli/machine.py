@@ -5,12 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
 from invoke import Context
 
 from roamlab.cli.command import command
-from roamlab.errors import BadInput
+from roamlab.errors import BadInput, LabError
+from roamlab.parameters import shorten
 from roamlab.where import ROOT
+
+_STATUS_OF_PYTEST: Final = {0: 0, 1: 1, 2: 130, 5: BadInput.status}
+"""Of its exit statuses: passed, failed, interrupted, no tests there; the others are faults of its own."""
 
 
 @command()
@@ -89,6 +94,10 @@ def test(_: Context, only: str = "") -> int:
     from roamlab.kernels.job import KernelError
 
     _need_checkout("test")
+    if only not in ("", "unit", "netns", "uml", "browser") and not (ROOT / only.partition("::")[0]).exists():
+        raise BadInput(
+            f"there are no tests {shorten(only)}; --only takes unit, netns, uml, browser or a path"
+        )
     if only in ("", "uml"):
         try:
             _build_kernels(every=True)
@@ -97,7 +106,8 @@ def test(_: Context, only: str = "") -> int:
     # Browsers last: the driver stays as a child of the process, and tests of guests count those.
     parts = ("unit", "netns", "uml", "browser")
     where = [f"tests/{part}" for part in parts if only in ("", part)] or [only]
-    return subprocess.run([sys.executable, "-m", "pytest", *where], cwd=ROOT).returncode
+    ended = subprocess.run([sys.executable, "-m", "pytest", *where], cwd=ROOT).returncode
+    return _STATUS_OF_PYTEST.get(ended, LabError.status)
 
 
 @command()

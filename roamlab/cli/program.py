@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Final
+from contextlib import contextmanager, suppress
+from typing import Final, NoReturn
 
-from invoke import Exit, Program
+from invoke import Config, Exit, Program
 from invoke.exceptions import ParseError
 from invoke.parser import Argument, Parser
 
 import roamlab
 from roamlab.cli.collection import TASKS
 from roamlab.cli.words import prepare, unknown_task, usage
-from roamlab.errors import BadInput, LabError
+from roamlab.errors import CRASHED, BadInput, LabError
+from roamlab.parameters import shorten
+from roamlab.record.guarded import printable
 from roamlab.where import COMMAND
 
+_OF_NAMES: Final = frozenset(
+    {
+        errno.ENAMETOOLONG,
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ELOOP,
+        errno.EROFS,
+    }
+)
+"""What is wrong with a name that was given."""
 _OF_COMMANDS: Final = frozenset(
     {"echo", "dry", "hide", "pty", "warn-only", "command-timeout", "config", "prompt-for-sudo-password"}
 )
@@ -27,28 +44,89 @@ _OF_COMMANDS: Final = frozenset(
 
 
 def main(words: Sequence[str]) -> None:
-    """Run the task that the words name; ends the process with its exit status."""
+    """Run the task that the words name; ends the process with its exit status.
+
+    Nothing gets past it: what a person can act on is a sentence with its documented status, and a defect of roamlab's own one
+    with a status that no verdict has; ``ROAMLAB_TRACEBACK=1`` shows where it is.
+    """
     try:
+        _prepare_streams()
         try:
-            Lab(namespace=TASKS).run([f"{COMMAND}", *words])
+            Lab(namespace=TASKS, config_class=_NoFiles).run([COMMAND, *words])
         finally:
             sys.stdout.flush()
     except BrokenPipeError:  # whoever read has seen enough
         _forget_output()
         sys.exit(128 + signal.SIGPIPE)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        _forget_output()
-        sys.stderr.write(
-            f"lab: {os.strerror(error.errno).lower()} where the output goes; free some or write it elsewhere\n"
+    except KeyboardInterrupt:
+        _end("interrupted; what was written so far is whole", 130)
+    except Exception as error:
+        if os.environ.get("ROAMLAB_TRACEBACK"):
+            traceback.print_exc()
+        _end(*last_words(error))
+
+
+def last_words(error: Exception) -> tuple[str, int]:
+    """The sentence about an error that no task could act on, and its exit status."""
+    if isinstance(error, LabError):
+        return str(error), error.status
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"{os.strerror(error.errno).lower()} where the output goes; free some or write it elsewhere",
+            LabError.status,
         )
-        sys.exit(LabError.status)
+    if isinstance(error, OSError) and error.errno is not None:
+        where = f": {shorten(os.fsdecode(error.filename))}" if isinstance(error.filename, str | bytes) else ""
+        given = error.errno in _OF_NAMES and where
+        return f"{os.strerror(error.errno).lower()}{where}", BadInput.status if given else LabError.status
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this", LabError.status
+    what = shorten(" ".join(f"{type(error).__name__}: {error}".split()), 200)
+    return (
+        f"a defect of roamlab's own ({what}); please report it with what ROAMLAB_TRACEBACK=1 shows",
+        CRASHED,
+    )
+
+
+def _end(sentence: str, status: int) -> NoReturn:
+    """Say it on standard error, whatever can be written, and end."""
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+    with suppress(OSError, ValueError):
+        sys.stderr.write(f"lab: {printable(sentence)}\n")
+        sys.stderr.flush()
+    _forget_output()
+    sys.exit(status)
+
+
+def _prepare_streams() -> None:
+    """Have all three streams, where they were closed the empty one, and never fail for a letter that an encoding lacks."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            fd = os.open(os.devnull, os.O_RDWR)
+            if fd != number:
+                os.dup2(fd, number)
+                os.close(fd)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 - for as long as we live
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _forget_output() -> None:
     """Leave nothing to be flushed when the process ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _NoFiles(Config):
+    """invoke's configuration without the files that it looks for in the home directory and in /etc."""
+
+    def __init__(self, *args: object, **options: object) -> None:
+        super().__init__(*args, **{**options, "lazy": True})
 
 
 class _Words(Parser):
@@ -85,6 +163,8 @@ class Lab(Program):
             place = self.argv.index("--")
             self.behind, self.argv = self.argv[place + 1 :], self.argv[:place]
         words = self.argv[1:]
+        if words[:1] == ["--"]:
+            raise _bad_input("-- stands before a task; it may stand before its plain words")
         if {"-h", "--help"} & set(words):
             named = [word for word in words if not word.startswith("-")][:1]
             for name in named:
@@ -96,6 +176,13 @@ class Lab(Program):
         """Read what stands before the task."""
         with _sentences():
             super().parse_core_args()
+
+    def parse_cleanup(self) -> None:
+        """End here where only help or a list is asked for."""
+        listed = self.args.list.value
+        if isinstance(listed, str):
+            raise _bad_input(f"--list takes no value: there is no group of tasks {shorten(listed)!r}")
+        super().parse_cleanup()
 
     def parse_tasks(self) -> None:
         """Read the task and its words."""
@@ -147,4 +234,4 @@ def _sentences() -> Iterator[None]:
 
 
 def _bad_input(sentence: str) -> Exit:
-    return Exit(f"lab: {sentence}", code=BadInput.status)
+    return Exit(f"lab: {printable(sentence)}", code=BadInput.status)

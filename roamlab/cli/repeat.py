@@ -9,6 +9,7 @@ from pathlib import Path
 from invoke import Context
 
 from roamlab.cli.command import command
+from roamlab.errors import BadInput
 
 
 @command(
@@ -109,6 +110,8 @@ def sweep(
     from roamlab.reports.outputs import Outputs
     from roamlab.runs.orchestrator import load
 
+    if jobs < 0:
+        raise BadInput(f"--jobs {jobs} runs nothing; it takes 1 and more")
     chosen = find(scenario, topology)
     grid = sweeper.Grid.parse(chosen, set or [], seeds)
     directory = Path(out or f"runs/sweeps/{chosen.name}")

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from invoke.exceptions import ParseError
 from invoke.parser import Argument, ParserContext
 
+from roamlab.parameters import shorten
 from roamlab.where import COMMAND
 
 
@@ -29,7 +30,7 @@ def unknown_task(name: str, tasks: Iterable[str]) -> str:
     """The sentence about a task, or an option in its place, that does not exist."""
     if name.startswith("-"):
         return f"{name} is no option that stands before a task; write {COMMAND} TASK {name}, `{COMMAND} --list` shows all tasks"
-    return f"there is no task {name!r}{_nearest(name, tasks)}; `{COMMAND} --list` shows all"
+    return f"there is no task {shorten(name)!r}{_nearest(name, tasks)}; `{COMMAND} --list` shows all"
 
 
 def usage(task: ParserContext) -> str:
@@ -75,7 +76,7 @@ class _Line:
             argument = self._task.flags[flag]
         else:
             options = [name for name in self._task.flag_names() if name.startswith("--")]
-            raise self._wrong(f"{self._task.name} has no option {flag!r}{_nearest(flag, options)}")
+            raise self._wrong(f"{self._task.name} has no option {shorten(flag)!r}{_nearest(flag, options)}")
         if argument.kind is bool:
             if equals:
                 raise self._wrong(f"{flag} takes no value")
@@ -91,7 +92,7 @@ class _Line:
 
     def _plain(self, word: str) -> None:
         if not self._places:
-            raise self._wrong(f"{word!r} is one word too many; write {usage(self._task)}")
+            raise self._wrong(f"{shorten(word)!r} is one word too many; write {usage(self._task)}")
         self._give(self._places[0], word)
 
     def _give(self, argument: Argument, value: str) -> None:
@@ -99,7 +100,7 @@ class _Line:
             try:
                 int(value)
             except ValueError:
-                raise self._wrong(f"--{argument.names[0]} {value} is not a whole number") from None
+                raise self._wrong(f"--{argument.names[0]} {shorten(value)} is not a whole number") from None
         self._note(argument, f"--{argument.names[0]}={value}")
 
     def _note(self, argument: Argument, word: str) -> None:

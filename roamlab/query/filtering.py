@@ -242,7 +242,7 @@ def _number(text: str) -> str:
     try:
         return str(ip_address(text))
     except ValueError:
-        return str(int(text, 16)) if re.fullmatch("0x[0-9a-f]+", text) else text
+        return str(int(text, 16)) if re.fullmatch("0x[0-9a-f]{1,64}", text) else text
 
 
 def _plain(name: str) -> str:

@@ -35,6 +35,19 @@ FOLDERS: Final = frozenset({".uml"})
 removed (roamlab.record.ours)."""
 
 
+class _Head(msgspec.Struct):
+    """What every event has."""
+
+    t: int
+    node: str
+    kind: str
+
+
+def check_event(event: dict[str, Any]) -> None:
+    """Raise msgspec.ValidationError for what is no event."""
+    msgspec.convert(event, _Head)
+
+
 @dataclass(frozen=True, slots=True)
 class RunDirectory:
     """A run's files. JSON files are replaced in one step; JSON lines are appended whole."""
@@ -122,20 +135,21 @@ class RunDirectory:
             return msgspec.json.decode(guarded.read(self.path, name))
         except FileNotFoundError:
             raise BadInput(f"{self.path} has no {name}: the run did not get that far") from None
-        except msgspec.DecodeError as error:
-            raise BadInput(f"{self.path / name} is damaged: {error}") from None
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            raise BadInput(f"{self.path / name} is damaged: {guarded.printable(str(error))}") from None
 
     def judgement(self) -> Judgement:
         """The run's verdict. Raises BadInput when it is missing, damaged or of another version of roamlab."""
         try:
             return msgspec.convert(self.read(VERDICT), Judgement)
         except msgspec.ValidationError as error:
-            raise BadInput(f"{self.path / VERDICT} is of another version of roamlab: {error}") from None
+            why = guarded.printable(str(error))
+            raise BadInput(f"{self.path / VERDICT} is of another version of roamlab: {why}") from None
 
     def events(self) -> Iterator[dict[str, Any]]:
         """The events by time, and as they were reported where that is equal; a last line that was cut off is left out.
 
-        Raises msgspec.DecodeError at a damaged line, behind what could be read before it.
+        Raises BadInput at a damaged line, behind what could be read before it.
         """
         try:
             lines = guarded.read(self.path, EVENTS).split(b"\n")
@@ -145,9 +159,12 @@ class RunDirectory:
         events, damage = [], None
         for line in lines[:-1]:
             try:
-                events.append(decoder.decode(line))
-            except msgspec.DecodeError as error:
-                damage = error
+                event = decoder.decode(line)
+                check_event(event)
+                events.append(event)
+            except (msgspec.DecodeError, ValueError, RecursionError) as error:
+                why = guarded.printable(str(error))
+                damage = BadInput(f"{self.path / EVENTS} is damaged in line {len(events) + 1}: {why}")
                 break
         yield from sorted(events, key=lambda event: event["t"])
         if damage:

@@ -20,10 +20,10 @@ from roamlab.protocols import pcapng, trace
 from roamlab.protocols.errors import DecodeError
 from roamlab.protocols.sctp.describe import describe
 from roamlab.protocols.trace import SctpPacket, Sighting
-from roamlab.record import guarded
+from roamlab.record import guarded, verified
 from roamlab.record.identity import SAME_BITS, differences
 from roamlab.record.result import CausalStep, Judgement
-from roamlab.record.run_directory import CAPTURE, EVENTS, MANIFEST, PLAN, VERDICT, RunDirectory
+from roamlab.record.run_directory import CAPTURE, EVENTS, VERDICT, RunDirectory
 
 _NOTHING: Final = "(nothing more)"
 _TIMED: Final = ("data.", "path.state")  # beginnings of the kinds that follow from times
@@ -102,12 +102,14 @@ def _bytes(run: RunDirectory, name: str) -> bytes | None:
 
 
 def _conditions(a: RunDirectory, b: RunDirectory) -> Iterator[Difference]:
-    plans = a.read(PLAN), b.read(PLAN)
-    for name in ("scenario", "seed"):
-        if plans[0][name] != plans[1][name]:
-            yield Difference(name, str(plans[0][name]), str(plans[1][name]))
-    yield from _named(differences(plans[0]["parameters"], plans[1]["parameters"]))
-    yield from _named(differences(*(run.read(MANIFEST).get("identity", {}) for run in (a, b))))
+    one, other = verified.plan(a), verified.plan(b)
+    yield from _named(
+        differences(
+            {"scenario": one.scenario, "seed": one.seed}, {"scenario": other.scenario, "seed": other.seed}
+        )
+    )
+    yield from _named(differences(one.parameters, other.parameters))
+    yield from _named(differences(*(verified.manifest(run).identity for run in (a, b))))
 
 
 def _named(found: Iterable[tuple[str, str, str]]) -> Iterator[Difference]:

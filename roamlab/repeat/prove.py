@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from roamlab.errors import BadInput, LabError, UnsupportedHere
 from roamlab.kernels.choose import DEBIAN, NATIVE, lab_kernels, select
 from roamlab.kernels.job import Kernel, KernelError
 from roamlab.kernels.machine.store import fetched
-from roamlab.record import ours, run_directory
+from roamlab.record import ours, run_directory, verified
 from roamlab.record.identity import differences, hashes, identity, kernel_name
 from roamlab.record.result import Result
 from roamlab.record.run_directory import RunDirectory
-from roamlab.registry import Scenario, find
+from roamlab.record.verified import Manifest
+from roamlab.registry import Scenario, Verdict, check_seed, find
 from roamlab.repeat.compare import Comparison, compare
 from roamlab.repeat.load import busy
 from roamlab.repeat.workers import Order, cores, each, processes
@@ -27,6 +26,8 @@ from roamlab.runs.orchestrator import run as play
 from roamlab.where import COMMAND
 
 _LOOPS_A_CORE: Final = 2
+_JUDGED: Final = (Verdict.SURVIVED.value, Verdict.BROKE.value)
+"""Verdicts of runs in which there was a session: there is something to compare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,30 +115,19 @@ class Replay:
     identical   whether all files that were recorded came out the same
     differing   those that did not
     comparison  of the two runs; None where only the manifest of the first is left
+    altered     sentences about files of the first that are not those that it wrote
     """
 
     result: Result
     conditions: tuple[tuple[str, str, str], ...]
     differing: tuple[str, ...]
     comparison: Comparison | None
+    altered: tuple[str, ...] = ()
 
     @property
     def identical(self) -> bool:
         """Whether events, capture and verdict are the same to the last bit."""
         return not self.differing
-
-
-class _Recorded(msgspec.Struct, frozen=True):
-    """What a replay needs of a manifest."""
-
-    scenario: str
-    parameters: dict[str, Any]
-    seed: int
-    kernel: dict[str, Any]
-    identity: dict[str, Any]
-    sha256: dict[str, str]
-    file: str = ""
-    topology: str = ""
 
 
 def replay(path: Path, *, kernel: str | None, runs: Path, on_line: OnLine) -> Replay:
@@ -147,7 +137,7 @@ def replay(path: Path, *, kernel: str | None, runs: Path, on_line: OnLine) -> Re
     that kernel isn't here.
     """
     manifest = path / run_directory.MANIFEST if path.is_dir() else path
-    recorded = _read(manifest)
+    recorded = verified.read_manifest(manifest)
     chosen = select(kernel) if kernel else _same_kernel(recorded)
     for reference in (recorded.file, recorded.topology):
         _refuse_a_guests(reference, manifest.parent)
@@ -155,16 +145,19 @@ def replay(path: Path, *, kernel: str | None, runs: Path, on_line: OnLine) -> Re
         f"{recorded.file}:{recorded.scenario}" if recorded.file else recorded.scenario, recorded.topology
     )
     parameters = scenario.checked(recorded.parameters)
-    result = play(scenario, parameters, seed=recorded.seed, kernel=chosen, runs=runs, on_line=on_line)
+    seed = check_seed(recorded.seed, "the seed")
+    result = play(scenario, parameters, seed=seed, kernel=chosen, runs=runs, on_line=on_line)
     now = hashes(Path(result.run_dir))
     differing = tuple(name for name, value in recorded.sha256.items() if now.get(name) != value)
     beside = all((manifest.parent / name).is_file() for name in (run_directory.PLAN, run_directory.VERDICT))
     old = RunDirectory.open(manifest.parent) if beside else None
+    altered = tuple(verified.alterations(old, recorded)) if old else ()
     return Replay(
         result,
         tuple(differences(recorded.identity, identity(chosen, scenario))),
         differing,
-        compare(old, RunDirectory(Path(result.run_dir))) if old and differing else None,
+        compare(old, RunDirectory(Path(result.run_dir))) if old and differing and not altered else None,
+        altered,
     )
 
 
@@ -176,22 +169,11 @@ def _refuse_a_guests(reference: str, run: Path) -> None:
         )
 
 
-def _read(manifest: Path) -> _Recorded:
-    try:
-        return msgspec.json.decode(manifest.read_bytes(), type=_Recorded)
-    except OSError as error:
-        raise BadInput(
-            f"{manifest} cannot be read ({error.strerror}); give a run directory or its manifest.json"
-        ) from None
-    except msgspec.DecodeError as error:
-        raise BadInput(f"{manifest} is no manifest of a run: {error}") from None
-
-
-def _same_kernel(recorded: _Recorded) -> Kernel:
+def _same_kernel(recorded: Manifest) -> Kernel:
     """The kernel that a run was made on, found by its hash."""
-    if recorded.kernel["kind"] == NATIVE:
+    if recorded.kernel.kind == NATIVE:
         return select(NATIVE)
-    wanted = recorded.identity["kernel_sha256"]
+    wanted = recorded.identity.get("kernel_sha256")
     for choice in (*(known.name for known in lab_kernels()), *(known.name for known in fetched()), DEBIAN):
         try:
             kernel = select(choice)
@@ -200,12 +182,12 @@ def _same_kernel(recorded: _Recorded) -> Kernel:
         if kernel.describe()["sha256"] == wanted:
             return kernel
     raise LabError(
-        f"the kernel of that run ({recorded.identity['kernel']}, sha256 {wanted[:12]}) is not here; "
+        f"the kernel of that run ({recorded.identity.get('kernel', 'unknown')}, sha256 {str(wanted)[:12]}) is not here; "
         f"build or fetch it with `{COMMAND} kernel`, or name another with --kernel to compare across kernels"
     )
 
 
 def _whole(result: Result) -> RunDirectory:
-    if result.status not in (0, 1):
+    if result.status not in (0, 1) or result.judgement.verdict not in _JUDGED:
         raise LabError(f"{result.judgement.scenario} came to nothing: {'; '.join(result.judgement.reasons)}")
     return RunDirectory(Path(result.run_dir))

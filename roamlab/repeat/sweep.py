@@ -29,7 +29,7 @@ import msgspec
 
 from roamlab.errors import BadInput, LabError
 from roamlab.kernels.job import Kernel
-from roamlab.parameters import shown
+from roamlab.parameters import shorten, shown
 from roamlab.record import ours
 from roamlab.record.identity import identity, kernel_name
 from roamlab.record.result import Result
@@ -123,7 +123,9 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     Raises BadInput for any other text, and for a seed that no run takes.
     """
     if not _SEEDS.fullmatch(text):
-        raise BadInput(f"--seeds {text} names no seeds; write 20 for 1 to 20, 7,7919 for these two, or 1-50")
+        raise BadInput(
+            f"--seeds {shorten(text)} names no seeds; write 20 for 1 to 20, 7,7919 for these two, or 1-50"
+        )
     parts = [part.partition("-") for part in text.split(",")]
     if len(parts) == 1 and not parts[0][1]:
         parts = [("1", "-", parts[0][0])]

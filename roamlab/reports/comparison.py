@@ -32,6 +32,8 @@ def show_replay(replay: Replay, old: str) -> None:
         out.print(f"{replay.result.judgement.scenario}: identical to the last bit")
     else:
         out.print(f"{replay.result.judgement.scenario}: not the same: {', '.join(replay.differing)}")
+    for sentence in replay.altered:
+        say(out, f"{old}: {sentence}", 2, "yellow")
     if replay.comparison is not None:
         show_comparison(replay.comparison, old, replay.result.run_dir)
     elif replay.conditions:
@@ -75,7 +77,7 @@ def _table(out: Console, heading: str, differences: list[Difference]) -> None:
         return
     table = Table(heading, "a", "b", box=None, padding=(0, 2, 0, 0), header_style="bold")
     for difference in differences:
-        table.add_row(difference.where, Text(difference.a), Text(difference.b))
+        table.add_row(Text(difference.where), Text(difference.a), Text(difference.b))
     out.print()
     out.print(table)
 

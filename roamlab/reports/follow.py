@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import msgspec
 
-from roamlab.errors import LabError
+from roamlab.errors import BadInput, LabError
 from roamlab.record import guarded
-from roamlab.record.run_directory import EVENTS, MANIFEST, RunDirectory
+from roamlab.record.run_directory import EVENTS, MANIFEST, RunDirectory, check_event
 
 _POLL_S: Final = 0.2
 _TRAFFIC: Final = ("data.sent", "data.received", "data.unsent")
@@ -29,7 +29,7 @@ def follow(run: RunDirectory) -> Iterator[str]:
         over = guarded.exists(run.path, MANIFEST)
         lines, offset = _new(run, offset)
         for line in lines:
-            event = msgspec.json.decode(line, type=dict[str, Any])
+            event = _event(run, line)
             if event["kind"] in _TRAFFIC:
                 counted += 1
                 continue
@@ -48,6 +48,15 @@ def follow(run: RunDirectory) -> Iterator[str]:
         time.sleep(_POLL_S)
 
 
+def _event(run: RunDirectory, line: bytes) -> dict[str, Any]:
+    try:
+        event = msgspec.json.decode(line, type=dict[str, Any])
+        check_event(event)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        raise BadInput(f"{run.path / EVENTS} is damaged") from None
+    return event
+
+
 def _count(messages: int) -> str:
     return f"{'':12}    {messages} {'message' if messages == 1 else 'messages'} sent or received"
 
@@ -64,4 +73,6 @@ def _new(run: RunDirectory, offset: int) -> tuple[list[bytes], int]:
 
 def _words(event: dict[str, Any]) -> str:
     details = " ".join(f"{name}={value}" for name, value in event.items() if name not in _HEAD)
-    return f"{event['t'] / 1e9:12.6f} s  {event['node']:<8} {event['kind']:<20} {guarded.printable(details)}".rstrip()
+    return guarded.printable(
+        f"{event['t'] / 1e9:12.6f} s  {event['node']:<8} {event['kind']:<20} {details}"
+    ).rstrip()

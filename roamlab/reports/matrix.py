@@ -13,7 +13,8 @@ import msgspec
 from roamlab.errors import LabError
 from roamlab.record.result import Judgement
 from roamlab.record.run_directory import MANIFEST, PLAN, REPORT, VERDICT, RunDirectory
-from roamlab.registry import scenarios
+from roamlab.record.verified import Manifest
+from roamlab.registry import Plan, scenarios
 from roamlab.reports.page import fill, save
 
 UNJUDGED: Final = "none"
@@ -93,9 +94,16 @@ def _settings(plan: dict[str, Any]) -> list[str]:
     return [f"{name}={value}" for name, value in scenario.changed(known).items()]
 
 
+_SHAPES: Final[dict[str, Any]] = {PLAN: Plan, MANIFEST: Manifest}
+
+
 def _read(run: RunDirectory, name: str) -> dict[str, Any]:
     try:
         content = run.read(name)
     except LabError:
+        return {}
+    try:
+        msgspec.convert(content, _SHAPES.get(name, dict[str, Any]))
+    except msgspec.ValidationError:
         return {}
     return content if isinstance(content, dict) else {}

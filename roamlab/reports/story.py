@@ -13,10 +13,11 @@ from roamlab.errors import LabError
 from roamlab.protocols import trace as traces
 from roamlab.protocols.errors import DecodeError
 from roamlab.protocols.trace import Trace
-from roamlab.record import guarded, run_directory
+from roamlab.record import guarded, run_directory, verified
 from roamlab.record.result import Judgement
 from roamlab.record.run_directory import RunDirectory
-from roamlab.registry import known
+from roamlab.record.verified import Manifest
+from roamlab.registry import Plan, known
 from roamlab.topologies import RoamingTopo
 
 MOBILE_NODE: Final = "mn"
@@ -101,15 +102,16 @@ class Story:
 def read(run: RunDirectory) -> Story:
     """Read a run directory, however much of it there is. Raises nothing for what is missing or damaged: it is named."""
     missing: list[str] = []
-    plan = _json(run, run_directory.PLAN, missing)
-    manifest = _json(run, run_directory.MANIFEST, missing)
-    verdict = _json(run, run_directory.VERDICT, missing)
+    plan = _json(run, run_directory.PLAN, Plan, missing)
+    manifest = _json(run, run_directory.MANIFEST, Manifest, missing)
+    verdict = _json(run, run_directory.VERDICT, dict[str, Any], missing)
+    missing += [f"{sentence}." for sentence in verified.alterations(run)]
     judgement = None
     if verdict:
         try:
             judgement = msgspec.convert(verdict, Judgement)
         except msgspec.ValidationError as error:
-            missing.append(f"{run_directory.VERDICT} is of another version: {error}.")
+            missing.append(f"{run_directory.VERDICT} is of another version: {guarded.printable(str(error))}.")
     events = sorted(_until_damage(run.events, missing), key=lambda event: event["t"])
     trace = _trace(run, missing)
     if not events:
@@ -125,16 +127,18 @@ def read(run: RunDirectory) -> Story:
     return Story(run, plan, manifest, judgement, tuple(events), trace, _epoch(events, trace), tuple(missing))
 
 
-def _json(run: RunDirectory, name: str, missing: list[str]) -> dict[str, Any]:
+def _json(run: RunDirectory, name: str, kind: Any, missing: list[str]) -> dict[str, Any]:
+    """A file's content, which has the shape of ``kind``; empty, and said in ``missing``, where it hasn't."""
     if not (run.path / name).exists():
         missing.append(f"There is no {name}.")
         return {}
     try:
-        content = run.read(name)
-    except LabError:
+        content: dict[str, Any] = run.read(name)
+        msgspec.convert(content, kind)
+    except (LabError, msgspec.ValidationError):
         missing.append(f"{name} is damaged.")
         return {}
-    return content if isinstance(content, dict) else {}
+    return content
 
 
 def _until_damage(

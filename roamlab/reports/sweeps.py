@@ -28,7 +28,7 @@ class SweepProgress:
         self._console = console(stderr=True)
         self._name, self._total, self._swept = name, total, swept
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(20),
             MofNCompleteColumn(),
             TimeElapsedColumn(),

@@ -10,13 +10,13 @@ import os
 import re
 import textwrap
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, Self, TextIO, cast
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -27,13 +27,14 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.progress import Progress as RichProgress
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from roamlab.errors import LabError
-from roamlab.record import guarded
+from roamlab.record import guarded, verified
 from roamlab.record.result import Both, Count, Judgement, Result
-from roamlab.record.run_directory import CONSOLE, MANIFEST, REPORT, VERDICT, RunDirectory
+from roamlab.record.run_directory import CONSOLE, REPORT, VERDICT, RunDirectory
 from roamlab.registry import Scenario
 from roamlab.reports import words
 
@@ -58,18 +59,36 @@ _KEPT: Final = ("verdict", "outage s", "lost")
 
 def console(*, stderr: bool = False) -> Console:
     """The console for results, or the one for progress. Off a terminal lines are as long as they need to be."""
-    made = _Console(stderr=stderr, highlight=False)
+    made = _Console(stderr=stderr, highlight=False, markup=False)
     if not made.is_terminal:
-        made = _Console(file=cast("IO[str]", _Trimmed(cast("TextIO", made.file))), highlight=False, width=200)
+        made = _Console(
+            file=cast("IO[str]", _Trimmed(cast("TextIO", made.file))),
+            highlight=False,
+            markup=False,
+            width=200,
+        )
     return made
 
 
 class _Console(Console):
-    """A console whose reader may stop reading: rich would end the program with status 1."""
+    """A console that prints nothing that a terminal would obey but what rich itself makes, and no markup.
+
+    Its reader may stop reading: rich would end the program with status 1.
+    """
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The segments of what is printed, with control characters escaped."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(_escaped(segment.text), segment.style)
 
     def on_broken_pipe(self) -> None:
         """Leave it to the program, which ends as if all had been read."""
         raise BrokenPipeError
+
+
+def _escaped(text: str) -> str:
+    """Text with its control characters escaped, but for the ends of lines."""
+    return "\n".join(map(guarded.printable, text.split("\n")))
 
 
 class _Trimmed:
@@ -86,6 +105,7 @@ class _Trimmed:
 
 def say(out: Console, line: str, indent: int, style: str = "") -> None:
     """Print a line; what of it is too long for a terminal stands below, behind ``indent`` spaces."""
+    line = guarded.printable(line)
     if out.is_terminal:
         line = textwrap.fill(line, out.width, subsequent_indent=" " * indent, break_on_hyphens=False)
     out.print(line, style=style, markup=False, soft_wrap=True)
@@ -100,7 +120,7 @@ class Bars:
         self._plain = not self._console.is_terminal and not quiet
         self._bars = RichProgress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             *columns,
             TimeElapsedColumn(),
             console=self._console,
@@ -123,7 +143,7 @@ class Progress(Bars):
     """Where one or several runs stand. ``line`` takes what an inside prints (``roamlab: step NAME``, ``roamlab: at S/S``)."""
 
     def __init__(self, names: Sequence[str], *, quiet: bool = False) -> None:
-        super().__init__(BarColumn(20), TextColumn("{task.fields[step]}"), quiet=quiet)
+        super().__init__(BarColumn(20), TextColumn("{task.fields[step]}", markup=False), quiet=quiet)
         self._tasks: dict[str, TaskID] = {
             name: self._bars.add_task(name, total=1.0, step="waiting", start=False) for name in names
         }
@@ -314,11 +334,12 @@ def show_run(run: RunDirectory) -> None:
         )
         out.print(why, style="yellow")
         return
-    verdict, manifest = run.read(VERDICT), run.read(MANIFEST)
-    out.print(Text.assemble((verdict["scenario"], "bold"), ": ", verdict_text(verdict["verdict"])))
-    for reason in verdict["reasons"]:
+    verdict, manifest = run.judgement(), verified.manifest(run)
+    named = guarded.printable(verdict.scenario)
+    out.print(Text.assemble((named, "bold"), ": ", verdict_text(guarded.printable(verdict.verdict))))
+    for reason in verdict.reasons:
         say(out, f"  {reason}", 2)
-    out.print(Text(f"again: {manifest['replay']}", "dim"), soft_wrap=True)
+    out.print(Text(f"again: {guarded.printable(manifest.replay)}", "dim"), soft_wrap=True)
 
 
 def verdict_text(verdict: str) -> Text:

@@ -15,7 +15,7 @@ from roamlab import own_files
 from roamlab.errors import LabError, NoSession, UnsupportedHere
 from roamlab.kernels.inside.base import NEVER_HIDDEN_BY
 from roamlab.kernels.job import Job, Kernel, KernelError, Outcome, Unsupported
-from roamlab.record import ours, run_directory
+from roamlab.record import ours, run_directory, verified
 from roamlab.record.identity import hashes, identity, kernel_name
 from roamlab.record.result import Judgement, Result
 from roamlab.record.run_directory import RunDirectory
@@ -144,19 +144,23 @@ def _run(
 
 
 def load(directory: RunDirectory) -> Result:
-    """The result of a run that was made before. Raises BadInput when the run did not get that far."""
-    manifest = directory.read(run_directory.MANIFEST)
+    """The result of a run that was made before.
+
+    Raises BadInput when the run did not get that far, or its files are not those that it wrote.
+    """
+    manifest = verified.manifest(directory)
+    verified.refuse_altered(directory)
     judgement = msgspec.convert(directory.read(run_directory.VERDICT), Judgement)
-    kernel = manifest["kernel"]
-    scenario = known(judgement.scenario, manifest.get("file", ""))
+    kernel = manifest.kernel
+    scenario = known(judgement.scenario, manifest.file)
     return Result(
         judgement=judgement,
-        parameters=scenario.changed(manifest["parameters"]) if scenario else manifest["parameters"],
-        kernel={name: kernel[name] for name in ("kind", "version", "variant", "virtual_time")},
-        seed=manifest["seed"],
+        parameters=scenario.changed(manifest.parameters) if scenario else manifest.parameters,
+        kernel=msgspec.to_builtins(kernel),
+        seed=manifest.seed,
         run_dir=str(directory.path),
-        wall_s=manifest["wall_s"],
-        status=manifest["status"],
+        wall_s=manifest.wall_s,
+        status=manifest.status,
     )
 
 

@@ -38,6 +38,16 @@ VERDICTS: dict[str, Any] = {
     "reasons": [],
 }
 
+RECORDED = {
+    "scenario": "fig09",
+    "parameters": {},
+    "seed": 1,
+    "kernel": {"kind": "uml", "version": "7.3.4", "variant": "", "virtual_time": True},
+    "sha256": {},
+    "status": 0,
+    "wall_s": 1.0,
+}
+
 
 class Runs:
     """Makes run directories by hand."""
@@ -59,7 +69,7 @@ class Runs:
         path.mkdir()
         run = RunDirectory(path)
         run.write(PLAN, {"scenario": "fig09", "parameters": {"gap": 0.0}, "seed": seed})
-        run.write(MANIFEST, {"identity": {"kernel": "7.3.4"}})
+        run.write(MANIFEST, {**RECORDED, "identity": {"kernel": "7.3.4"}})
         run.write(VERDICT, {**VERDICTS, "chain": chain or [], **verdict})
         (path / EVENTS).write_text("".join(json.dumps(event) + "\n" for event in events or [START]))
         with (path / CAPTURE).open("wb") as file:

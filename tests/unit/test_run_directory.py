@@ -5,7 +5,6 @@ import resource
 import signal
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from roamlab.errors import BadInput, LabError
@@ -111,11 +110,17 @@ def test_a_batch_is_appended_at_its_end_and_read_by_time(run: RunDirectory) -> N
 
 
 def test_events_before_a_damaged_line_are_read_by_time(run: RunDirectory) -> None:
-    lines = [b'{"t":7,"kind":"late"}', b'{"t":5,"kind":"early"}', b"{damage", b'{"t":9,"kind":"never"}', b""]
+    lines = [
+        b'{"t":7,"node":"mn","kind":"late"}',
+        b'{"t":5,"node":"mn","kind":"early"}',
+        b"{damage",
+        b'{"t":9,"node":"mn","kind":"never"}',
+        b"",
+    ]
     (run.path / "events.jsonl").write_bytes(b"\n".join(lines))
     events = run.events()
     assert [next(events)["kind"], next(events)["kind"]] == ["early", "late"]
-    with pytest.raises(msgspec.DecodeError):
+    with pytest.raises(BadInput, match="line 3"):
         next(events)
 
 
