@@ -4,8 +4,9 @@ from typing import Final, Literal
 
 from roamlab.lab.lab import Family, Lab
 from roamlab.lab.neighbours import Neighbour
-from roamlab.lab.request_acts import ANYHOW, UNSAID, Request
+from roamlab.lab.request_acts import Request
 from roamlab.protocols.mobility import Announce, Verb
+from roamlab.record.stimuli import ANYHOW, UNSAID
 from roamlab.registry import REWRITING, Verdict, scenario
 from roamlab.topologies import HomeAndVisited
 

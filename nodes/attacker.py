@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address, ip_address
 from typing import Any, Final
@@ -29,8 +30,10 @@ from roamlab.protocols.rewriting import OWN_IDS
 from roamlab.protocols.sctp import packet
 from roamlab.protocols.sctp.chunks import Abort, Heartbeat, RawChunk
 from roamlab.protocols.sctp.endpoint import SctpEndpoint, State
-from roamlab.protocols.sctp.parameters import HeartbeatInfo
+from roamlab.protocols.sctp.parameters import HeartbeatInfo, Parameter
 from roamlab.protocols.transport import Udp
+from roamlab.record import commands
+from roamlab.record.attack_events import AttackOverheard, AttackSent, AttackUnsent
 
 _IPIP, _HOPS = 4, 64
 _DISCARD: Final = 9  # the port of the discard service
@@ -41,7 +44,7 @@ _SPI: Final = 256  # that of every mobile node here, and easy to guess
 
 
 class AttackerNode(Agent):
-    """Knows an association from what it overhears (``do_overhear``) or is told (``do_learn``)."""
+    """Knows an association from what it overhears or is told."""
 
     def __init__(self, name: str, control: Any) -> None:
         super().__init__(name, control)
@@ -56,137 +59,134 @@ class AttackerNode(Agent):
 
     # -- commands ----------------------------------------------------------------------------------------------------
 
-    def do_overhear(self) -> None:
-        """Learn from all that passes. Reports ``attack.overheard`` with addresses and ports once."""
-        self._overhears = True
+    def obey(self, command: commands.Command) -> None:
+        """Do what a command says."""
+        match command:
+            case commands.Overhear():
+                self._overhears = True
+            case commands.Learn():
+                self._told_of(command)
+            case commands.Own(addresses):
+                self._own |= {ip_address(address) for address in addresses}
+            case commands.AttackCommand():
+                self._act(command)
+            case _:
+                super().obey(command)
 
-    def do_learn(self, mobile: str, correspondent: str, sport: int, dport: int) -> None:
+    def _act(self, command: commands.AttackCommand) -> None:
+        match command:
+            case commands.ForgeAsconf(act, source, requests, signing):
+                asconf = self._known.asconf(_wanted(requests), Signing(signing))
+                self._attack(act, ip_address(source), asconf, forged=True)
+            case commands.Restart(act, source, addresses):
+                self._call(act, source, addresses)
+            case commands.Camp(act, source, addresses):
+                self._own.add(ip_address(source))
+                self._call(act, source, addresses)
+            case commands.Claim(act, source, requests):
+                assert self._caller
+                self._attack(
+                    act, ip_address(source), self._caller.packet(self._caller.asconf(_wanted(requests)))
+                )
+            case commands.Subscribe():
+                self._subscribe(command)
+            case commands.Feed():
+                self._feed(command, 0)
+            case commands.Probe(act, source):
+                self._own.add(ip_address(source))
+                self._call(act, source, [source], echoes=False)
+            case commands.Echo():
+                self._echo(command)
+            case commands.Quit(act, source):
+                assert self._caller
+                self._attack(act, ip_address(source), self._caller.packet(Abort(())))
+            case commands.Hijack(act, source, requests):
+                self._hijack(act, source, requests)
+            case commands.Flood(act, source, chunks, count):
+                assert self._caller
+                chunk = Heartbeat((HeartbeatInfo(b""),)) if chunks == "heartbeats" else RawChunk(_REPORTED)
+                self._attack(act, ip_address(source), self._caller.packet(*[chunk] * count))
+            case commands.ReplayCookie(act, source):
+                self._attack(act, ip_address(source), self._known.cookie_echo)
+            case commands.ForgeRegistration():
+                self._forge_registration(command)
+            case commands.ForgeTunnel():
+                self._tunnel(command)
+            case commands.ReplayRegistration(act, deregistration):
+                if (overheard := self._requests.get(deregistration)) is None:
+                    self.emit(AttackUnsent("no such registration was overheard", act))
+                else:
+                    self._register(act, *overheard)
+
+    def _told_of(self, command: commands.Learn) -> None:
         """Be told addresses and ports, and guess the tag and the serial number."""
         tag, serial = struct.unpack("!II", os.urandom(8))
         self._known = Overheard(
-            ip_address(mobile), ip_address(correspondent), sport, dport, tag=tag, serial=serial
+            ip_address(command.mobile),
+            ip_address(command.correspondent),
+            command.sport,
+            command.dport,
+            tag=tag,
+            serial=serial,
         )
 
-    def do_own(self, addresses: list[str]) -> None:
-        """Answer what is sent to these addresses as an end of the association would."""
-        self._own |= {ip_address(address) for address in addresses}
-
-    def do_asconf(self, act: int, source: str, requests: list[dict[str, str]], signing: str) -> None:
-        """Send an ASCONF in the mobile node's name from ``source``."""
-        wanted = [parameter(r["verb"], r["address"], OWN_IDS + n) for n, r in enumerate(requests)]
-        self._attack(act, ip_address(source), self._known.asconf(wanted, Signing(signing)), forged=True)
-
-    def do_restart(self, act: int, source: str, addresses: list[str]) -> None:
-        """Send an INIT from ``source`` and the mobile node's port that lists ``addresses``."""
-        self._call(act, source, addresses)
-
-    def do_camp(self, act: int, source: str, addresses: list[str]) -> None:
-        """Set up an association from ``source`` and the mobile node's port; ASCONFs of ``do_claim`` are its own."""
-        self._own.add(ip_address(source))
-        self._call(act, source, addresses)
-
-    def do_claim(self, act: int, source: str, requests: list[dict[str, str]]) -> None:
-        """Send an ASCONF in the association that ``do_camp`` set up."""
-        assert self._caller
-        wanted = [parameter(r["verb"], r["address"], OWN_IDS + n) for n, r in enumerate(requests)]
-        self._attack(act, ip_address(source), self._caller.packet(self._caller.asconf(wanted)))
-
-    def do_subscribe(self, act: int, source: str, session: int) -> None:
-        """Ask the correspondent, in the association that ``do_camp`` set up, for a session's stream, as soon as it is up."""
+    def _subscribe(self, command: commands.Subscribe) -> None:
         assert self._caller
         if self._caller.state is not State.ESTABLISHED:
-            self.at(now_ns() + _RETRY_NS, lambda: self.do_subscribe(act, source, session))
+            self.at(now_ns() + _RETRY_NS, lambda: self._subscribe(command))
             return
-        hello = Message(Kind.HELLO, Direction.UP, session, 0, now_ns()).encode()
-        self._attack(act, ip_address(source), self._caller.packet(self._caller.data(hello)))
+        hello = Message(Kind.HELLO, Direction.UP, command.session, 0, now_ns()).encode()
+        self._attack(command.act, ip_address(command.source), self._caller.packet(self._caller.data(hello)))
 
-    def do_feed(self, act: int, source: str, every_ns: int, most: int, end_ns: int, due_ns: int = 0) -> None:
-        """Acknowledge, from ``source``, DATA that went elsewhere: one chunk, then two, up to ``most`` each time.
+    def _feed(self, command: commands.Feed, due_ns: int) -> None:
+        """Acknowledge one chunk more than the last time.
 
         Whoever acknowledges more than was sent is found out and the association ends with ABORT; a sender's congestion
         window opens by one packet for each such SACK at least as fast as this.
         """
         assert self._caller
         due_ns = due_ns or now_ns()
-        self._fed = min(self._fed + 1, most)
-        self._attack(act, ip_address(source), self._caller.pretend(self._fed))
-        following_ns = due_ns + every_ns
-        if following_ns < end_ns:
-            self.at(following_ns, lambda: self.do_feed(act, source, every_ns, most, end_ns, following_ns))
+        self._fed = min(self._fed + 1, command.most)
+        self._attack(command.act, ip_address(command.source), self._caller.pretend(self._fed))
+        following_ns = due_ns + command.every_ns
+        if following_ns < command.end_ns:
+            self.at(following_ns, lambda: self._feed(command, following_ns))
 
-    def do_probe(self, act: int, source: str) -> None:
-        """Send an INIT from ``source`` and the mobile node's port, and keep the cookie that comes."""
-        self._own.add(ip_address(source))
-        self._call(act, source, [source], echoes=False)
-
-    def do_echo(self, act: int, source: str, sport_shift: int = 0, dport_shift: int = 0) -> None:
+    def _echo(self, command: commands.Echo) -> None:
         """Send the cookie of its own INIT (once more), where wanted with other ports than the INIT had."""
         assert self._caller
         echo = packet.decode(self._caller.cookie_echo())
-        moved = replace(echo, sport=echo.sport + sport_shift, dport=echo.dport + dport_shift)
-        self._attack(act, ip_address(source), moved.encode())
+        ports = echo.sport + command.sport_shift, echo.dport + command.dport_shift
+        moved = replace(echo, sport=ports[0], dport=ports[1])
+        self._attack(command.act, ip_address(command.source), moved.encode())
 
-    def do_quit(self, act: int, source: str) -> None:
-        """End its own association with ABORT, as a victim's stack would that knows nothing of it."""
+    def _hijack(self, act: int, source: str, requests: Sequence[commands.Request]) -> None:
+        """Send an ASCONF in the mobile node's association with each tag that the cookie of a probe tells."""
         assert self._caller
-        self._attack(act, ip_address(source), self._caller.packet(Abort(())))
-
-    def do_hijack(self, act: int, source: str, requests: list[dict[str, str]]) -> None:
-        """Send an ASCONF in the mobile node's association with each tag that the cookie of ``do_probe`` tells."""
-        assert self._caller
-        wanted = [parameter(r["verb"], r["address"], OWN_IDS + n) for n, r in enumerate(requests)]
         for tag in tie_tags(self._caller.cookie):
-            forged = replace(self._known, tag=tag).asconf(wanted, Signing.NONE)
+            forged = replace(self._known, tag=tag).asconf(_wanted(requests), Signing.NONE)
             self._attack(act, ip_address(source), forged, forged=True)
 
-    def do_flood(self, act: int, source: str, chunks: str, count: int) -> None:
-        """Send one packet with many chunks in its own association, each of which calls for a chunk in return."""
-        assert self._caller
-        chunk = Heartbeat((HeartbeatInfo(b""),)) if chunks == "heartbeats" else RawChunk(_REPORTED)
-        self._attack(act, ip_address(source), self._caller.packet(*[chunk] * count))
-
-    def do_cookie(self, act: int, source: str) -> None:
-        """Send the overheard COOKIE-ECHO once more, from ``source``."""
-        self._attack(act, ip_address(source), self._known.cookie_echo)
-
-    def do_register(
-        self,
-        act: int,
-        source: str,
-        home_address: str,
-        home_agent: str,
-        care_of: str,
-        lifetime: int,
-        authenticated: bool,
-    ) -> None:
-        """Send a Registration Request in the mobile node's name, signed with a made-up key or not at all."""
+    def _forge_registration(self, command: commands.ForgeRegistration) -> None:
         request = RegistrationRequest(
             RequestFlags.D,
-            lifetime,
-            IPv4Address(home_address),
-            IPv4Address(home_agent),
-            IPv4Address(care_of),
+            command.lifetime,
+            IPv4Address(command.home_address),
+            IPv4Address(command.home_agent),
+            IPv4Address(command.care_of),
             timestamp(now_ns()),
         )
-        if authenticated:
+        if command.authenticated:
             request = sign(request, MOBILE_HOME, SecurityAssociation(_SPI, os.urandom(16)))
-        self._register(act, IPv4Address(source), IPv4Address(home_agent), request.encode())
+        source, destination = IPv4Address(command.source), IPv4Address(command.home_agent)
+        self._register(command.act, source, destination, request.encode())
 
-    def do_tunnel(self, act: int, outer: str, home_agent: str, inner: str, destination: str) -> None:
-        """Send the home agent a datagram from ``inner`` as a reverse tunnel from ``outer`` would bring it."""
+    def _tunnel(self, command: commands.ForgeTunnel) -> None:
         data = os.urandom(32)
-        self.emit(
-            "attack.sent", act=act, source=inner, data=data.hex(), forged=True, udp=True, tunnelled=True
-        )
-        carried = Datagram(IPv4Address(inner), IPv4Address(destination), UDP, _HOPS, _udp(_DISCARD, data))
-        self._ip.put(IPv4Address(outer), IPv4Address(home_agent), _IPIP, ip.encode(carried))
-
-    def do_again(self, act: int, deregistration: bool) -> None:
-        """Send the last overheard registration (or deregistration) once more, from the address that it came from."""
-        if (overheard := self._requests.get(deregistration)) is None:
-            self.emit("attack.unsent", reason="no such registration was overheard")
-        else:
-            self._register(act, *overheard)
+        self.emit(AttackSent(command.act, command.inner, data.hex(), forged=True, udp=True, tunnelled=True))
+        inner, destination = IPv4Address(command.inner), IPv4Address(command.destination)
+        carried = Datagram(inner, destination, UDP, _HOPS, _udp(_DISCARD, data))
+        self._ip.put(IPv4Address(command.outer), IPv4Address(command.home_agent), _IPIP, ip.encode(carried))
 
     # -- what passes -------------------------------------------------------------------------------------------------
 
@@ -209,13 +209,7 @@ class AttackerNode(Agent):
         known.see(source, destination, data)
         if known.tag and not self._told:
             self._told = True
-            self.emit(
-                "attack.overheard",
-                mobile=str(known.mobile),
-                correspondent=str(known.correspondent),
-                sport=known.sport,
-                dport=known.dport,
-            )
+            self.emit(AttackOverheard(str(known.mobile), str(known.correspondent), known.sport, known.dport))
 
     def _heard(self, source: Address, destination: Address, data: bytes) -> None:
         try:
@@ -228,7 +222,7 @@ class AttackerNode(Agent):
 
     # -- what is sent ------------------------------------------------------------------------------------------------
 
-    def _call(self, act: int, source: str, addresses: list[str], *, echoes: bool = True) -> None:
+    def _call(self, act: int, source: str, addresses: Sequence[str], *, echoes: bool = True) -> None:
         tag, tsn = struct.unpack("!II", os.urandom(8))
         listed = tuple(ip_address(address) for address in addresses)
         ports = self._known.sport, self._known.dport
@@ -238,14 +232,18 @@ class AttackerNode(Agent):
     def _attack(self, act: int, source: Address, data: bytes, *, forged: bool = False) -> None:
         destination = self._known.correspondent
         if destination is None:
-            self.emit("attack.unsent", reason="no association was overheard")
+            self.emit(AttackUnsent("no association was overheard", act))
             return
-        self.emit("attack.sent", act=act, source=str(source), data=data.hex(), forged=forged, udp=False)
+        self.emit(AttackSent(act, str(source), data.hex(), forged=forged, udp=False))
         self._ip.put(source, destination, SCTP, data)
 
     def _register(self, act: int, source: Address, destination: Address, data: bytes) -> None:
-        self.emit("attack.sent", act=act, source=str(source), data=data.hex(), forged=True, udp=True)
+        self.emit(AttackSent(act, str(source), data.hex(), forged=True, udp=True))
         self._ip.put(source, destination, UDP, _udp(PORT, data))
+
+
+def _wanted(requests: Sequence[commands.Request]) -> list[Parameter]:
+    return [parameter(r.verb, r.address, OWN_IDS + n) for n, r in enumerate(requests)]
 
 
 def _udp(port: int, data: bytes) -> bytes:

@@ -8,6 +8,7 @@ from roamlab.agents.association import Association
 from roamlab.agents.endpoint import Endpoint
 from roamlab.agents.streams import Channel
 from roamlab.protocols.payload import Direction
+from roamlab.record.commands import Command, Favour
 
 
 class CorrespondentNode(Endpoint):
@@ -19,8 +20,15 @@ class CorrespondentNode(Endpoint):
         super().__init__(name, control)
         self._accepted: set[Association] = set()
 
-    def do_favour(self, address: str, peer_port: int) -> None:
-        """Ask the peer on a port to send to this address of the node's (SET PRIMARY). OSError when the socket refuses."""
+    def obey(self, command: Command) -> None:
+        """Do what a command says."""
+        match command:
+            case Favour(address, peer_port):
+                self._favour(address, peer_port)
+            case _:
+                super().obey(command)
+
+    def _favour(self, address: str, peer_port: int) -> None:
         for association in self._accepted:
             if association.peer_port == peer_port:
                 association.set_primary(address)

@@ -11,6 +11,7 @@ from roamlab.agents.association import Association
 from roamlab.agents.endpoint import Endpoint
 from roamlab.linux.namespace import enter
 from roamlab.protocols.payload import Direction
+from roamlab.record.commands import Command, Connect, Join, PreferEach
 
 
 class Crowd(Endpoint):
@@ -18,15 +19,17 @@ class Crowd(Endpoint):
 
     direction = Direction.UP
 
-    def do_join(self, session: int, namespace: int, peer: str, port: int) -> None:
-        """Connect a session from the node whose network namespace the inherited descriptor refers to."""
-        enter(namespace)
-        os.close(namespace)
-        self.do_connect(session, "::", peer, port, kernel_announces=True)
-
-    def do_prefer(self, addresses: dict[str, str]) -> None:
-        """Ask the peer of each session (by number) to send to an address (SET PRIMARY)."""
-        for session, address in addresses.items():
-            association = self._sessions[int(session)].association
-            if isinstance(association, Association):
-                association.set_primary(address)
+    def obey(self, command: Command) -> None:
+        """Do what a command says."""
+        match command:
+            case Join(session, namespace, peer, port):
+                enter(namespace)
+                os.close(namespace)
+                self.connect(Connect(session, "::", peer, port, kernel_announces=True))
+            case PreferEach(addresses):
+                for session, address in addresses.items():
+                    association = self._sessions[session].association
+                    if isinstance(association, Association):
+                        association.set_primary(address)
+            case _:
+                super().obey(command)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from roamlab.agents.mobileip_io import Arrived, Discovery, Registration, Unreachable
-from roamlab.agents.mobileip_settings import ForeignAgentSettings
+from roamlab.agents.mobileip_settings import foreign_agent_config
 from roamlab.agents.routing import TABLE
 from roamlab.agents.tunnels import Tunnel
 from roamlab.nodes.mobility_agent import MobilityAgent
@@ -23,6 +20,8 @@ from roamlab.protocols.mobileip.actions import (
     SendUdp,
 )
 from roamlab.protocols.mobileip.foreign_agent import ForeignAgent
+from roamlab.record.commands import Command, ServeForeignAgent
+from roamlab.record.mobile_ip_events import TableRow
 
 _REVERSE, _BARRIER = TABLE - 1, TABLE + 1  # priorities of rules, before and behind the visitors' table
 _EVERYWHERE: Final = IPv4Network("0.0.0.0/0")
@@ -33,29 +32,35 @@ class ForeignAgentNode(MobilityAgent):
 
     machine: ForeignAgent
 
-    def do_serve(self, **settings: Any) -> None:
-        """Serve with :class:`ForeignAgentSettings`."""
-        chosen = msgspec.convert(settings, ForeignAgentSettings)
-        config = chosen.config()
+    def obey(self, command: Command) -> None:
+        """Do what a command says."""
+        match command:
+            case ServeForeignAgent():
+                self._start(command)
+            case _:
+                super().obey(command)
+
+    def _start(self, chosen: ServeForeignAgent) -> None:
+        config = foreign_agent_config(chosen)
         self.machine = ForeignAgent(config, self.first_advertisement())
         self.serve(self.machine, chosen.interface, IPv4Interface(chosen.address))
 
-    def table(self) -> Sequence[dict[str, Any]]:
+    def table(self) -> tuple[TableRow, ...]:
         """The visitor list."""
-        return [
-            {
-                "home_address": str(v.home_address),
-                "home_agent": str(v.home_agent),
-                "care_of_address": str(v.care_of_address),
-                "link": v.link.hex(":"),
-                "lifetime": v.lifetime,
-                "expires_ns": v.expires,
-                "encapsulation": v.encapsulation.value,
-                "co_located": v.co_located,
-                "reverse": v.reverse,
-            }
+        return tuple(
+            TableRow(
+                home_address=str(v.home_address),
+                home_agent=str(v.home_agent),
+                care_of_address=str(v.care_of_address),
+                link=v.link.hex(":"),
+                lifetime=v.lifetime,
+                expires_ns=v.expires,
+                encapsulation=v.encapsulation.value,
+                co_located=v.co_located,
+                reverse=v.reverse,
+            )
             for v in self.machine.visitors()
-        ]
+        )
 
     def take(self, arrived: Arrived, now: int) -> None:
         """Tell the machine what arrived."""

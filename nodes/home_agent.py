@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from typing import Any
-
-import msgspec
 
 from roamlab.agents.mobileip_io import Arrived, Discovery, Registration, announce
-from roamlab.agents.mobileip_settings import HomeAgentSettings
+from roamlab.agents.mobileip_settings import home_agent_config
 from roamlab.agents.mobileip_shell import fresh_random
 from roamlab.agents.routing import TABLE, answer_proxied_at_once, learned_link
 from roamlab.agents.tunnels import Tunnel
@@ -25,6 +21,8 @@ from roamlab.protocols.mobileip.actions import (
     SendUdp,
 )
 from roamlab.protocols.mobileip.home_agent import HomeAgent
+from roamlab.record.commands import Command, ServeHomeAgent
+from roamlab.record.mobile_ip_events import TableRow
 
 # Priorities of the rules that drop what comes back through a tunnel, and of those that let what was agreed on pass by them.
 _PASS, _BARRIER = TABLE - 2, TABLE - 1
@@ -35,29 +33,35 @@ class HomeAgentNode(MobilityAgent):
 
     machine: HomeAgent
 
-    def do_serve(self, **settings: Any) -> None:
-        """Serve with :class:`HomeAgentSettings`."""
-        chosen = msgspec.convert(settings, HomeAgentSettings)
-        config = chosen.config()
+    def obey(self, command: Command) -> None:
+        """Do what a command says."""
+        match command:
+            case ServeHomeAgent():
+                self._start(command)
+            case _:
+                super().obey(command)
+
+    def _start(self, chosen: ServeHomeAgent) -> None:
+        config = home_agent_config(chosen)
         self._link: tuple[IPv4Address, bytes] = (config.address, b"")
         self.machine = HomeAgent(config, fresh_random(), self.first_advertisement())
         answer_proxied_at_once(chosen.interface)
         self.serve(self.machine, chosen.interface, IPv4Interface(chosen.address))
 
-    def table(self) -> Sequence[dict[str, Any]]:
+    def table(self) -> tuple[TableRow, ...]:
         """The mobility binding table."""
-        return [
-            {
-                "home_address": str(b.home_address),
-                "care_of_address": str(b.care_of_address),
-                "lifetime": b.lifetime,
-                "expires_ns": b.expires,
-                "encapsulation": b.encapsulation.value,
-                "co_located": b.co_located,
-                "reverse": b.reverse,
-            }
+        return tuple(
+            TableRow(
+                home_address=str(b.home_address),
+                care_of_address=str(b.care_of_address),
+                lifetime=b.lifetime,
+                expires_ns=b.expires,
+                encapsulation=b.encapsulation.value,
+                co_located=b.co_located,
+                reverse=b.reverse,
+            )
             for b in self.machine.bindings()
-        ]
+        )
 
     def take(self, arrived: Arrived, now: int) -> None:
         """Tell the machine what arrived."""

@@ -6,6 +6,7 @@ peer answered from the ASCONF-ACKs that arrive, and requests go out through the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from errno import EADDRNOTAVAIL
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +22,21 @@ from roamlab.protocols.payload import Direction
 from roamlab.protocols.rewriting import OWN_IDS
 from roamlab.protocols.sctp.parameters import DeleteIp
 from roamlab.protocols.signals import Decision, SignalPolicy, Thresholds
+from roamlab.record import commands
+from roamlab.record.events import (
+    AddressDown,
+    AddressUp,
+    AsconfAcknowledged,
+    AsconfRequest,
+    AsconfUnasked,
+    AsconfWay,
+    LinkDown,
+    LinkUp,
+    RadioAttach,
+    RadioDecision,
+    RadioPrefer,
+    RadioRemove,
+)
 
 if TYPE_CHECKING:  # what few runs use is imported where it is: imports are a quarter of a short run
     from roamlab.agents.rewriter import OutgoingRewriter
@@ -29,6 +45,11 @@ if TYPE_CHECKING:  # what few runs use is imported where it is: imports are a qu
 # address entered into the local routing table, which bind asks. The manager tries again until it is there.
 _BIND_RETRY_NS: Final = 100_000
 _BIND_ATTEMPTS: Final = 100
+_DECISIONS: Final[dict[Decision, type[RadioDecision]]] = {
+    Decision.ATTACH: RadioAttach,
+    Decision.PREFER: RadioPrefer,
+    Decision.REMOVE: RadioRemove,
+}
 
 
 class MobileNode(Endpoint):
@@ -43,44 +64,75 @@ class MobileNode(Endpoint):
         self._rewriter: OutgoingRewriter | None = None
         self._addresses: dict[str, str] = {}
 
-    def do_manage(self, announce: str, set_primary: bool, delete: bool) -> None:
-        """Let the mobility manager act on what is watched."""
-        way = Announce(announce)
-        self._policy = MobilityPolicy(way, Wishes(set_primary, delete))
-        self.emit("asconf.way", way=way.value)
+    def obey(self, command: commands.Command) -> None:
+        """Do what a command says."""
+        match command:
+            case commands.Watch(family):
+                self._watch_nics(family)
+            case commands.Manage():
+                self._manage(command)
+            case commands.Ask(requests):
+                self._ask_otherwise(requests)
+            case commands.Release(address):
+                self._release(address)
+            case commands.Prefer(address, family):
+                self._prefer(address, family)
+            case commands.Radio():
+                self._signals = SignalPolicy(
+                    command.preferred,
+                    Thresholds(command.attach, command.fade, command.hysteresis, command.dwell_ns),
+                )
+            case commands.Hear(levels):
+                self._hear(levels)
+            case commands.UseMobileIp():
+                from roamlab.agents.mobile_ip_client import MobileIpClient
+
+                self._mobile_ip = MobileIpClient(self, command)
+            case commands.AcquireCareOf(nic, address, gateway):
+                self._mobile_ip.acquired(nic, address, gateway)
+            case commands.Withdraw():
+                self._mobile_ip.withdraw()
+            case commands.Replay():
+                self._mobile_ip.replay()
+            case commands.Halt():
+                self._mobile_ip.halt()
+            case _:
+                super().obey(command)
+
+    def _manage(self, command: commands.Manage) -> None:
+        way = Announce(command.announce)
+        self._policy = MobilityPolicy(way, Wishes(command.set_primary, command.delete))
+        self.emit(AsconfWay(way.value))
         if way is Announce.REWRITING:
             from roamlab.agents.rewriter import OutgoingRewriter
 
             self._rewriter = OutgoingRewriter(self, self._family)
-            self._rewriter.rules.together = set_primary
+            self._rewriter.rules.together = command.set_primary
 
-    def do_watch(self, family: int) -> None:
-        """Report NICs, addresses of one family (4 or 6) and ASCONF-ACKs from now on."""
+    def _watch_nics(self, family: int) -> None:
         addresses = AddressWatch()
         acknowledgements = AcknowledgementWatch(family)
         self._family = family
         self.on_readable(addresses, lambda: self._nics_changed(addresses))
         self.on_readable(acknowledgements, lambda: self._acknowledged(acknowledgements))
 
-    def do_ask(self, requests: list[dict[str, Any]]) -> None:
-        """Ask the peer for requests of a scenario's, in one ASCONF; there must be a rewriter (``do_manage``)."""
+    def _ask_otherwise(self, requests: Sequence[commands.Request]) -> None:
+        """Ask the peer for requests of a scenario's, in one ASCONF; there must be a rewriter."""
         from roamlab.agents.rewriter import parameter
 
         assert self._rewriter
         assert self._association
         assert self._policy
-        self._rewriter.order([parameter(r["verb"], r["address"], r["id"]) for r in requests])
+        self._rewriter.order([parameter(r.verb, r.address, r.id) for r in requests])
         self._policy.asked_otherwise()
         self._association.set_primary(min(self._association.addresses()))
 
-    def do_release(self, address: str) -> None:
-        """Take an address from the association. OSError when the socket refuses."""
+    def _release(self, address: str) -> None:
         if self._association is None:
             raise ValueError("there is no association to take an address from")
         self._association.delete(address)
 
-    def do_prefer(self, address: str, family: int) -> None:
-        """Have every INIT and INIT-ACK from now on ask for an address as primary path (FIG. 10; RFC 5061, 5.4)."""
+    def _prefer(self, address: str, family: int) -> None:
         from roamlab.agents.rewriter import OutgoingRewriter
 
         self._rewriter = OutgoingRewriter(self, family)
@@ -88,15 +140,10 @@ class MobileNode(Endpoint):
 
     # -- FIG. 8: the radio decides --------------------------------------------------------------------------------
 
-    def do_radio(self, preferred: str, thresholds: dict[str, Any]) -> None:
-        """Let signals decide what becomes of NICs; ``preferred`` is the one in use."""
-        self._signals = SignalPolicy(preferred, Thresholds(**thresholds))
-
-    def do_hear(self, levels: dict[str, float]) -> None:
-        """Levels (dBm) by NIC, as the radio measures them now."""
+    def _hear(self, levels: dict[str, float]) -> None:
         assert self._policy
         for decision, nic in self._signals.heard(levels, now_ns()):
-            self.emit(f"radio.{decision.value}", nic=nic, levels=levels)
+            self.emit(_DECISIONS[decision](nic, levels))
             if (address := self._addresses.get(nic)) is None:
                 continue  # ATTACH of a NIC that gets its address by it
             if decision is Decision.ATTACH:
@@ -106,30 +153,6 @@ class MobileNode(Endpoint):
             else:
                 self._policy.give_up(address)
         self._obey()
-
-    # -- Mobile IP, in the place of the mobility manager -------------------------------------------------------------
-
-    def do_mobile_ip(self, **settings: Any) -> None:
-        """Keep the home address reachable by Mobile IP, as ``roamlab.agents.mobileip_settings.MobileSettings`` say."""
-        from roamlab.agents.mobile_ip_client import MobileIpClient
-
-        self._mobile_ip = MobileIpClient(self, settings)
-
-    def do_care_of(self, nic: str, address: str, gateway: str) -> None:
-        """A NIC was given an address of a foreign network."""
-        self._mobile_ip.acquired(nic, address, gateway)
-
-    def do_withdraw(self) -> None:
-        """Deregister the care-of address from afar."""
-        self._mobile_ip.withdraw()
-
-    def do_replay(self) -> None:
-        """Send the last Registration Request again, bit for bit."""
-        self._mobile_ip.replay()
-
-    def do_halt(self) -> None:
-        """Let Mobile IP fall silent, the sessions going on."""
-        self._mobile_ip.halt()
 
     # -- the mobility manager ----------------------------------------------------------------------------------------
 
@@ -154,22 +177,20 @@ class MobileNode(Endpoint):
             if isinstance(change, AddressChange):
                 if (":" in change.address) != (self._family == 6):
                     continue
-                kind = "address.up" if change.up else "address.down"
-                self.emit(kind, nic=change.nic, address=change.address)
+                kind = AddressUp if change.up else AddressDown
+                self.emit(kind(change.nic, change.address))
                 if change.up:
                     self._addresses[change.nic] = change.address
                 if self._policy:
                     (self._policy.address_up if change.up else self._policy.address_down)(change.address)
             else:
-                self.emit("link.up" if change.up else "link.down", nic=change.nic)
+                self.emit(LinkUp(change.nic) if change.up else LinkDown(change.nic))
         self._obey()
 
     def _acknowledged(self, watch: AcknowledgementWatch) -> None:
         for refused in watch.read():
-            self.emit(
-                "asconf.acknowledged",
-                refused=[f"{c.verb.value} {c.address}" for c in sorted(refused, key=str)],
-            )
+            said = tuple(f"{c.verb.value} {c.address}" for c in sorted(refused, key=str))
+            self.emit(AsconfAcknowledged(said))
             if self._policy:
                 self._policy.acknowledged(refused)
         self._obey()
@@ -177,7 +198,7 @@ class MobileNode(Endpoint):
     def _obey(self) -> None:
         """Carry out what the policy asks for."""
         while self._policy and self._association and (command := self._policy.next_command()):
-            self.emit("asconf.request", verb=command.verb.value, address=command.address)
+            self.emit(AsconfRequest(command.verb.value, command.address))
             self._ask(self._association, command, _BIND_ATTEMPTS)
 
     def _ask(self, association: Association, command: Command, attempts: int) -> None:
@@ -187,7 +208,7 @@ class MobileNode(Endpoint):
             if error.errno == EADDRNOTAVAIL and attempts > 1 and association is self._association:
                 self.at(now_ns() + _BIND_RETRY_NS, lambda: self._ask(association, command, attempts - 1))
                 return
-            self.emit("asconf.unasked", verb=command.verb.value, address=command.address, error=str(error))
+            self.emit(AsconfUnasked(command.verb.value, command.address, str(error)))
             if self._policy:
                 self._policy.failed(command)
                 self._obey()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
@@ -16,6 +15,7 @@ from roamlab.agents.tunnels import Tunnels
 from roamlab.protocols.mobileip.actions import Action, SendIcmp
 from roamlab.protocols.mobileip.advertisement import AgentSolicitation
 from roamlab.protocols.mobileip.identification import SECOND
+from roamlab.record.mobile_ip_events import MipServing, MipTable, TableRow
 
 
 class MobilityAgent(Agent, ABC):
@@ -26,7 +26,7 @@ class MobilityAgent(Agent, ABC):
         self._address = IPv4Address(0)
         self._broadcast = IPv4Address(0xFFFFFFFF)
         self._interface = ""
-        self._table: Sequence[dict[str, Any]] = ()  # as last told
+        self._table: tuple[TableRow, ...] = ()  # as last told
 
     def serve(self, machine: Machine, interface: str, own: IPv4Interface) -> None:
         """Start to serve the link of ``interface``, after clearing away what a crashed agent left in the kernel."""
@@ -40,14 +40,14 @@ class MobilityAgent(Agent, ABC):
         self._port = MobileIpPort()
         self._shell = Shell(self, machine, self.perform, settled=self._tell)
         self.on_readable(self._port, self._read)
-        self.emit("mip.serving", interface=interface, address=str(own.ip))
+        self.emit(MipServing(interface, str(own.ip)))
         self._shell.settle()
 
     # -- what subclasses are
 
     @abstractmethod
-    def table(self) -> Sequence[dict[str, Any]]:
-        """The table to print: one mapping a row."""
+    def table(self) -> tuple[TableRow, ...]:
+        """The table, a row for each binding or visitor."""
 
     @abstractmethod
     def perform(self, action: Action) -> None:
@@ -86,4 +86,4 @@ class MobilityAgent(Agent, ABC):
     def _tell(self) -> None:
         if (table := self.table()) != self._table:
             self._table = table
-            self.emit("mip.table", rows=list(table))
+            self.emit(MipTable(table))

@@ -4,7 +4,7 @@ A *sign* is one of
 
     packet: WORDS              a packet fits these words for `./lab decode --filter`
     packet: WORDS; 2 s later   ... so long after the sign before it, to the millisecond
-    event: KIND WORDS          an event of that kind holds these words
+    event: KIND WORDS          an event of that kind, or a kind below it (stimulus: stimulus.move), holds these words
     none: WORDS                no packet fits, from the sign before it to that behind it, or to the run's end
     none: WORDS; but in RUN    ... whereas one does in another run
 
@@ -18,14 +18,17 @@ fit its words at another time of that run, or in the run that is named.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
+
+import msgspec
 
 from roamlab.protocols.trace import Trace
 from roamlab.query.filtering import Facts, Filter, facts
+from roamlab.record.event import Event
+from roamlab.record.events import RunStart
 
 _LEAST_NS: Final = 50_000_000
 _EXACT_NS: Final = 1_000_000
@@ -40,11 +43,11 @@ Numbers = Mapping[str, int]
 class Run:
     """What a run left: events as they stand in its file, packets, and its beginning in ns (CLOCK_REALTIME)."""
 
-    events: list[dict[str, Any]]
+    events: list[Event]
     trace: Trace
 
     def __post_init__(self) -> None:
-        self.start = int(self.events[0]["epoch_ns"])
+        self.start = next(event.epoch_ns for event in self.events if isinstance(event, RunStart))
         self.end = max((s.time_ns for s in self.trace.sightings), default=self.start) - self.start
         self._facts: dict[int, Facts] = {}
 
@@ -105,9 +108,10 @@ class Sign:
     def _events(self, run: Run) -> Iterator[int]:
         kind, *details = self.words.split(" ")
         for event in run.events:
-            text = json.dumps(event)
-            if event["kind"] == kind and (" ".join(details) in text or all(word in text for word in details)):
-                yield event["t"]
+            text = msgspec.json.encode(event).decode()
+            of_kind = event.kind == kind or event.kind.startswith(f"{kind}.")
+            if of_kind and (" ".join(details) in text or all(word in text for word in details)):
+                yield event.t
 
 
 def cells(line: str) -> list[str]:

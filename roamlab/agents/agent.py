@@ -1,8 +1,8 @@
 """What every agent is: a process with a control socket, timers and a loop.
 
-Commands come in and events go out as JSON lines over the control socket (docs/architecture.md, "Agents"). A command
-``{"do": "connect", ...}`` calls the method ``do_connect`` with the other members as keyword arguments. An agent ends when its
-control socket is closed, so none outlives its orchestrator.
+Commands come in (roamlab/record/commands.py) and events go out (roamlab/record/event.py) as JSON lines over the control
+socket. An agent takes a command by its class, in ``obey``. It ends when its control socket is closed, so none outlives its
+orchestrator.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import select
 import socket
 import time
 from collections.abc import Callable
-from typing import Any, Final, Protocol
-
-import msgspec
+from typing import Final, Protocol
 
 from roamlab.linux.alarm import Alarm
+from roamlab.record import event as events
+from roamlab.record.commands import Command, Stop
+from roamlab.record.event import Event
+from roamlab.record.events import AgentReady
 
 _HOLD_NS: Final = 250_000_000  # how long what nobody waits for is let wait for more to come
 
@@ -37,7 +39,7 @@ class Agent:
     Timers are absolute, in ns of :func:`now_ns`, so that what repeats does not drift.
 
     What a message costs in a guest is the number of system calls, of which reading the clock and reporting are two; so what
-    is done for each message is dated by ``turn_ns`` and reported by :meth:`account`, many in one piece.
+    is done for each message is dated by ``turn_ns`` and reported by :meth:`mention`, many in one piece.
     """
 
     def __init__(self, name: str, control: socket.socket) -> None:
@@ -52,7 +54,8 @@ class Agent:
         self.on_readable(control, self._read_control)
         self._timers: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
-        self._encoder = msgspec.json.Encoder()
+        self._encoder = events.encoder()
+        self._decoder = events.decoder(Command)
         self._unsent: list[bytes] = []
         self._due_ns: int | None = None  # when what is unsent must be sent
         self._running = True
@@ -61,15 +64,15 @@ class Agent:
 
     # -- what agents use -------------------------------------------------------------------------------------------
 
-    def emit(self, kind: str, **details: Any) -> None:
+    def emit(self, event: Event) -> None:
         """Report an event, stamped with the time of this call and sent before the loop waits again."""
-        event = {"t": now_ns(), "node": self.name, "kind": kind, **details}
+        event.t, event.node = now_ns(), self.name
         self._unsent.append(self._encoder.encode(event))
         self._due_ns = 0
 
-    def account(self, kind: str, **details: Any) -> None:
+    def mention(self, event: Event) -> None:
         """Report what nobody waits for: stamped ``turn_ns``, sent before the next event or a quarter of a second later."""
-        event = {"t": self.turn_ns, "node": self.name, "kind": kind, **details}
+        event.t, event.node = self.turn_ns, self.name
         self._unsent.append(self._encoder.encode(event))
         if self._due_ns is None:
             self._due_ns = self.turn_ns + _HOLD_NS
@@ -94,8 +97,8 @@ class Agent:
     # -- the loop --------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Serve until the control socket is closed or a ``stop`` command arrives."""
-        self.emit("agent.ready")
+        """Serve until the control socket is closed or the command to stop arrives."""
+        self.emit(AgentReady())
         self._send()
         try:
             while self._running:
@@ -103,9 +106,13 @@ class Agent:
         finally:
             self._send()
 
-    def do_stop(self) -> None:
-        """Leave the loop."""
-        self._running = False
+    def obey(self, command: Command) -> None:
+        """Do what a command says. TypeError for one that this agent doesn't take."""
+        match command:
+            case Stop():
+                self._running = False
+            case _:
+                raise TypeError(f"{type(self).__name__} takes no {type(command).__name__}")
 
     def _turn(self) -> None:
         due = self._due_ns
@@ -114,10 +121,10 @@ class Agent:
         self._alarm.set(due)
         ready = self._poll.poll()
         self.turn_ns = now_ns()
-        for descriptor, events in ready:
-            if events & ~select.EPOLLOUT and (action := self._readers.get(descriptor)):
+        for descriptor, ready_for in ready:
+            if ready_for & ~select.EPOLLOUT and (action := self._readers.get(descriptor)):
                 action()
-            if events & ~select.EPOLLIN and (action := self._writers.get(descriptor)):
+            if ready_for & ~select.EPOLLIN and (action := self._writers.get(descriptor)):
                 action()
         while self._timers and self._timers[0][0] <= self.turn_ns:
             heapq.heappop(self._timers)[2]()
@@ -158,5 +165,4 @@ class Agent:
             return
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:
-            command = msgspec.json.decode(line, type=dict[str, Any])
-            getattr(self, f"do_{command.pop('do')}")(**command)
+            self.obey(self._decoder.decode(line))

@@ -14,6 +14,21 @@ from typing import Any, Final
 import sctp
 
 from roamlab.linux.sockets import force_send_buffer
+from roamlab.record.events import (
+    AssociationClosed,
+    AssociationFailed,
+    AssociationLost,
+    AssociationRestarted,
+    AssociationUp,
+    Notice,
+    OtherNotice,
+    PathAdded,
+    PathAvailable,
+    PathConfirmed,
+    PathPrimary,
+    PathRemoved,
+    PathUnreachable,
+)
 
 _IPPROTO_SCTP: Final = 132
 _SCTP_DELAYED_SACK: Final = 16
@@ -27,32 +42,23 @@ _BUFFER: Final = 4 << 20  # room for what a stream produces during a minute with
 
 _LOOPBACK: Final = ("127.0.0.1", "::1")
 
-_NOTIFICATIONS: Final = {
+_NOTICES: Final[dict[type, dict[int, type[Notice]]]] = {
     sctp.assoc_change: {
-        sctp.assoc_change.state_COMM_UP: "association.up",
-        sctp.assoc_change.state_COMM_LOST: "association.lost",
-        sctp.assoc_change.state_RESTART: "association.restarted",
-        sctp.assoc_change.state_SHUTDOWN_COMP: "association.closed",
-        sctp.assoc_change.state_CANT_STR_ASSOC: "association.failed",
+        sctp.assoc_change.state_COMM_UP: AssociationUp,
+        sctp.assoc_change.state_COMM_LOST: AssociationLost,
+        sctp.assoc_change.state_RESTART: AssociationRestarted,
+        sctp.assoc_change.state_SHUTDOWN_COMP: AssociationClosed,
+        sctp.assoc_change.state_CANT_STR_ASSOC: AssociationFailed,
     },
     sctp.paddr_change: {
-        sctp.paddr_change.state_ADDR_AVAILABLE: "path.available",
-        sctp.paddr_change.state_ADDR_UNREACHABLE: "path.unreachable",
-        sctp.paddr_change.state_ADDR_REMOVED: "path.removed",
-        sctp.paddr_change.state_ADDR_ADDED: "path.added",
-        sctp.paddr_change.state_ADDR_MADE_PRIM: "path.primary",
-        5: "path.confirmed",  # SCTP_ADDR_CONFIRMED, which pysctp has no name for
+        sctp.paddr_change.state_ADDR_AVAILABLE: PathAvailable,
+        sctp.paddr_change.state_ADDR_UNREACHABLE: PathUnreachable,
+        sctp.paddr_change.state_ADDR_REMOVED: PathRemoved,
+        sctp.paddr_change.state_ADDR_ADDED: PathAdded,
+        sctp.paddr_change.state_ADDR_MADE_PRIM: PathPrimary,
+        5: PathConfirmed,  # SCTP_ADDR_CONFIRMED, which pysctp has no name for
     },
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Notification:
-    """What the kernel said of an association: its kind (``association.up``, ``path.confirmed``, ...) and address."""
-
-    kind: str
-    address: str = ""
-    error: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +140,7 @@ class Association:
             return False
         return True
 
-    def receive(self) -> bytes | Notification | None:
+    def receive(self) -> bytes | Notice | None:
         """The next message or notification; b"" at the end of the association, None when there is nothing now."""
         try:
             _, flags, data, notification = self._sock.sctp_recv(_MAXIMUM_MESSAGE)
@@ -267,7 +273,7 @@ class Member:
     def __init__(self, listener: OneToManyListener, number: int) -> None:
         self._listener = listener
         self._number = number
-        self._came: deque[bytes | Notification] = deque()
+        self._came: deque[bytes | Notice] = deque()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK)
 
     def fileno(self) -> int:
@@ -286,7 +292,7 @@ class Member:
             raise OSError(errno.ENOBUFS, f"more than {_BUFFER} bytes wait on a one-to-many socket") from None
         return True
 
-    def receive(self) -> bytes | Notification | None:
+    def receive(self) -> bytes | Notice | None:
         """The next message or notification; b"" at the end of the association, None when there is nothing now."""
         if self._wake < 0:
             return b""
@@ -311,7 +317,7 @@ class Member:
         os.close(self._wake)
         self._wake = -1
 
-    def came(self, what: bytes | Notification) -> None:
+    def came(self, what: bytes | Notice) -> None:
         """Take what the socket got for this association."""
         self._came.append(what)
         os.eventfd_write(self._wake, 1)
@@ -343,7 +349,7 @@ class OneToManyListener:
             )
             what = _notified(details) if flags & sctp.FLAG_NOTIFICATION else bytes(data)
             member.came(what)
-            if isinstance(what, Notification) and what.kind == "association.closed":
+            if isinstance(what, AssociationClosed):
                 member.came(b"")
             if is_new:
                 return member
@@ -358,13 +364,12 @@ class OneToManyListener:
         self._members.pop(number, None)
 
 
-def _notified(told: Any) -> Notification:
-    kinds = _NOTIFICATIONS.get(type(told), {})
-    return Notification(
-        kinds.get(getattr(told, "state", -1), f"notification.{told.type}"),
-        _plain(getattr(told, "addr", ("", 0))[0]),
-        getattr(told, "error", 0),
-    )
+def _notified(told: Any) -> Notice:
+    kind = _NOTICES.get(type(told), {}).get(getattr(told, "state", -1))
+    address, error = _plain(getattr(told, "addr", ("", 0))[0]), getattr(told, "error", 0)
+    if kind is None:
+        return OtherNotice(address=address, error=error, number=told.type)
+    return kind(address=address, error=error)
 
 
 def _plain(address: str) -> str:

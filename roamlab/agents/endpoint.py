@@ -12,11 +12,27 @@ from functools import partial
 from typing import Any, Final
 
 from roamlab.agents.agent import Agent, now_ns
-from roamlab.agents.association import Association, Notification, PathState
+from roamlab.agents.association import Association, PathState
 from roamlab.agents.sctp_state import sctp_state
 from roamlab.agents.streams import Channel, Listening, listen, open_channel
 from roamlab.protocols import payload
 from roamlab.protocols.payload import Direction, Kind, Message
+from roamlab.record import events
+from roamlab.record.commands import Account, Command, Connect, Disconnect, Greet, Listen, SetPrimary, Stream
+from roamlab.record.events import (
+    AssociationConnect,
+    AssociationEnded,
+    CookieState,
+    DataReceived,
+    DataSent,
+    DataUnsent,
+    Gone,
+    Notice,
+    SctpState,
+    SessionDisconnect,
+    SessionOpened,
+    Up,
+)
 
 _LOOK_NS: Final = 250_000_000  # how often a sender looks at its paths
 
@@ -44,85 +60,75 @@ class Endpoint(Agent):
 
     # -- commands --------------------------------------------------------------------------------------------------
 
-    def do_listen(self, local: str, port: int, transport: str = "sctp", one_to_many: bool = False) -> None:
-        """Accept associations (connections, flows); the first message of each names its session."""
-        listener = listen(transport, local, port, one_to_many=one_to_many)
-        self.on_readable(listener, lambda: self._accept(listener))
-        self.emit("listening", address=local, port=port)
+    def obey(self, command: Command) -> None:
+        """Do what a command says."""
+        match command:
+            case Listen():
+                self._listen(command)
+            case Connect():
+                self.connect(command)
+            case Greet(session):
+                self._greet(session)
+            case Stream():
+                self._stream(command)
+            case Disconnect(session):
+                self._disconnect(session)
+            case SetPrimary(session, address):
+                self._set_primary(session, address)
+            case Account(of):
+                self.emit(SctpState(*sctp_state()) if of == "session" else CookieState(*sctp_state()))
+            case _:
+                super().obey(command)
 
-    def do_connect(
-        self,
-        session: int,
-        local: str,
-        peer: str,
-        port: int,
-        transport: str = "sctp",
-        kernel_announces: bool = False,
-        local_port: int = 0,
-    ) -> None:
-        """Set up an association for a session; a session that had one before goes on over the new one.
-
-        ``local_port`` 0 lets the kernel choose.
-        """
-        association = open_channel(transport, local, local_port, kernel_announces=kernel_announces)
+    def connect(self, command: Connect) -> None:
+        """Set up an association for a session; a session that had one before goes on over the new one."""
+        session, transport = command.session, command.transport
+        association = open_channel(
+            transport, command.local, command.local_port, kernel_announces=command.kernel_announces
+        )
         state = self._sessions.setdefault(session, _Session(session))
         state.association = None
         self.on_readable(association, lambda: self._read(association, state))
-        association.connect(peer, port)
-        own = {"port": association.port} if isinstance(association, Association) else {}
-        self.emit("association.connect", session=session, peer=peer, **own)
+        association.connect(command.peer, command.port)
+        port = association.port if isinstance(association, Association) else 0
+        self.emit(AssociationConnect(session, command.peer, port))
         if transport != "sctp":  # SCTP says by a notification, which can be read, that it is up
             self.on_writable(association, lambda: self._decided(association, state))
 
-    def do_greet(self, session: int) -> None:
-        """Tell the other side which session this is; again where nothing else would repeat a datagram that was lost."""
+    def _listen(self, command: Listen) -> None:
+        listener = listen(command.transport, command.local, command.port, one_to_many=command.one_to_many)
+        self.on_readable(listener, lambda: self._accept(listener))
+        self.emit(events.Listening(command.local, command.port))
+
+    def _greet(self, session: int) -> None:
         if (association := self._sessions[session].association) is not None:
             association.send(Message(Kind.HELLO, self.direction, session, 0, now_ns()).encode())
 
-    def do_stream(
-        self,
-        session: int,
-        every_ns: int,
-        size: int,
-        start_ns: int,
-        end_ns: int,
-        way: str = "",
-        first: int = 0,
-    ) -> None:
-        """Send a message of ``size`` bytes every ``every_ns`` from ``start_ns`` until ``end_ns`` (absolute).
+    def _stream(self, command: Stream) -> None:
+        state = self._sessions.setdefault(command.session, _Session(command.session))
+        state.direction = Direction[command.way.upper()] if command.way else self.direction
+        state.next_sequence = max(command.first, state.next_sequence)
 
-        ``way`` ("up" or "down") is the direction that the messages are sent in, by default that of the node's kind;
-        ``first`` is the sequence number to begin with.
-        """
-        state = self._sessions.setdefault(session, _Session(session))
-        state.direction = Direction[way.upper()] if way else self.direction
-        state.next_sequence = max(first, state.next_sequence)
+        def send(due_ns: int = command.start_ns) -> None:
+            self._send_next(state, command.size)
+            if due_ns + command.every_ns < command.end_ns:
+                self.at(due_ns + command.every_ns, lambda: send(due_ns + command.every_ns))
 
-        def send(due_ns: int = start_ns) -> None:
-            self._send_next(state, size)
-            if due_ns + every_ns < end_ns:
-                self.at(due_ns + every_ns, lambda: send(due_ns + every_ns))
+        self.at(command.start_ns, send)
 
-        self.at(start_ns, send)
-
-    def do_disconnect(self, session: int) -> None:
-        """End the session's association in order; its streams stay."""
-        state = self._sessions[session]
-        if state.association is not None:
-            state.association.shutdown()
-            state.association = None
-        self.emit("session.disconnect", session=session)
-
-    def do_set_primary(self, session: int, address: str) -> None:
-        """Ask the peer of a session to send to an address (SET PRIMARY). OSError when the socket refuses."""
+    def _set_primary(self, session: int, address: str) -> None:
+        """Ask the peer of a session to send to an address. OSError when the socket refuses."""
         association = self._sessions[session].association
         if not isinstance(association, Association):
             raise ValueError(f"session {session} has no association to say it in")  # noqa: TRY004
         association.set_primary(address)
 
-    def do_account(self, kind: str = "sctp.state") -> None:
-        """Report what the kernel keeps for SCTP here, as an event of that kind."""
-        self.emit(kind, **sctp_state())
+    def _disconnect(self, session: int) -> None:
+        state = self._sessions[session]
+        if state.association is not None:
+            state.association.shutdown()
+            state.association = None
+        self.emit(SessionDisconnect(session))
 
     # -- what subclasses may add to ----------------------------------------------------------------------------------
 
@@ -150,7 +156,7 @@ class Endpoint(Agent):
     def _read(self, association: Channel, session: _Session | None) -> None:
         """Take what can be read; the loop comes round again for what the descriptor still shows."""
         while (received := association.receive()) is not None:
-            if isinstance(received, Notification):
+            if isinstance(received, Notice):
                 self._notified(association, session, received)
             elif received == b"":
                 self._ended(association, session)
@@ -160,19 +166,15 @@ class Endpoint(Agent):
             if not association.hides_more():
                 return
 
-    def _notified(self, association: Channel, session: _Session | None, notification: Notification) -> None:
-        details: dict[str, Any] = {"session": session.number} if session else {}
-        if notification.address:
-            details |= {"address": notification.address}
-        if notification.error:
-            details |= {"error": notification.error}
-        self.emit(notification.kind, **details)
-        if notification.kind.endswith(".up"):
+    def _notified(self, association: Channel, session: _Session | None, notice: Notice) -> None:
+        notice.session = session.number if session else None
+        self.emit(notice)
+        if isinstance(notice, Up):
             if session is not None:  # the side that connects says which session this is
                 session.association = association
-                self.do_greet(session.number)
+                self._greet(session.number)
             self.association_up(association)
-        elif notification.kind.endswith((".lost", ".failed")):
+        elif isinstance(notice, Gone):
             self._ended(association, session)
 
     def _arrived(self, association: Channel, session: _Session | None, message: Message) -> _Session:
@@ -180,17 +182,15 @@ class Endpoint(Agent):
             session = self._sessions.setdefault(message.session, _Session(message.session))
             session.association = association
             self.on_readable(association, lambda: self._read(association, session))
-            self.emit("session.opened", session=session.number)
+            self.emit(SessionOpened(session.number))
         if message.kind is Kind.DATA:
-            self.account(
-                "data.received", session=message.session, dir=message.direction.word, seq=message.sequence
-            )
+            self.mention(DataReceived(message.session, message.direction.word, message.sequence))
         return session
 
     def _ended(self, association: Channel, session: _Session | None) -> None:
         if association.fileno() < 0:
             return
-        self.emit("association.ended", **({"session": session.number} if session else {}))
+        self.emit(AssociationEnded(session.number if session else None))
         self.association_down(association)
         self.forget(association)
         association.close()
@@ -201,11 +201,10 @@ class Endpoint(Agent):
     def _send_next(self, session: _Session, size: int) -> None:
         message = Message(Kind.DATA, session.direction, session.number, session.next_sequence, self.turn_ns)
         session.next_sequence += 1
-        details = {"session": session.number, "dir": session.direction.word, "seq": message.sequence}
         if session.association is None:
-            self.account("data.unsent", **details)
+            self.mention(DataUnsent(session.number, session.direction.word, message.sequence))
             return
-        self.account("data.sent", **details)
+        self.mention(DataSent(session.number, session.direction.word, message.sequence))
         session.backlog.append(message.encode(size))
         self._flush(session, session.association)
         if message.sent_ns - session.looked_ns >= _LOOK_NS:
@@ -219,13 +218,8 @@ class Endpoint(Agent):
         for path in session.association.paths():
             if session.paths.get(path.address) != path:
                 session.paths[path.address] = path
-                self.account(
-                    "path.state",
-                    session=session.number,
-                    address=path.address,
-                    cwnd=path.cwnd,
-                    rto_ms=path.rto_ms,
-                    srtt_ms=path.srtt_ms,
+                self.mention(
+                    events.PathState(session.number, path.address, path.cwnd, path.rto_ms, path.srtt_ms)
                 )
 
     def _flush(self, session: _Session, association: Channel) -> None:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import select
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from roamlab.agents.addresses import AddressWatch, LinkChange
 from roamlab.agents.agent import Agent
 from roamlab.agents.mobileip_io import Discovery, MobileIpPort, Registration, announce
-from roamlab.agents.mobileip_settings import MobileSettings
+from roamlab.agents.mobileip_settings import mobile_node_config
 from roamlab.agents.mobileip_shell import Shell, fresh_random
 from roamlab.agents.routing import MAIN, TABLE, Routing, arp_for, ask_by_broadcast
 from roamlab.agents.tunnels import Tunnel, Tunnels
@@ -31,6 +29,7 @@ from roamlab.protocols.mobileip.actions import (
 )
 from roamlab.protocols.mobileip.advertisement import AgentAdvertisement
 from roamlab.protocols.mobileip.mobile_node import MobileNode
+from roamlab.record.commands import UseMobileIp
 
 _CARE_OF: Final = TABLE - 1  # table of routes from a co-located care-of address, and its rule's priority
 _EVERYWHERE: Final = IPv4Network("0.0.0.0/0")
@@ -41,9 +40,8 @@ _BEST_ADDRESS: Final = 2  # arp_announce: never the home address in an ARP reque
 class MobileIpClient:
     """Runs :class:`MobileNode` in ``agent``'s loop."""
 
-    def __init__(self, agent: Agent, settings: dict[str, Any]) -> None:
-        chosen = msgspec.convert(settings, MobileSettings)
-        self._config = chosen.config()
+    def __init__(self, agent: Agent, chosen: UseMobileIp) -> None:
+        self._config = mobile_node_config(chosen)
         self._interface = chosen.interface
         self._agent = agent
         self._machine = MobileNode(self._config, fresh_random())

@@ -9,7 +9,8 @@ from random import Random
 from typing import Any, Protocol
 
 from roamlab.agents.agent import Agent, now_ns
-from roamlab.protocols.mobileip.actions import Action, Event
+from roamlab.protocols.mobileip.actions import Action
+from roamlab.record.mobile_ip_events import MipEvent, MipFailed
 
 
 class Machine(Protocol):
@@ -24,7 +25,7 @@ class Machine(Protocol):
     def next_action(self) -> Action | None:
         """The next action to carry out."""
 
-    def next_event(self) -> Event | None:
+    def next_event(self) -> MipEvent | None:
         """The next event to record."""
 
 
@@ -59,12 +60,12 @@ class Shell:
     def settle(self) -> None:
         """Carry out and record what the machine has to say; to be called after each thing it was told."""
         while (event := self._machine.next_event()) is not None:
-            self._agent.emit(event.kind.value, **event.details)
+            self._agent.emit(event)
         while (action := self._machine.next_action()) is not None:
             try:
                 self._perform(action)
             except OSError as error:
-                self._agent.emit("mip.failed", action=_words(action), error=str(error))
+                self._agent.emit(MipFailed(_words(action), str(error)))
         self._settled()
         self._arm()
 

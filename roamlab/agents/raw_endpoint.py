@@ -7,7 +7,6 @@ was told to send is an event ``raw.sent``, so that a verdict can look for it, an
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final
@@ -20,6 +19,20 @@ from roamlab.protocols.rewriting import OWN_IDS
 from roamlab.protocols.sctp.chunks import Asconf, Chunk, CookieEcho, Heartbeat
 from roamlab.protocols.sctp.endpoint import SctpEndpoint
 from roamlab.protocols.sctp.parameters import HeartbeatInfo, SetPrimary, address_parameter
+from roamlab.record.attack_events import CookieEchoed, CookieMissing, RawSent
+from roamlab.record.commands import (
+    AsconfAckSpec,
+    AsconfSpec,
+    ChunkSpec,
+    Command,
+    CookieEchoSpec,
+    EchoCookie,
+    HeartbeatSpec,
+    Initiate,
+    Mute,
+    Open,
+    Say,
+)
 
 _NONCE: Final = bytes(8)
 
@@ -51,84 +64,71 @@ class RawEndpoint(Agent):
 
     # -- commands ----------------------------------------------------------------------------------------------------
 
-    def do_open(self, peer: str) -> None:
-        """Take a peer."""
-        self._peer = ip_address(peer)
+    def obey(self, command: Command) -> None:
+        """Do what a command says."""
+        match command:
+            case Open(peer):
+                self._peer = ip_address(peer)
+            case Initiate():
+                self._initiate(command)
+            case EchoCookie():
+                self._echo(command)
+            case Mute(port):
+                self._held[port].mute = True
+            case Say():
+                self._say(command)
+            case _:
+                super().obey(command)
 
-    def do_initiate(
-        self,
-        port: int,
-        peer_port: int,
-        local: str,
-        tsn: int | None = None,
-        secured: bool = True,
-        echoes: bool = True,
-        also: Sequence[str] = (),
-        prefer: str = "",
-        prefers_first: bool = False,
-    ) -> None:
-        """Send an INIT; the set-up goes on by itself where it ``echoes``. ``tsn`` is drawn where there is none.
-
-        The INIT lists ``local`` and ``also``, and has SET PRIMARY of the address that it is to ``prefer``, behind these or,
-        with ``prefers_first``, before them.
-        """
+    def _initiate(self, command: Initiate) -> None:
         tag, drawn = (int.from_bytes(os.urandom(4), "big") or 1 for _ in range(2))
-        source = ip_address(local)
+        source = ip_address(command.local)
         end = SctpEndpoint(
-            port,
-            peer_port,
+            command.port,
+            command.peer_port,
             tag,
-            drawn if tsn is None else tsn,
+            drawn if command.tsn is None else command.tsn,
             os.urandom(32),
-            (source, *map(ip_address, also)),
-            secured=secured,
-            echoes=echoes,
-            preference=SetPrimary(0, ip_address(prefer)) if prefer else None,
-            prefers_first=prefers_first,
+            (source, *map(ip_address, command.also)),
+            secured=command.secured,
+            echoes=command.echoes,
+            preference=SetPrimary(0, ip_address(command.prefer)) if command.prefer else None,
+            prefers_first=command.prefers_first,
         )
-        self._held[port] = _Held(end, source)
+        self._held[command.port] = _Held(end, source)
         self._put(source, end.init())
 
-    def do_echo(self, port: int, damaged: bool) -> None:
-        """Send the cookie back, whole or with one bit of it turned round."""
-        held = self._held[port]
+    def _echo(self, command: EchoCookie) -> None:
+        held = self._held[command.port]
         if not held.end.cookie:
-            self.emit("cookie.none")
+            self.emit(CookieMissing())
             return
-        self.emit("cookie.echo", damaged=damaged, port=port)
-        self._put(held.source, held.end.cookie_echo(damaged=damaged))
+        self.emit(CookieEchoed(command.port, command.damaged))
+        self._put(held.source, held.end.cookie_echo(damaged=command.damaged))
 
-    def do_mute(self, port: int) -> None:
-        """Answer nothing any more in an association."""
-        self._held[port].mute = True
-
-    def do_say(
-        self, port: int, act: int, chunks: list[dict[str, Any]], source: str = "", to: str = ""
-    ) -> None:
-        """Send these chunks in one packet, from ``source`` or its usual address, ``to`` the peer's; none: the last again."""
-        held = self._held[port]
-        if chunks:
-            held.last = held.end.packet(*(self._chunk(held, spec) for spec in chunks))
-        address = ip_address(source) if source else held.source
-        details = {"act": act, "port": port, "source": str(address)}
-        self.emit("raw.sent", **details, data=held.last.hex())
-        self._put(address, held.last, ip_address(to) if to else None)
+    def _say(self, command: Say) -> None:
+        held = self._held[command.port]
+        if command.chunks:
+            held.last = held.end.packet(*(self._chunk(held, spec) for spec in command.chunks))
+        address = ip_address(command.source) if command.source else held.source
+        self.emit(RawSent(command.act, command.port, str(address), held.last.hex()))
+        self._put(address, held.last, ip_address(command.to) if command.to else None)
 
     # -- what is said and heard ----------------------------------------------------------------------------------------
 
-    def _chunk(self, held: _Held, spec: dict[str, Any]) -> Chunk:
-        """The chunk that a command names. An ASCONF is found ``by`` an address parameter unless it is to ``lack`` one."""
-        if spec["kind"] == "cookie-echo":
-            return CookieEcho(held.end.cookie)
-        if spec["kind"] == "asconf-ack":
-            said = {"understood": spec["understood"], "refused": spec["refused"]}
-            return held.end.acknowledgement(spec["serial"], **said)
-        if spec["kind"] == "heartbeat":
-            return Heartbeat((HeartbeatInfo(_NONCE),))
-        wanted = [parameter(r["verb"], r["address"], OWN_IDS + n) for n, r in enumerate(spec["requests"])]
-        by = ip_address(spec["by"]) if spec["by"] else held.source
-        found_by = () if spec["lack"] else (address_parameter(by),)
-        return Asconf(spec["serial"], (*found_by, *wanted))
+    def _chunk(self, held: _Held, spec: ChunkSpec) -> Chunk:
+        match spec:
+            case CookieEchoSpec():
+                return CookieEcho(held.end.cookie)
+            case AsconfAckSpec(serial, understood, refused):
+                return held.end.acknowledgement(serial, understood=understood, refused=refused)
+            case HeartbeatSpec():
+                return Heartbeat((HeartbeatInfo(_NONCE),))
+            case AsconfSpec(serial, requests, by, lack):
+                wanted = [parameter(r.verb, r.address, OWN_IDS + n) for n, r in enumerate(requests)]
+                address = ip_address(by) if by else held.source
+                found_by = () if lack else (address_parameter(address),)
+                return Asconf(serial, (*found_by, *wanted))
 
     def _heard(self, datagram: Datagram, outgoing: bool) -> None:
         if outgoing or datagram.protocol != SCTP or datagram.source != self._peer:

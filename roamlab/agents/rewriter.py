@@ -6,7 +6,7 @@ import socket
 import struct
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any, Final
+from typing import Final
 
 from roamlab.agents.agent import Agent, now_ns
 from roamlab.linux.nftables import OutputQueue, Queued
@@ -27,6 +27,7 @@ from roamlab.protocols.sctp.chunks import (
 from roamlab.protocols.sctp.describe import describe
 from roamlab.protocols.sctp.packet import HEADER_LENGTH
 from roamlab.protocols.sctp.parameters import AddIp, DeleteIp, Parameter, RawParameter, SetPrimary
+from roamlab.record.events import AsconfRewritten, AsconfUnchanged
 
 _TRAFFIC: Final = frozenset({Data.type, Sack.type, HeartbeatAck.type})
 _STOPPED: Final = (*sorted(_TRAFFIC), Init.type, InitAck.type, Auth.type, Asconf.type)
@@ -116,11 +117,10 @@ class OutgoingRewriter:
         try:
             changed = self.rules.outgoing(body)
         except NoKey as lack:
-            self._agent.emit("asconf.unchanged", reason=str(lack))
+            self._agent.emit(AsconfUnchanged(str(lack)))
             return None
         if changed is not None:
-            details: dict[str, Any] = {"was": describe(changed.was), "now": describe(changed.now)}
-            self._agent.emit("asconf.rewritten", **details)
+            self._agent.emit(AsconfRewritten(describe(changed.was), describe(changed.now)))
         return changed
 
 

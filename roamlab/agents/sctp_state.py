@@ -9,18 +9,14 @@ _ASSOCIATIONS = Path("/proc/net/sctp/assocs")
 _MEMORY = Path("/proc/meminfo")
 
 
-def sctp_state() -> dict[str, int]:
-    """Counts of ``associations``, their ``peer_addresses`` and ``local_addresses``; ``slab_kib`` is the whole kernel's.
+def sctp_state() -> tuple[int, int, int, int]:
+    """Counts of associations, their peer addresses and local addresses, and KiB of slab, which is the whole kernel's.
 
     Local addresses are those of the associations, whatever their sockets are bound to.
     """
     rows = _ASSOCIATIONS.read_text().splitlines()[1:]
-    return {
-        "associations": len(rows),
-        "peer_addresses": len(_PEERS.read_text().splitlines()) - 1,
-        "local_addresses": sum(len(local_addresses(row)) for row in rows),
-        "slab_kib": _slab(),
-    }
+    peers = len(_PEERS.read_text().splitlines()) - 1
+    return len(rows), peers, sum(len(local_addresses(row)) for row in rows), _slab()
 
 
 def local_addresses(row: str) -> list[str]:

@@ -8,10 +8,11 @@ import socket
 from collections import deque
 from typing import Final, Protocol
 
-from roamlab.agents.association import Association, Listener, Notification, OneToManyListener
+from roamlab.agents.association import Association, Listener, OneToManyListener
 from roamlab.linux.sockets import force_send_buffer
 from roamlab.protocols.errors import DecodeError
 from roamlab.protocols.framing import Deframer, frame
+from roamlab.record.events import ConnectionFailed, ConnectionLost, ConnectionUp, FlowUp, Notice
 
 _CHUNK: Final = 65536
 _BUFFER: Final = 4 << 20  # room for what a stream produces during a minute without a path
@@ -29,7 +30,7 @@ class Channel(Protocol):
     def send(self, data: bytes) -> bool:
         """Queue a message; False when there is no room for it now."""
 
-    def receive(self) -> bytes | Notification | None:
+    def receive(self) -> bytes | Notice | None:
         """The next message or notification; b"" at the end, None when there is nothing now."""
 
     def hides_more(self) -> bool:
@@ -88,7 +89,7 @@ class Connection:
         self._flush()
         return True
 
-    def receive(self) -> bytes | Notification | None:
+    def receive(self) -> bytes | Notice | None:
         """The next message or notification; b"" at the end of the connection, None when there is nothing now."""
         if not self._up:
             return self._established()
@@ -97,21 +98,21 @@ class Connection:
                 return b""
             if self._broken:
                 self._lost = True
-                return Notification("connection.lost", "", self._broken)
+                return ConnectionLost(error=self._broken)
             try:
                 data = self._sock.recv(_CHUNK)
             except BlockingIOError:
                 return None
             except OSError as error:
                 self._lost = True
-                return Notification("connection.lost", "", error.errno or 0)
+                return ConnectionLost(error=error.errno or 0)
             if not data:
                 return b""
             try:
                 self._messages.extend(self._deframer.feed(data))
             except DecodeError:
                 self._lost = True
-                return Notification("connection.lost", "", errno.EBADMSG)
+                return ConnectionLost(error=errno.EBADMSG)
         return self._messages.popleft()
 
     def hides_more(self) -> bool:
@@ -126,15 +127,15 @@ class Connection:
         """Close the socket."""
         self._sock.close()
 
-    def _established(self) -> Notification | None:
+    def _established(self) -> Notice | None:
         if code := self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            return Notification("connection.failed", "", code)
+            return ConnectionFailed(error=code)
         try:
             self._sock.getpeername()
         except OSError:
             return None
         self._up = True
-        return Notification("connection.up")
+        return ConnectionUp()
 
     def _flush(self) -> bool:
         while self._unsent:
@@ -152,7 +153,7 @@ class Flow:
 
     def __init__(self, sock: socket.socket, pending: tuple[bytes, ...] = ()) -> None:
         self._sock = sock
-        self._pending: deque[bytes | Notification] = deque(pending)
+        self._pending: deque[bytes | Notice] = deque(pending)
         sock.setblocking(False)
         force_send_buffer(sock, _BUFFER)
 
@@ -168,7 +169,7 @@ class Flow:
     def connect(self, peer: str, port: int) -> None:
         """Name the other end; nothing is sent."""
         self._sock.connect((peer, port))
-        self._pending.append(Notification("flow.up"))
+        self._pending.append(FlowUp())
 
     def send(self, data: bytes) -> bool:
         """Send a datagram; False when the kernel has no room for it now."""
@@ -181,7 +182,7 @@ class Flow:
                 raise
         return True
 
-    def receive(self) -> bytes | Notification | None:
+    def receive(self) -> bytes | Notice | None:
         """The next datagram or notification, None when there is nothing now."""
         if self._pending:
             return self._pending.popleft()

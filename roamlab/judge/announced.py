@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from roamlab.judge.evidence import Evidence
 from roamlab.judge.gains import denied
+from roamlab.protocols.mobility import Verb
 from roamlab.protocols.pcapng import Direction as Way
 from roamlab.protocols.sctp import chunks
 from roamlab.protocols.sctp.parameters import AddIp, DeleteIp, ErrorCauseIndication, SetPrimary
+from roamlab.record.stimuli import Arrival
 
 _REFUSED: Final = "it was refused"
-_VERBS: Final[dict[str, type[AddIp | DeleteIp | SetPrimary]]] = {
-    "ADD IP": AddIp,
-    "SET PRIMARY": SetPrimary,
-    "DELETE IP": DeleteIp,
+_VERBS: Final[dict[Verb, type[AddIp | DeleteIp | SetPrimary]]] = {
+    Verb.ADD: AddIp,
+    Verb.SET_PRIMARY: SetPrimary,
+    Verb.DELETE: DeleteIp,
 }
 
 
@@ -23,9 +25,9 @@ def unmet(evidence: Evidence) -> list[str]:
     if denied(evidence):
         return []
     return [
-        f"the {stimulus['action']} at {stimulus['at_s']} s should have led to {verb}: {fate}"
-        for stimulus in evidence.of_kind("stimulus")
-        for verb in stimulus.get("expects", ())
+        f"the {stimulus.action} at {stimulus.at_s} s should have led to {verb.value}: {fate}"
+        for stimulus in evidence.of(Arrival)
+        for verb in stimulus.expects
         if (fate := _fate(evidence, verb, stimulus))
         and (
             fate == _REFUSED or evidence.following(stimulus) is None
@@ -33,7 +35,7 @@ def unmet(evidence: Evidence) -> list[str]:
     ]
 
 
-def _fate(evidence: Evidence, verb: str, stimulus: dict[str, Any]) -> str:
+def _fate(evidence: Evidence, verb: Verb, stimulus: Arrival) -> str:
     """What became of the requests of this kind after the stimulus; nothing to say when one was granted.
 
     An ADD IP of the same address that was still unanswered counts too: one ASCONF may be outstanding (RFC 5061, 5.1, C1), so
@@ -42,9 +44,9 @@ def _fate(evidence: Evidence, verb: str, stimulus: dict[str, Any]) -> str:
     asked: dict[int, int] = {}
     fate = "nobody asked for it"
     for packet, chunk in evidence.trace.asconfs:
-        if packet.node != stimulus["node"]:
+        if packet.node != stimulus.node:
             continue
-        before = packet.time_ns < stimulus["t"]
+        before = packet.time_ns < stimulus.t
         if isinstance(chunk, chunks.Asconf):
             for request in chunk.requests:
                 if isinstance(request, _VERBS[verb]) and (not before or _adds(request, stimulus)):
@@ -62,5 +64,5 @@ def _fate(evidence: Evidence, verb: str, stimulus: dict[str, Any]) -> str:
     return fate
 
 
-def _adds(request: AddIp | DeleteIp | SetPrimary, stimulus: dict[str, Any]) -> bool:
-    return isinstance(request, AddIp) and str(request.address) == stimulus.get("new")
+def _adds(request: AddIp | DeleteIp | SetPrimary, stimulus: Arrival) -> bool:
+    return isinstance(request, AddIp) and str(request.address) == stimulus.new

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from roamlab.judge.evidence import Evidence
 from roamlab.protocols.pcapng import Direction as Way
 from roamlab.protocols.sctp.chunks import Abort, Asconf, AsconfAck
 from roamlab.protocols.sctp.parameters import ErrorCauseIndication, Success
-
-_ANYHOW = -1
-"""What a stimulus wants of a request that is to fail with whatever cause, or none."""
+from roamlab.record.stimuli import ANYHOW, Ask, Asked
 
 
-def asked(evidence: Evidence, stimulus: dict[str, Any]) -> tuple[Asconf | None, AsconfAck | None]:
+def asked(evidence: Evidence, stimulus: Ask) -> tuple[Asconf | None, AsconfAck | None]:
     """The ASCONF with a stimulus' requests as it left, and its answer as it came."""
-    wanted = {request["id"]: (request["verb"], request["address"]) for request in stimulus["requests"]}
+    wanted = {request.id: (request.verb, request.address) for request in stimulus.requests}
     found: Asconf | None = None
     for packet, chunk in evidence.trace.asconfs:
-        if packet.node != stimulus["node"] or packet.time_ns < stimulus["t"]:
+        if packet.node != stimulus.node or packet.time_ns < stimulus.t:
             continue
         if isinstance(chunk, Asconf) and packet.direction is Way.OUT:
             said = {
@@ -34,24 +32,20 @@ def asked(evidence: Evidence, stimulus: dict[str, Any]) -> tuple[Asconf | None, 
 def wrong_answers(evidence: Evidence) -> list[str]:
     """Requests of stimuli that the peer answered otherwise than was expected, each as a sentence."""
     wrong = []
-    for stimulus in evidence.of_kind("stimulus"):
-        if stimulus["action"] != "ask":
-            continue
+    for stimulus in evidence.of(Ask):
         _, answer = asked(evidence, stimulus)
         if answer is None:
             aborted = _aborted(evidence, stimulus)
-            wrong.append(
-                f"the peer answered the requests at {stimulus['at_s']} s with {aborted or 'nothing'}"
-            )
+            wrong.append(f"the peer answered the requests at {stimulus.at_s} s with {aborted or 'nothing'}")
             continue
-        for request, got in zip(stimulus["requests"], outcomes(answer, stimulus["requests"]), strict=True):
-            if not _as_wanted(got, request["refused"]):
-                what = f"{request['verb']} {request['address']} at {stimulus['at_s']} s"
-                wrong.append(f"{what}: {_cause(request['refused'])} expected, {_cause(got)} answered")
+        for request, got in zip(stimulus.requests, outcomes(answer, stimulus.requests), strict=True):
+            if not _as_wanted(got, request.refused):
+                what = f"{request.words} at {stimulus.at_s} s"
+                wrong.append(f"{what}: {_cause(request.refused)} expected, {_cause(got)} answered")
     return wrong
 
 
-def outcomes(answer: AsconfAck, requests: list[dict[str, Any]]) -> list[int | None]:
+def outcomes(answer: AsconfAck, requests: Sequence[Asked]) -> list[int | None]:
     """What an ASCONF-ACK says of each request, in their order: the cause's code, None for success, 0 for a silent failure.
 
     What it does not mention succeeded, unless something before it failed (RFC 5061, 5.1, A7 and A8).
@@ -64,13 +58,13 @@ def outcomes(answer: AsconfAck, requests: list[dict[str, Any]]) -> list[int | No
     found: list[int | None] = []
     for request in requests:
         failed = any(outcome is not None for outcome in found)
-        found.append(said.get(request["id"], 0 if failed else None))
+        found.append(said.get(request.id, 0 if failed else None))
     return found
 
 
-def _aborted(evidence: Evidence, stimulus: dict[str, Any]) -> str:
+def _aborted(evidence: Evidence, stimulus: Ask) -> str:
     for packet in evidence.trace.sctp:
-        if packet.node == stimulus["node"] and packet.direction is Way.IN and packet.time_ns >= stimulus["t"]:
+        if packet.node == stimulus.node and packet.direction is Way.IN and packet.time_ns >= stimulus.t:
             for chunk in packet.chunks:
                 if isinstance(chunk, Abort):
                     return "ABORT " + ", ".join(f"0x{cause.type:04x} {cause.name}" for cause in chunk.causes)
@@ -78,10 +72,10 @@ def _aborted(evidence: Evidence, stimulus: dict[str, Any]) -> str:
 
 
 def _as_wanted(got: int | None, wanted: int | None) -> bool:
-    return got is not None if wanted == _ANYHOW else got == wanted
+    return got is not None if wanted == ANYHOW else got == wanted
 
 
 def _cause(code: int | None) -> str:
     if code is None:
         return "success"
-    return {0: "failure without a word", _ANYHOW: "failure"}.get(code, f"cause 0x{code:04x}")
+    return {0: "failure without a word", ANYHOW: "failure"}.get(code, f"cause 0x{code:04x}")

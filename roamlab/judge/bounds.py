@@ -17,6 +17,8 @@ from roamlab.judge.silences import Silence
 from roamlab.protocols.pcapng import Direction as Way
 from roamlab.protocols.sctp.chunks import Asconf, AsconfAck, Init
 from roamlab.protocols.trace import ArpPacket, IcmpPacket, SctpPacket, Sighting
+from roamlab.record.events import AddressUp
+from roamlab.record.stimuli import Move, Reconnect, Stimulus
 
 DETECTION: Final = "detection"
 TIMER: Final = "before the request"
@@ -136,38 +138,33 @@ def _ending(evidence: Evidence, silence: Silence, one_way_ns: int) -> Iterator[C
         yield Cut(HELD, departed.time_ns + one_way_ns)
 
 
-def handover(evidence: Evidence, stimulus: dict[str, Any]) -> Handover | None:
+def handover(evidence: Evidence, stimulus: Stimulus) -> Handover | None:
     """A move as the evidence shows it; None where nothing was asked for, or the stimulus is not one that has a bound."""
-    if "heard" in stimulus:
+    if isinstance(stimulus, Move) and stimulus.heard:
         return _registered(evidence, stimulus)
-    if stimulus["action"] not in ("move", "reconnect"):
+    if not isinstance(stimulus, Move | Reconnect):
         return None
-    by_hand = stimulus["action"] == "reconnect"
-    gone = stimulus["t"] if by_hand else evidence.effect_ns(stimulus)
+    by_hand = isinstance(stimulus, Reconnect)
+    gap_ns = round(stimulus.gap_s * 1e9) if isinstance(stimulus, Move) else 0
+    gone = stimulus.t if by_hand else evidence.effect_ns(stimulus)
     usable = next(
-        (
-            e["t"]
-            for e in evidence.of_kind("address.up")
-            if e["t"] >= stimulus["t"] and e["address"] == stimulus["new"]
-        ),
+        (e.t for e in evidence.of(AddressUp) if e.t >= stimulus.t and e.address == stimulus.new),
         None,
     )
     if usable is None:
         return None
     asks = Init if by_hand else Asconf
-    request = _first(evidence, stimulus["node"], Way.OUT, usable, asks)
+    request = _first(evidence, stimulus.node, Way.OUT, usable, asks)
     if request is None:
         return None
     crossings = SET_UP if by_hand else ADD_IP
-    u, d = stimulus["up_ns"], stimulus["down_ns"]
-    answer = (
-        _first(evidence, stimulus["node"], Way.IN, request.time_ns, AsconfAck) if asks is Asconf else None
-    )
-    begun = _asked_neighbour(evidence, stimulus["node"], usable, request.time_ns)
-    data = list(_data(evidence, stimulus["new"], request.time_ns))
+    u, d = stimulus.up_ns, stimulus.down_ns
+    answer = _first(evidence, stimulus.node, Way.IN, request.time_ns, AsconfAck) if asks is Asconf else None
+    begun = _asked_neighbour(evidence, stimulus.node, usable, request.time_ns)
+    data = list(_data(evidence, stimulus.new, request.time_ns))
     return Handover(
         gone_ns=gone,
-        plugged_ns=usable if by_hand else gone + round(stimulus["gap_s"] * 1e9),
+        plugged_ns=usable if by_hand else gone + gap_ns,
         usable_ns=usable,
         begun_ns=request.time_ns if begun is None else begun,
         asked_ns=request.time_ns,
@@ -180,21 +177,21 @@ def handover(evidence: Evidence, stimulus: dict[str, Any]) -> Handover | None:
     )
 
 
-def _registered(evidence: Evidence, stimulus: dict[str, Any]) -> Handover | None:
+def _registered(evidence: Evidence, stimulus: Move) -> Handover | None:
     """With Mobile IP data flows when the home agent has the binding; at home nothing is waited for upwards."""
     done = exchange(evidence, stimulus)
     if done is None:
         return None
-    asked, there_and_back = done.request.time_ns, stimulus["agent_up_ns"] + stimulus["agent_down_ns"]
+    asked, there_and_back = done.request.time_ns, stimulus.agent_up_ns + stimulus.agent_down_ns
     gone = evidence.effect_ns(stimulus)
-    begun = _asked_neighbour(evidence, stimulus["node"], gone, asked)
+    begun = _asked_neighbour(evidence, stimulus.node, gone, asked)
     return Handover(
         gone_ns=gone,
-        plugged_ns=gone + round(stimulus.get("gap_s", 0.0) * 1e9),
+        plugged_ns=gone + round(stimulus.gap_s * 1e9),
         usable_ns=asked if begun is None else begun,
         begun_ns=asked if begun is None else begun,
         asked_ns=asked,
-        up_ns=stimulus["up_ns"] + (there_and_back if stimulus["care_of"] else 0),
+        up_ns=stimulus.up_ns + (there_and_back if stimulus.care_of else 0),
         down_ns=there_and_back,
         round_trip_ns=there_and_back,
         answered_ns=done.reply.time_ns if done.reply else None,

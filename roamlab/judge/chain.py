@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from roamlab.judge.evidence import Arrival, Evidence
+from roamlab.judge import evidence as found
+from roamlab.judge.evidence import Evidence
 from roamlab.judge.registrations import registrations
 from roamlab.protocols.mobileip.codes import accepts
 from roamlab.protocols.mobileip.codes import describe as describe_code
@@ -16,6 +17,27 @@ from roamlab.protocols.sctp.chunks import Asconf, Chunk, CookieAck, CookieEcho, 
 from roamlab.protocols.sctp.describe import describe
 from roamlab.protocols.sctp.parameters import ErrorCauseIndication, SetPrimary, StateCookie
 from roamlab.protocols.trace import SctpPacket
+from roamlab.record.events import (
+    AddressDown,
+    AddressUp,
+    AgentDied,
+    AsconfRewritten,
+    AsconfUnasked,
+    AssociationFailed,
+    AssociationLost,
+    AssociationUp,
+    LinkDown,
+    LinkUp,
+    RadioDecision,
+)
+from roamlab.record.mobile_ip_events import (
+    MipAgentFound,
+    MipAgentLost,
+    MipAgentRebooted,
+    MipExpired,
+    MipFailed,
+    MipServing,
+)
 from roamlab.record.result import (
     Answered,
     Asked,
@@ -27,46 +49,32 @@ from roamlab.record.result import (
     Registered,
     SetUp,
 )
-
-
-def _stimulus(event: dict[str, Any]) -> str:
-    if event["action"] == "cookie":
-        return f"COOKIE-ECHO with a {event['echo']} cookie"
-    if event["action"] == "ask":
-        return "ask " + ", ".join(f"{r['verb']} {r['address']}".strip() for r in event["requests"])
-    if event["action"] in ("attack", "packet"):
-        return f"{event['action']}: {event['what']}"
-    return f"{event['action']} {event.get('nic', '')}".strip()
-
-
-def _levels(event: dict[str, Any]) -> str:
-    return ", ".join(f"{nic} {level:g} dBm" for nic, level in sorted(event["levels"].items()))
-
+from roamlab.record.stimuli import Arrival, Block, Renumber, Stimulus
+from roamlab.record.words import words
 
 _TOLD: Final = 10
 """After so many stimuli the chain repeats itself, and ends."""
-_EVENTS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
-    "stimulus": _stimulus,
-    "link.down": lambda e: e["nic"],
-    "link.up": lambda e: e["nic"],
-    "address.down": lambda e: f"{e['address']} off {e['nic']}",
-    "address.up": lambda e: f"{e['address']} on {e['nic']}",
-    "asconf.rewritten": lambda e: f"{e['was']} goes out as {e['now']}",
-    "radio.attach": lambda e: f"{e['nic']} is heard well: {_levels(e)}",
-    "radio.prefer": lambda e: f"{e['nic']} is better: {_levels(e)}",
-    "radio.remove": lambda e: f"{e['nic']} has faded: {_levels(e)}",
-    "asconf.unasked": lambda e: f"{e['verb']} {e['address']}: {e['error']}",
-    "association.lost": lambda _: "",
-    "association.failed": lambda _: "",
-    "association.up": lambda _: "",
-    "agent.died": lambda e: e["how"],
-    "mip.serving": lambda e: f"on {e['interface']}",
-    "mip.agent.found": lambda e: f"{e['agent']}, {e['place']}",
-    "mip.agent.lost": lambda e: f"{e['agent']}: {e['why']}",
-    "mip.agent.rebooted": lambda e: e["agent"],
-    "mip.expired": lambda e: e.get("home_address", "the registration"),
-    "mip.failed": lambda e: f"{e['action']}: {e['error']}",
-}
+_CAUSES: Final = (
+    Stimulus,
+    LinkDown,
+    LinkUp,
+    AddressDown,
+    AddressUp,
+    AsconfRewritten,
+    AsconfUnasked,
+    RadioDecision,
+    AssociationLost,
+    AssociationFailed,
+    AssociationUp,
+    AgentDied,
+    MipServing,
+    MipAgentFound,
+    MipAgentLost,
+    MipAgentRebooted,
+    MipExpired,
+    MipFailed,
+)
+"""Events that are steps of the chain."""
 
 
 SET_UP: Final = "FIG. 5"
@@ -92,10 +100,10 @@ def chain(
 
     With ``whole_set_up`` the association's set-up is among them wherever it was.
     """
-    stimuli = evidence.of_kind("stimulus")
+    stimuli = evidence.stimuli
     if not stimuli:
         return []
-    start = stimuli[0]["t"]
+    start = stimuli[0].t
     steps = [
         *_from_events(evidence, start),
         *_from_requests(evidence, start, mobile, correspondent),
@@ -105,15 +113,15 @@ def chain(
         *(
             step
             for stimulus in stimuli
-            if stimulus["action"] == "block"
+            if isinstance(stimulus, Block)
             for step in _around(evidence, stimulus)
         ),
     ]
     steps.sort(key=lambda step: step.time_ns)
     if len(stimuli) > _TOLD:
         last, more = stimuli[_TOLD], len(stimuli) - _TOLD
-        steps = [step for step in steps if step.time_ns < last["t"]]
-        steps.append(_Step(last["t"], "and so on", last["node"], f"{more} more", More(more)))
+        steps = [step for step in steps if step.time_ns < last.t]
+        steps.append(_Step(last.t, "and so on", last.node, f"{more} more", More(more)))
     return [
         CausalStep(round((s.time_ns - epoch_ns) / 1e9, 9), s.step, s.node, s.text, s.detail, s.packet)
         for s in steps
@@ -122,10 +130,8 @@ def chain(
 
 def _from_events(evidence: Evidence, start: int) -> Iterator[_Step]:
     for event in evidence.events:
-        kind = event["kind"]
-        if event["t"] >= start and kind in _EVENTS:
-            what = f"stimulus.{event['action']}" if kind == "stimulus" else kind
-            yield _Step(event["t"], kind, event["node"], _EVENTS[kind](event), Happened(what))
+        if event.t >= start and isinstance(event, _CAUSES):
+            yield _Step(event.t, event.kind, event.node, words(event), Happened(event.kind))
 
 
 def _from_requests(evidence: Evidence, start: int, mobile: str, correspondent: str) -> Iterator[_Step]:
@@ -204,35 +210,31 @@ def _handshake(packet: SctpPacket, chunk: Chunk, *, arrives: bool) -> tuple[str,
     return ", ".join(said), SetUp(str(chunk.name), arrives, bool(packet.outer), cookie, prefers)
 
 
-def _around(evidence: Evidence, stimulus: dict[str, Any]) -> Iterator[_Step]:
+def _around(evidence: Evidence, stimulus: Block) -> Iterator[_Step]:
     """Of a path that dies: the first data that came down it, and the first that came another way afterwards."""
     arrivals = sorted(evidence.arrived.values(), key=lambda a: a.time_ns)
     down = [a for a in arrivals if a.message.direction.word == "down"]
-    on_it = (a for a in down if str(a.packet.destination) == stimulus["old"] and a.time_ns < stimulus["t"])
-    after = (a for a in down if str(a.packet.destination) != stimulus["old"] and a.time_ns > stimulus["t"])
+    on_it = (a for a in down if str(a.packet.destination) == stimulus.old and a.time_ns < stimulus.t)
+    after = (a for a in down if str(a.packet.destination) != stimulus.old and a.time_ns > stimulus.t)
     if (arrival := next(on_it, None)) is not None:
         yield _data(arrival, "first DATA on the path", "dying")
     if (arrival := next(after, None)) is not None:
         yield _data(arrival, "DATA another way", "other")
 
 
-def _first_data(evidence: Evidence, stimulus: dict[str, Any]) -> Iterator[_Step]:
-    new = stimulus.get("new")
+def _first_data(evidence: Evidence, stimulus: Stimulus) -> Iterator[_Step]:
+    new = stimulus.new if isinstance(stimulus, Arrival | Renumber) else ""
     for direction in ("up", "down"):
         for arrival in sorted(evidence.arrived.values(), key=lambda a: a.time_ns):
             packet = arrival.packet
             end = packet.source if direction == "up" else packet.destination
-            on_new_path = str(end) == new if new else arrival.message.sent_ns >= stimulus["t"]
-            if (
-                arrival.message.direction.word == direction
-                and on_new_path
-                and arrival.time_ns >= stimulus["t"]
-            ):
+            on_new_path = str(end) == new if new else arrival.message.sent_ns >= stimulus.t
+            if arrival.message.direction.word == direction and on_new_path and arrival.time_ns >= stimulus.t:
                 yield _data(arrival, f"first DATA {direction}", "new")
                 break
 
 
-def _data(arrival: Arrival, step: str, path: Literal["new", "dying", "other"]) -> _Step:
+def _data(arrival: found.Arrival, step: str, path: Literal["new", "dying", "other"]) -> _Step:
     packet = arrival.packet
     tunnels = ""
     if path != "new":

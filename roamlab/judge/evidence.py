@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from roamlab.judge.byte_streams import ENDINGS, ByteStreams, ends
 from roamlab.protocols import payload
@@ -12,9 +13,12 @@ from roamlab.protocols.payload import Direction, Kind, Message
 from roamlab.protocols.pcapng import Direction as Way
 from roamlab.protocols.sctp import chunks
 from roamlab.protocols.trace import SctpPacket, Sighting, TcpPacket, Trace, UdpPacket
+from roamlab.record.event import Event
+from roamlab.record.events import LinkDown, RunStart
+from roamlab.record.messages import Key, Messages, messages
+from roamlab.record.stimuli import Stimulus
 
-Key = tuple[int, str, int]
-"""(session, "up" or "down", sequence number): one message of a session."""
+E = TypeVar("E", bound=Event)
 
 
 @dataclass(slots=True)
@@ -43,86 +47,92 @@ class Evidence:
     """Everything that a verdict is drawn from.
 
     ``arrived`` and ``departed`` hold the first sighting of each message at its receiver's and its sender's NICs.
-    ``others`` are the sessions that an attacker began for himself.
-    ``sent`` and ``delivered`` are what the applications report: times in ns by message; a message delivered twice has two.
+    ``messages`` are what the applications report.
     """
 
     trace: Trace
-    events: list[dict[str, Any]]
+    events: list[Event]
     associations: list[Association] = field(default_factory=list)
     arrived: dict[Key, Arrival] = field(default_factory=dict)
     departed: dict[Key, Arrival] = field(default_factory=dict)
-    sent: dict[Key, int] = field(default_factory=dict)
-    delivered: dict[Key, list[int]] = field(default_factory=dict)
-    others: set[int] = field(init=False)
-    _by_kind: dict[str, list[dict[str, Any]]] = field(default_factory=dict, init=False, repr=False)
+    messages: Messages = field(init=False)
+    _by_class: dict[type[Event], list[Any]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        for event in self.events:
-            self._by_kind.setdefault(event["kind"], []).append(event)
-        self.others = {event["session"] for event in self.of_kind("attack.session")}
+        self.messages = messages(self.events)
 
-    def of_kind(self, *kinds: str) -> list[dict[str, Any]]:
-        """The events of these kinds, in order; to ask again costs nothing for one kind."""
-        if len(kinds) == 1:
-            return self._by_kind.get(kinds[0], [])
-        return [event for event in self.events if event["kind"] in kinds]
+    def of(self, kind: type[E]) -> list[E]:
+        """The events of a class, subclasses included, in order; to ask again costs nothing."""
+        if kind not in self._by_class:
+            self._by_class[kind] = [event for event in self.events if isinstance(event, kind)]
+        return self._by_class[kind]
 
-    def effect_ns(self, stimulus: dict[str, Any]) -> int:
+    @property
+    def sent(self) -> dict[Key, int]:
+        """When each message was sent."""
+        return self.messages.sent
+
+    @property
+    def delivered(self) -> dict[Key, list[int]]:
+        """When each message was delivered."""
+        return self.messages.delivered
+
+    @property
+    def others(self) -> frozenset[int]:
+        """The sessions that an attacker began for himself."""
+        return self.messages.others
+
+    @property
+    def stimuli(self) -> list[Stimulus]:
+        """What the scenario did, in order."""
+        return self.of(Stimulus)
+
+    def effect_ns(self, stimulus: Stimulus) -> int:
         """When a stimulus took effect: when its node saw the NIC's link go, or when it was given where none did.
 
         In virtual time that is the same instant; in real time the lab takes some milliseconds to pull a cable.
         """
         return next(
             (
-                int(event["t"])
-                for event in self.of_kind("link.down")
-                if event["t"] >= stimulus["t"]
-                and (event["node"], event["nic"]) == (stimulus["node"], stimulus.get("nic"))
+                event.t
+                for event in self.of(LinkDown)
+                if event.t >= stimulus.t and (event.node, event.nic) == (stimulus.node, stimulus.nic)
             ),
-            int(stimulus["t"]),
+            stimulus.t,
         )
 
-    def following(self, stimulus: dict[str, Any]) -> dict[str, Any] | None:
+    def following(self, stimulus: Stimulus) -> Stimulus | None:
         """The next stimulus to the same NIC; None where there is none."""
-        where = (stimulus["node"], stimulus.get("nic"))
-        later = self.of_kind("stimulus")
-        return next(
-            (
-                s
-                for s in later[later.index(stimulus) + 1 :]
-                if (s["node"], s.get("nic")) == where and s.get("nic")
-            ),
-            None,
-        )
+        where, later = (stimulus.node, stimulus.nic), self.stimuli
+        rest = later[later.index(stimulus) + 1 :]
+        return next((s for s in rest if s.nic and (s.node, s.nic) == where), None)
 
     def deliveries(self, direction: str) -> list[tuple[int, Key]]:
         """(time, message) of each first delivery to the application in one direction, by time."""
-        return sorted((times[0], key) for key, times in self.delivered.items() if key[1] == direction)
+        return self.messages.deliveries(direction)
 
 
-def gather(trace: Trace, events: Sequence[dict[str, Any]], mobile: str, correspondent: str) -> Evidence:
+def gather(trace: Trace, events: Sequence[Event], mobile: str, correspondent: str) -> Evidence:
     """Read the capture and the events of a run; event times are taken to the capture's clock.
 
     ``mobile`` and ``correspondent`` are the session's two nodes. What an attacker has himself sent (``attack.session``) is
     none of the session's.
     """
-    epoch = events[0]["epoch_ns"] if events else 0
-    evidence = Evidence(trace, [{**event, "t": event["t"] + epoch} for event in events])
-    for event in evidence.events:
-        if event.get("session") in evidence.others:
-            continue
-        if event["kind"] in ("data.sent", "data.unsent"):
-            evidence.sent[event["session"], event["dir"], event["seq"]] = event["t"]
-        elif event["kind"] == "data.received":
-            evidence.delivered.setdefault((event["session"], event["dir"], event["seq"]), []).append(
-                event["t"]
-            )
+    evidence = Evidence(trace, on_clock(events))
     reader = _Reader(evidence, mobile)
     for packet in trace.sightings:
         if packet.node in (mobile, correspondent):
             reader.read(packet)
     return evidence
+
+
+def on_clock(events: Sequence[Event]) -> list[Event]:
+    """Events of a run with their times on the capture's clock."""
+    epoch_ns = next((event.epoch_ns for event in events if isinstance(event, RunStart)), 0)
+    moved = [copy(event) for event in events]
+    for event in moved:
+        event.t += epoch_ns
+    return moved
 
 
 class _Reader:

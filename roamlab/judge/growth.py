@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from roamlab.judge.evidence import Evidence
+from roamlab.record.events import SctpState
 from roamlab.record.result import Measure
 
 _LISTS: Final = ("associations", "peer_addresses", "local_addresses")
@@ -17,35 +18,35 @@ def growth(evidence: Evidence) -> list[str]:
 
     With one session a node has one association of at most two addresses on each side, in the middle of a move as well.
     """
-    samples = evidence.of_kind("sctp.state")
+    samples = evidence.of(SctpState)
     reasons = []
-    for node in dict.fromkeys(sample["node"] for sample in samples):
-        own = [sample for sample in samples if sample["node"] == node]
+    for node in dict.fromkeys(sample.node for sample in samples):
+        own = [sample for sample in samples if sample.node == node]
         for what in _LISTS:
             limit = 1 if what == "associations" else 2
-            most = max(sample[what] for sample in own)
+            most = max(getattr(sample, what) for sample in own)
             if most > limit:
                 reasons.append(f"{node} kept {most} {what.replace('_', ' ')} where {limit} would do")
     settled = samples[len(samples) // 10 :]
-    if settled and (grown := settled[-1]["slab_kib"] - settled[0]["slab_kib"]) > _SLAB_KIB:
+    if settled and (grown := settled[-1].slab_kib - settled[0].slab_kib) > _SLAB_KIB:
         reasons.append(f"the kernel's memory grew by {grown} KiB")
     return reasons
 
 
 def measures(evidence: Evidence) -> list[Measure]:
     """``state_NODE_addresses``: the most on both sides together; ``slab_growth``: from the first sample to the last."""
-    samples = evidence.of_kind("sctp.state")
+    samples = evidence.of(SctpState)
     if not samples:
         return []
     most: dict[str, float] = {}
     for sample in samples:
-        most[sample["node"]] = max(most.get(sample["node"], 0.0), _addresses(sample))
-    grown = float(samples[-1]["slab_kib"] - samples[0]["slab_kib"])
+        most[sample.node] = max(most.get(sample.node, 0.0), _addresses(sample))
+    grown = float(samples[-1].slab_kib - samples[0].slab_kib)
     return [
         Measure("slab_growth", grown, "KiB", "less"),
         *(Measure(f"state_{node}_addresses", number, "", "less") for node, number in most.items()),
     ]
 
 
-def _addresses(sample: dict[str, Any]) -> float:
-    return float(sample["peer_addresses"] + sample["local_addresses"])
+def _addresses(sample: SctpState) -> float:
+    return float(sample.peer_addresses + sample.local_addresses)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from roamlab.judge.bounds import Handover, explain, handover
 from roamlab.judge.evidence import Evidence
@@ -12,6 +12,7 @@ from roamlab.judge.parts import NEEDED
 from roamlab.judge.parts import Part as Piece
 from roamlab.judge.silences import Silence, owner, silences
 from roamlab.record.result import Outage, Part, Way
+from roamlab.record.stimuli import Attach, Stimulus
 
 DIRECTIONS: Final[tuple[Way, Way]] = ("up", "down")
 _DEFECT_NS: Final = 1000
@@ -19,7 +20,7 @@ _DEFECT_NS: Final = 1000
 
 def cost(evidence: Evidence, every_ns: int, epoch_ns: int) -> list[Outage]:
     """The outages of the session whose messages were to be sent ``every_ns``: of each stimulus the longest, up and down."""
-    stimuli = evidence.of_kind("stimulus")
+    stimuli = evidence.stimuli
     moves = [handover(evidence, stimulus) for stimulus in stimuli]
     return [
         outage
@@ -30,7 +31,7 @@ def cost(evidence: Evidence, every_ns: int, epoch_ns: int) -> list[Outage]:
 
 def bounded(evidence: Evidence) -> bool:
     """Whether all that was done to the session has a bound: it moved, got a NIC, or nothing was done to it."""
-    stimuli = evidence.of_kind("stimulus")
+    stimuli = evidence.stimuli
     return all(_has_bound(stimulus, handover(evidence, stimulus)) for stimulus in stimuli)
 
 
@@ -48,7 +49,7 @@ def defects(outages: Sequence[Outage]) -> list[str]:
 
 def _of(
     evidence: Evidence,
-    stimuli: list[dict[str, Any]],
+    stimuli: list[Stimulus],
     moves: list[Handover | None],
     direction: Way,
     every_ns: int,
@@ -81,9 +82,9 @@ def _of(
     return outages
 
 
-def _has_bound(stimulus: dict[str, Any], move: Handover | None) -> bool:
+def _has_bound(stimulus: Stimulus, move: Handover | None) -> bool:
     """Whether something is known of how soon data could flow again: at once, where the old path stays."""
-    return move is not None or stimulus["action"] == "attach"
+    return move is not None or isinstance(stimulus, Attach)
 
 
 def _in(silence: Silence, place: int, effects: list[int], moves: list[Handover | None]) -> Handover | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
-from typing import Any, Final
+from typing import Final
 
 from roamlab.judge.evidence import Evidence
 from roamlab.protocols.errors import DecodeError
@@ -21,6 +21,7 @@ from roamlab.protocols.mobileip.registration import (
 from roamlab.protocols.pcapng import Direction as Way
 from roamlab.protocols.trace import IcmpPacket, IpDatagram, Trace, UdpPacket
 from roamlab.record.result import Measure
+from roamlab.record.stimuli import Move
 
 _OVERHEAD: Final = {4: 20, 47: 24}  # bytes around a datagram: an IP header, and GRE's
 
@@ -41,16 +42,16 @@ def advertisements(trace: Trace) -> Iterator[tuple[IcmpPacket, AgentAdvertisemen
             yield packet, AgentAdvertisement.decode(packet.datagram.payload)
 
 
-def heard(evidence: Evidence, stimulus: dict[str, Any]) -> IcmpPacket | None:
+def heard(evidence: Evidence, stimulus: Move) -> IcmpPacket | None:
     """The first advertisement of the agent where a move led to, at the NIC that was moved."""
     return next(
         (
             packet
             for packet, _ in advertisements(evidence.trace)
-            if packet.time_ns >= stimulus["t"]
+            if packet.time_ns >= stimulus.t
             and packet.direction is Way.IN
-            and (packet.node, packet.nic) == (stimulus["node"], stimulus["nic"])
-            and str(packet.source) == stimulus["heard"]
+            and (packet.node, packet.nic) == (stimulus.node, stimulus.nic)
+            and str(packet.source) == stimulus.heard
         ),
         None,
     )
@@ -65,14 +66,14 @@ class Exchange:
     lifetime: int
 
 
-def exchange(evidence: Evidence, stimulus: dict[str, Any]) -> Exchange | None:
+def exchange(evidence: Evidence, stimulus: Move) -> Exchange | None:
     """The registration that a move led to: of the new care-of address, or the deregistration at home."""
     asked: dict[int, UdpPacket] = {}
     for packet, message in registrations(evidence.trace):
-        if packet.time_ns < stimulus["t"] or packet.node != stimulus["node"]:
+        if packet.time_ns < stimulus.t or packet.node != stimulus.node:
             continue
         if isinstance(message, RegistrationRequest) and packet.direction is Way.OUT:
-            wanted = stimulus["care_of"] or str(message.home_address)
+            wanted = stimulus.care_of or str(message.home_address)
             if str(message.care_of_address) == wanted:
                 asked[low(message.identification)] = packet
         elif isinstance(message, RegistrationReply) and packet.direction is Way.IN:
@@ -89,14 +90,14 @@ def measures(evidence: Evidence) -> list[Measure]:
     it. ``lifetime`` as last granted; ``path_stretch_up`` and ``_down``: the median delay of what was sent after the last
     registration, over the delay of the direct path; ``tunnel_overhead`` on each tunnelled packet.
     """
-    moves = [s for s in evidence.of_kind("stimulus") if s.get("care_of")]
+    moves = [s for s in evidence.of(Move) if s.care_of]
     found = [(move, done) for move in moves if (done := exchange(evidence, move)) and done.reply]
     if not found:
         return []
     move, done = found[-1]
     assert done.reply is not None
     figures = [Measure("lifetime", float(done.lifetime), "s"), *_parts(evidence)]
-    for direction, direct_ns in (("up", move["up_ns"]), ("down", move["down_ns"])):
+    for direction, direct_ns in (("up", move.up_ns), ("down", move.down_ns)):
         delays = [
             arrival.time_ns - evidence.departed[key].time_ns
             for key, arrival in evidence.arrived.items()
@@ -116,10 +117,10 @@ def measures(evidence: Evidence) -> list[Measure]:
 
 def _parts(evidence: Evidence) -> list[Measure]:
     figures = []
-    for number, move in enumerate((s for s in evidence.of_kind("stimulus") if "heard" in s), 1):
+    for number, move in enumerate((s for s in evidence.of(Move) if s.heard), 1):
         done = exchange(evidence, move)
         if done is not None and done.reply is not None:
             asked, granted = done.request.time_ns, done.reply.time_ns
-            figures.append(Measure(f"detection_{number}", round((asked - move["t"]) / 1e9, 9), "s", "less"))
+            figures.append(Measure(f"detection_{number}", round((asked - move.t) / 1e9, 9), "s", "less"))
             figures.append(Measure(f"registration_{number}", round((granted - asked) / 1e9, 9), "s", "less"))
     return figures

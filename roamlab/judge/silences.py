@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from roamlab.judge.evidence import Key
+from roamlab.record.messages import Key
 
 Delivery = tuple[int, Key]
 """When a message was first delivered (ns), and which message."""

@@ -1,6 +1,6 @@
 """Did the session survive? Drawn from the capture and the events, and from nothing else.
 
-A run counts only when its stimulus is in the capture: every ``stimulus`` event names what must be seen on the wire, and a run
+A run counts only when its stimulus is in the capture: every stimulus names what must be seen on the wire, and a run
 where it isn't is ``invalid``, never a pass.
 """
 
@@ -28,8 +28,22 @@ from roamlab.protocols import trace
 from roamlab.protocols.errors import DecodeError
 from roamlab.protocols.trace import Trace
 from roamlab.record import guarded, run_directory
+from roamlab.record.attack_events import AttackStakes
+from roamlab.record.event import Event
+from roamlab.record.events import (
+    AsconfRewritten,
+    AsconfWay,
+    AssociationLost,
+    ConnectionLost,
+    Expectation,
+    RunEnd,
+    RunStart,
+    SessionStart,
+)
+from roamlab.record.mobile_ip_events import MipServing
 from roamlab.record.result import Both, Count, Judgement, Outage, longest
 from roamlab.record.run_directory import RunDirectory
+from roamlab.record.stimuli import Stimulus
 from roamlab.registry import Scenario, Verdict, find
 
 _LAST_NS: Final = 10**9
@@ -42,7 +56,7 @@ def judge(run: RunDirectory, scenario: Scenario | None = None) -> Judgement:
     """
     scenario = scenario or find(run.read(run_directory.PLAN)["scenario"])
     events = list(run.events())
-    session = next((e for e in events if e["kind"] == "session.start"), None)
+    session = next((e for e in events if isinstance(e, SessionStart)), None)
     captured, missing = _material(run, events, session)
     if captured is None or session is None:
         return Judgement(
@@ -52,7 +66,7 @@ def judge(run: RunDirectory, scenario: Scenario | None = None) -> Judgement:
             expected=scenario.expect.value,
             reasons=[missing],
         )
-    evidence = gather(captured, events, session["mobile"], session["correspondent"])
+    evidence = gather(captured, events, session.mobile, session.correspondent)
     invalid = [*unseen_stimuli(evidence), *_unseen_deliveries(evidence, session)]
     broken, unasked = _breaks(evidence, session), unmet(evidence)
     if broken:
@@ -60,13 +74,13 @@ def judge(run: RunDirectory, scenario: Scenario | None = None) -> Judgement:
     else:
         invalid += unasked  # a session that went on without them proves nothing of them
     verdict = Verdict.INVALID if invalid else Verdict.BROKE if broken else Verdict.SURVIVED
-    epoch_ns = events[0]["epoch_ns"]
-    outages = cost(evidence, session["every_ns"], epoch_ns)
+    epoch_ns = evidence.of(RunStart)[0].epoch_ns
+    outages = cost(evidence, session.every_ns, epoch_ns)
     causes = chain(
         evidence,
         epoch_ns,
-        session["mobile"],
-        session["correspondent"],
+        session.mobile,
+        session.correspondent,
         whole_set_up=scenario.figure == SET_UP,
     )
     return Judgement(
@@ -88,7 +102,7 @@ def judge(run: RunDirectory, scenario: Scenario | None = None) -> Judgement:
         lower_bound_s=_headline(outages, lambda o: o.bound_ns, 0.0 if bounded(evidence) else None),
         outages=outages,
         measures=[*measures(evidence), *growth_measures(evidence), *attack_measures(evidence)],
-        virtual_s=round(events[-1]["t"] / 1e9, 9),
+        virtual_s=round(events[-1].t / 1e9, 9),
         chain=causes,
         steps=steps(scenario.figure, causes),
     )
@@ -98,12 +112,12 @@ def _expected(evidence: Evidence, announced: Verdict) -> str:
     """The verdict to expect of the kernel that ran this: the scenario's own, or what that kernel is known to come to."""
     if denied(evidence):
         return Verdict.BROKE.value
-    known = evidence.of_kind("expectation")
-    return str(known[-1]["verdict"]) if known else announced.value
+    known = evidence.of(Expectation)
+    return known[-1].verdict if known else announced.value
 
 
 def _material(
-    run: RunDirectory, events: list[dict[str, Any]], session: dict[str, Any] | None
+    run: RunDirectory, events: list[Event], session: SessionStart | None
 ) -> tuple[Trace | None, str]:
     """What the nodes that matter captured, or None and what the run lacks to be judged at all.
 
@@ -111,11 +125,11 @@ def _material(
     """
     if session is None:
         return None, "no session was started: the run did not get that far"
-    if not any(e["kind"] == "run.end" for e in events):
+    if not any(isinstance(e, RunEnd) for e in events):
         return None, "the run did not come to its end"
-    nodes = {e["node"] for e in events if e["kind"] in ("stimulus", "mip.serving")}
-    nodes |= {e["where"] for e in events if e["kind"] == "attack.stakes"}
-    nodes |= {session["mobile"], session["correspondent"]}
+    nodes = {e.node for e in events if isinstance(e, Stimulus | MipServing)}
+    nodes |= {e.where for e in events if isinstance(e, AttackStakes)}
+    nodes |= {session.mobile, session.correspondent}
     try:
         captured = trace.read(guarded.read(run.path, run_directory.CAPTURE, guarded.FILE_LIMIT), nodes)
     except FileNotFoundError:
@@ -127,7 +141,7 @@ def _material(
     return captured, ""
 
 
-def _unseen_deliveries(evidence: Evidence, session: dict[str, Any]) -> list[str]:
+def _unseen_deliveries(evidence: Evidence, session: SessionStart) -> list[str]:
     """Deliveries that the applications claim and the capture does not bear out."""
     reasons = []
     for direction in DIRECTIONS:
@@ -141,12 +155,12 @@ def _unseen_deliveries(evidence: Evidence, session: dict[str, Any]) -> list[str]
             reasons.append(
                 f"{len(unseen)} of {len(claimed)} messages reported as delivered {direction} did not arrive in the capture"
             )
-        if not claimed and session["streams"]:
+        if not claimed and session.streams:
             reasons.append(f"nothing was delivered {direction} at any time, so there was no session to move")
     return reasons
 
 
-def _breaks(evidence: Evidence, session: dict[str, Any]) -> list[str]:
+def _breaks(evidence: Evidence, session: SessionStart) -> list[str]:
     """Why the session did not survive; nothing when it did. A UDP flow survives losses, unless they go on to its end."""
     reasons = [
         *wrong_answers(evidence),
@@ -155,7 +169,7 @@ def _breaks(evidence: Evidence, session: dict[str, Any]) -> list[str]:
         *growth(evidence),
         *wrong_gains(evidence),
     ]
-    stimuli = evidence.of_kind("stimulus")
+    stimuli = evidence.stimuli
     moved_ns = evidence.effect_ns(stimuli[-1]) if stimuli else inf
     used = {arrival.association for arrival in evidence.arrived.values()}
     if len(used) > 1:
@@ -163,7 +177,8 @@ def _breaks(evidence: Evidence, session: dict[str, Any]) -> list[str]:
             f"the session needed {len(used)} associations: the first one ended and did not carry on"
         )
     first = evidence.associations[min(used)] if used and min(used) >= 0 else None
-    lost_ones = {e.get("session") for e in evidence.of_kind("association.lost", "connection.lost")}
+    gone = (*evidence.of(AssociationLost), *evidence.of(ConnectionLost))
+    lost_ones = {e.session for e in gone}
     if first and first.ended and len(used) == 1 and lost_ones - evidence.others - {None}:
         reasons.append(f"the {first.name} ended with {first.ended[1]}")
     for direction in DIRECTIONS:
@@ -171,13 +186,13 @@ def _breaks(evidence: Evidence, session: dict[str, Any]) -> list[str]:
         lost = [key for key in sent if key not in evidence.delivered]
         after = [key for key in sent if evidence.sent[key] > moved_ns]
         twice = [key for key, times in evidence.delivered.items() if key[1] == direction and len(times) > 1]
-        if twice and session.get("transport") != "udp":
+        if twice and session.transport != "udp":
             reasons.append(f"{len(twice)} messages {direction} were delivered more than once")
         if after and not any(key in evidence.delivered for key in after):
             reasons.append(
-                f"nothing sent {direction} after the {stimuli[-1]['action']} was delivered by the end of the run"
+                f"nothing sent {direction} after the {stimuli[-1].action} was delivered by the end of the run"
             )
-        elif session.get("transport") == "udp":
+        elif session.transport == "udp":
             last = [key for key in sent if evidence.sent[key] > evidence.sent[sent[-1]] - _LAST_NS]
             if not any(key in evidence.delivered for key in last):
                 reasons.append(
@@ -191,26 +206,26 @@ def _breaks(evidence: Evidence, session: dict[str, Any]) -> list[str]:
 
 
 def _survival(evidence: Evidence) -> str:
-    stimuli = evidence.of_kind("stimulus")
+    stimuli = evidence.stimuli
     association = evidence.associations[next(iter(evidence.arrived.values())).association]
     if not stimuli:
         return f"one {association.name} carried everything; nothing moved"
     lost = sum(key not in evidence.delivered for key in evidence.sent)
     everything = f"all but {lost} of the messages" if lost else "every message"
-    last = stimuli[-1]["action"]
+    last = stimuli[-1].action
     return f"the same {association.name} delivered {everything} sent before and after the {last}"
 
 
 def _way(evidence: Evidence) -> list[str]:
     """Whose ASCONFs the run shows: the kernel's own, or ones that were rewritten on their way out."""
-    rewritten = len(evidence.of_kind("asconf.rewritten"))
+    rewritten = len(evidence.of(AsconfRewritten))
     ways = {
         "kernel": "way kernel: the kernel made the ASCONFs, by itself (SCTP_AUTO_ASCONF)",
         "socket": "way socket: the kernel made the ASCONFs, as the mobility manager asked for them through the socket",
         "rewriting": f"way rewriting: {rewritten} of the kernel's packets were changed on their way out of the mobile node",
     }
-    asked = bool(evidence.of_kind("stimulus")) and bool(evidence.trace.asconfs)
-    return [ways[event["way"]] for event in evidence.of_kind("asconf.way")] if asked else []
+    asked = bool(evidence.stimuli) and bool(evidence.trace.asconfs)
+    return [ways[event.way] for event in evidence.of(AsconfWay)] if asked else []
 
 
 def _headline(outages: list[Outage], figure: Callable[[Outage], int | None], quiet_s: float | None) -> Both:

@@ -1,13 +1,12 @@
 """Does the capture show what was done? A run whose stimulus left no trace on the wire proves nothing.
 
-Every ``stimulus`` event says by its members what must be seen, and each kind of sign is looked for here.
+Every stimulus says by its class and members what must be seen, and each kind of sign is looked for here.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from itertools import islice
-from typing import Any
 
 from roamlab.judge.answers import asked
 from roamlab.judge.cookies import echoed
@@ -19,48 +18,90 @@ from roamlab.protocols.pcapng import Direction as Way
 from roamlab.protocols.sctp import chunks
 from roamlab.protocols.sctp.parameters import AddIp, DeleteIp, SetPrimary
 from roamlab.protocols.trace import IpDatagram, UdpPacket
+from roamlab.record.attack_events import AttackUnsent, CookieMissing
+from roamlab.record.stimuli import (
+    Allow,
+    Announced,
+    Arrival,
+    Ask,
+    Attack,
+    Block,
+    Cookie,
+    Crash,
+    Detach,
+    Fail,
+    Favour,
+    Halt,
+    LinkDown,
+    LinkUp,
+    Made,
+    Move,
+    Release,
+    Renumber,
+    Replay,
+    Stimulus,
+    Withdraw,
+)
 
 
 def unseen_stimuli(evidence: Evidence) -> list[str]:
-    """Stimuli without a witness in the capture, each as a sentence."""
+    """Stimuli without a witness in the capture, each as a sentence, and why where an agent said so."""
     return [
-        f"the {stimulus['action']} at {stimulus['at_s']} s is not in the capture"
-        for stimulus in evidence.of_kind("stimulus")
+        f"the {stimulus.action} at {stimulus.at_s} s is not in the capture{_why(evidence, stimulus)}"
+        for stimulus in evidence.stimuli
         if not _witnessed(evidence, stimulus)
     ]
 
 
-def _witnessed(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
+def _why(evidence: Evidence, stimulus: Stimulus) -> str:
+    """What an agent said that kept it from doing as it was told."""
+    match stimulus:
+        case Attack(act=act):
+            return next((f": {e.reason}" for e in evidence.of(AttackUnsent) if e.act == act), "")
+        case Cookie():
+            lacks = any(e.t >= stimulus.t for e in evidence.of(CookieMissing))
+            return ": no INIT-ACK had come with a cookie" if lacks else ""
+        case _:
+            return ""
+
+
+def _witnessed(evidence: Evidence, stimulus: Stimulus) -> bool:
     """Whether the capture shows a stimulus."""
-    match stimulus["action"]:
-        case "ask":
+    match stimulus:
+        case Ask():
             return asked(evidence, stimulus)[0] is not None
-        case "renumber" | "release" | "favour":
+        case Announced():
             return _announced(evidence, stimulus)
-        case "cookie":
+        case Cookie():
             return echoed(evidence, stimulus)
-        case "attack" | "packet":
+        case Made():
             return arrived(evidence, stimulus)
-        case "fail":
+        case Fail():
             return _fell_silent(evidence, stimulus)
-        case "crash":
+        case Crash():
             return _advertises_no_more(evidence, stimulus)
-        case "halt":
+        case Halt():
             before, after = _requests(evidence, stimulus)
             return bool(before) and not after
-        case "withdraw":
+        case Withdraw():
             _, after = _requests(evidence, stimulus)
             return any(RegistrationRequest.decode(p.udp.payload).deregisters for p in after)
-        case "replay":
+        case Replay():
             before, after = _requests(evidence, stimulus)
             return bool({p.udp.payload for p in before} & {p.udp.payload for p in after})
-        case _ if "heard" in stimulus:
+        case Move() if stimulus.heard:
             return heard(evidence, stimulus) is not None
+        case Arrival(new=new, old=old):
+            return _readdressed(evidence, stimulus, new, old)
+        case Block(old=old) | Detach(old=old) | LinkDown(old=old):
+            return _readdressed(evidence, stimulus, "", old)
+        case LinkUp(new=new) | Allow(new=new):
+            return _readdressed(evidence, stimulus, new, "")
         case _:
-            return _readdressed(evidence, stimulus)
+            return False
 
 
-def _readdressed(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
+def _readdressed(evidence: Evidence, stimulus: Stimulus, new: str, old: str) -> bool:
     """Whether a NIC's addresses changed.
 
     A NIC with a new address shows itself by any packet from that address on that NIC. A NIC whose address went shows by a
@@ -73,7 +114,7 @@ def _readdressed(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
         until = bisect_left(everything, evidence.effect_ns(following), key=lambda sighting: sighting.time_ns)
         everything = everything[:until]
     first = bisect_left(everything, since, key=lambda sighting: sighting.time_ns)
-    node, nic, new, old = (stimulus.get(name) for name in ("node", "nic", "new", "old"))
+    node, nic = stimulus.node, stimulus.nic
     if any(
         p.node == node
         and p.nic == nic
@@ -90,47 +131,49 @@ def _readdressed(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
     return sent and not came
 
 
-def _announced(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
+def _announced(evidence: Evidence, stimulus: Announced) -> bool:
     """Whether a node asked for an address that it got to be added, one that it gave up to be deleted, or one to be sent to."""
-    new, old, primary = (stimulus.get(name, "") for name in ("new", "old", "primary"))
+    new = stimulus.new if isinstance(stimulus, Renumber) else ""
+    old = stimulus.old if isinstance(stimulus, Renumber | Release) else ""
+    primary, port = (stimulus.primary, stimulus.peer_port) if isinstance(stimulus, Favour) else ("", None)
     return any(
         (isinstance(request, AddIp) and str(request.address) == new)
         or (isinstance(request, DeleteIp) and str(request.address) == old)
         or (isinstance(request, SetPrimary) and str(request.address) == primary)
         for packet, chunk in evidence.trace.asconfs
-        if packet.node == stimulus["node"]
+        if packet.node == stimulus.node
         and packet.direction is Way.OUT
-        and packet.time_ns >= stimulus["t"]
-        and packet.message.dport == stimulus.get("peer_port", packet.message.dport)
+        and packet.time_ns >= stimulus.t
+        and port in (None, packet.message.dport)
         and isinstance(chunk, chunks.Asconf)
         for request in chunk.requests
     )
 
 
-def _fell_silent(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
+def _fell_silent(evidence: Evidence, stimulus: Fail) -> bool:
     """Whether a node was heard of before, and never after (or not until it was back)."""
-    times = [p.time_ns for p in evidence.trace.sightings if p.node == stimulus["node"]]
-    back = stimulus["t"] + round(stimulus["back_s"] * 1e9) if stimulus["back_s"] else None
-    absent = [t for t in times if t >= stimulus["t"] and (back is None or t < back)]
-    return any(t < stimulus["t"] for t in times) and not absent
+    times = [p.time_ns for p in evidence.trace.sightings if p.node == stimulus.node]
+    back = stimulus.t + round(stimulus.back_s * 1e9) if stimulus.back_s else None
+    absent = [t for t in times if t >= stimulus.t and (back is None or t < back)]
+    return any(t < stimulus.t for t in times) and not absent
 
 
-def _advertises_no_more(evidence: Evidence, stimulus: dict[str, Any]) -> bool:
+def _advertises_no_more(evidence: Evidence, stimulus: Crash) -> bool:
     """Whether an agent advertised itself before, and never after."""
-    times = [p.time_ns for p, _ in advertisements(evidence.trace) if p.node == stimulus["node"]]
-    return any(t < stimulus["t"] for t in times) and not any(t > stimulus["t"] for t in times)
+    times = [p.time_ns for p, _ in advertisements(evidence.trace) if p.node == stimulus.node]
+    return any(t < stimulus.t for t in times) and not any(t > stimulus.t for t in times)
 
 
-def _requests(evidence: Evidence, stimulus: dict[str, Any]) -> tuple[list[UdpPacket], list[UdpPacket]]:
+def _requests(evidence: Evidence, stimulus: Stimulus) -> tuple[list[UdpPacket], list[UdpPacket]]:
     """The Registration Requests that a mobile node sent before a stimulus and after it."""
     sent = [
         packet
         for packet, message in registrations(evidence.trace)
         if isinstance(message, RegistrationRequest)
         and packet.direction is Way.OUT
-        and packet.node == stimulus["node"]
+        and packet.node == stimulus.node
     ]
     return (
-        [p for p in sent if p.time_ns < stimulus["t"]],
-        [p for p in sent if p.time_ns >= stimulus["t"]],
+        [p for p in sent if p.time_ns < stimulus.t],
+        [p for p in sent if p.time_ns >= stimulus.t],
     )

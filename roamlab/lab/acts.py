@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from roamlab.lab.attack_acts import AttackActs
-from roamlab.lab.handles import Nic, Node, Stream
+from roamlab.lab.handles import Node, Stream
 from roamlab.lab.link_acts import LinkActs
 from roamlab.lab.mobile_ip_acts import MobileIpActs
 from roamlab.lab.raw_acts import RawActs
 from roamlab.lab.request_acts import RequestActs
+from roamlab.record.commands import Disconnect
+from roamlab.record.stimuli import Kill, Reconnect, Start
 
 if TYPE_CHECKING:
     from roamlab.lab.handles import Session
@@ -42,7 +44,7 @@ class At(LinkActs, RequestActs, MobileIpActs, AttackActs, RawActs):
         lab, node = self.lab, what
 
         def act() -> None:
-            lab.stimulus("start", Nic(node.name))
+            lab.stimulus(node.name, Start())
             lab.begin_again(node)
 
         lab.timeline.at(self.time_s, act)
@@ -52,7 +54,7 @@ class At(LinkActs, RequestActs, MobileIpActs, AttackActs, RawActs):
         lab = self.lab
 
         def act() -> None:
-            lab.stimulus("kill", Nic(node.name))
+            lab.stimulus(node.name, Kill())
             lab.agents.kill(node.name)
 
         lab.timeline.at(self.time_s, act)
@@ -63,8 +65,8 @@ class At(LinkActs, RequestActs, MobileIpActs, AttackActs, RawActs):
         nic = session.mobile.nic(over)
 
         def leave() -> None:
-            self._coming("reconnect", nic, to, [])
-            session.mobile.tell("disconnect", session=session.number)
+            self._coming(Reconnect, nic, to, ())
+            session.mobile.tell(Disconnect(session.number))
 
         def return_() -> None:
             site.attach(nic.node, over, to)

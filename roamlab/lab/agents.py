@@ -14,6 +14,10 @@ import msgspec
 from roamlab.agents.launch import AgentProcess
 from roamlab.errors import LabError
 from roamlab.lab.clock import Clock
+from roamlab.record import attack_events, event, mobile_ip_events  # noqa: F401 - agents report these
+from roamlab.record.commands import Command, Stop
+from roamlab.record.event import Event
+from roamlab.record.events import AgentDied, AgentReady
 
 _READY_S = 20
 _STOP_S = 5
@@ -23,9 +27,9 @@ _PIECE = (
 
 
 class Agents:
-    """All agents of a run. ``on_event`` gets every event as (time ns, node, kind, details)."""
+    """All agents of a run. ``on_event`` gets every event; its time is CLOCK_REALTIME."""
 
-    def __init__(self, clock: Clock, on_event: Callable[[int, str, str, dict[str, Any]], None]) -> None:
+    def __init__(self, clock: Clock, on_event: Callable[[Event], None]) -> None:
         self._clock = clock
         self._on_event = on_event
         self._agents: dict[str, AgentProcess] = {}
@@ -33,7 +37,7 @@ class Agents:
         self._ready: set[str] = set()
         self._condemned: set[str] = set()
         self._piece = bytearray(_PIECE)
-        self._decoder = msgspec.json.Decoder(dict[str, Any])
+        self._decoder = event.decoder(Event)
         self._encoder = msgspec.json.Encoder()
 
     def adopt(self, agent: AgentProcess) -> None:
@@ -54,14 +58,15 @@ class Agents:
             for source in self._clock.wait(readers, deadline):
                 readers[source]()
 
-    def command(self, name: str, do: str, **arguments: Any) -> None:
+    def command(self, name: str, command: Command) -> None:
         """Tell an agent to do something. Raises LabError when it is gone."""
         if name not in self._agents:
+            do = event.kind_of(type(command))
             raise LabError(
                 f"the agent of {name} is dead and cannot {do}; see {name}.log in the run directory"
             )
         try:
-            self._agents[name].control.sendall(self._encoder.encode({"do": do, **arguments}) + b"\n")
+            self._agents[name].control.sendall(self._encoder.encode(command) + b"\n")
         except BrokenPipeError:
             self._read(name)
 
@@ -79,7 +84,7 @@ class Agents:
         """Let every agent report what it has and end; one that does not within seconds is killed."""
         for name in [*self._agents]:
             with suppress(LabError):  # dead already, and reported
-                self.command(name, "stop")
+                self.command(name, Stop())
         deadline = self._clock.now_ns() + _STOP_S * 10**9
         while self._agents:
             if self._clock.now_ns() > deadline:
@@ -101,11 +106,10 @@ class Agents:
             return
         *lines, self._buffers[name] = (self._buffers[name] + data).split(b"\n")
         for line in lines:
-            event = self._decoder.decode(line)
-            kind = event.pop("kind")
-            if kind == "agent.ready":
+            said = self._decoder.decode(line)
+            if isinstance(said, AgentReady):
                 self._ready.add(name)
-            self._on_event(event.pop("t"), event.pop("node"), kind, event)
+            self._on_event(said)
 
     def _gone(self, name: str, agent: AgentProcess) -> None:
         del self._agents[name]
@@ -115,6 +119,6 @@ class Agents:
         if code == 0:
             return
         how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-        self._on_event(self._clock.now_ns(), name, "agent.died", {"how": how})
+        self._on_event(AgentDied(how, t=self._clock.now_ns(), node=name))
         if name not in self._condemned:
             raise LabError(f"the agent of {name} died ({how}); see {name}.log in the run directory")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from roamlab.lab.handles import Nic
+from roamlab.record import commands
+from roamlab.record.attack_events import AttackSession
+from roamlab.record.stimuli import Attack
 
 if TYPE_CHECKING:
     from roamlab.lab.attacks import Attacker
@@ -34,25 +36,22 @@ class AttackActs:
         self._attack(
             attacker,
             f"forged ASCONF from {source}, AUTH {signing}",
-            "asconf",
-            source=source,
-            requests=_plain(wanted),
-            signing=signing,
+            commands.ForgeAsconf(0, source, _plain(wanted), signing),
         )
 
     def restart(self, attacker: Attacker, *, source: str, addresses: list[str]) -> None:
         """Send an INIT from the mobile node's port that lists these addresses."""
         what = f"INIT from {source} with {', '.join(addresses)}"
-        self._attack(attacker, what, "restart", source=source, addresses=addresses)
+        self._attack(attacker, what, commands.Restart(0, source, tuple(addresses)))
 
     def camp(self, attacker: Attacker, *, source: str, addresses: list[str]) -> None:
         """Set up an association from the mobile node's port that claims these addresses."""
         what = f"set-up from {source} with {', '.join(addresses)}"
-        self._attack(attacker, what, "camp", source=source, addresses=addresses)
+        self._attack(attacker, what, commands.Camp(0, source, tuple(addresses)))
 
     def claim(self, attacker: Attacker, *wanted: Request, source: str) -> None:
         """Send an ASCONF in the attacker's own association."""
-        self._attack(attacker, f"ASCONF from {source}", "claim", source=source, requests=_plain(wanted))
+        self._attack(attacker, f"ASCONF from {source}", commands.Claim(0, source, _plain(wanted)))
 
     def subscribe(self, attacker: Attacker, *, every: float, size: int) -> None:
         """Have the correspondent send a stream of messages down the attacker's own association until the scenario's end.
@@ -60,21 +59,13 @@ class AttackActs:
         The stream is no part of what the verdict counts as the session's.
         """
         lab = self.lab
-        self._attack(
-            attacker, "a stream for itself", "subscribe", source=attacker.own_address, session=_SESSION
-        )
+        self._attack(attacker, "a stream for itself", commands.Subscribe(0, attacker.own_address, _SESSION))
 
         def stream() -> None:
-            lab.record("attack.session", session=_SESSION)
-            lab.agents.command(
-                attacker.target,
-                "stream",
-                session=_SESSION,
-                every_ns=round(every * 1e9),
-                size=size,
-                start_ns=lab.timeline.ns(self.time_s + _HELLO_S),
-                end_ns=lab.timeline.ns(lab.end_s),
-            )
+            lab.record(AttackSession(_SESSION))
+            begin_ns, end_ns = lab.timeline.ns(self.time_s + _HELLO_S), lab.timeline.ns(lab.end_s)
+            asked = commands.Stream(_SESSION, round(every * 1e9), size, begin_ns, end_ns)
+            lab.agents.command(attacker.target, asked)
 
         lab.timeline.at(self.time_s + _HELLO_S / 2, stream)
 
@@ -84,41 +75,41 @@ class AttackActs:
 
         def feed() -> None:
             self._attacked(attacker, act, f"SACKs from {source} for what it never got")
-            times = {"every_ns": round(every * 1e9), "end_ns": lab.timeline.ns(lab.end_s - _STOP_S)}
-            lab.agents.command(AGENT, "feed", act=act, source=source, most=most, **times)
+            every_ns, end_ns = round(every * 1e9), lab.timeline.ns(lab.end_s - _STOP_S)
+            lab.agents.command(AGENT, commands.Feed(act, source, every_ns, most, end_ns))
 
         lab.timeline.at(self.time_s, feed)
 
     def reflect(self, attacker: Attacker, *, source: str) -> None:
         """Send an INIT from ``source`` and the mobile node's port."""
-        self._attack(attacker, f"INIT from {source}", "restart", source=source, addresses=[source])
+        self._attack(attacker, f"INIT from {source}", commands.Restart(0, source, (source,)))
 
     def probe(self, attacker: Attacker, *, source: str) -> None:
         """Send an INIT from the mobile node's port, and keep the cookie that comes back."""
-        self._attack(attacker, f"INIT from {source}, for its cookie", "probe", source=source)
+        self._attack(attacker, f"INIT from {source}, for its cookie", commands.Probe(0, source))
 
     def echo(self, attacker: Attacker, *, source: str, sport_shift: int = 0, dport_shift: int = 0) -> None:
         """Send the cookie of the attacker's own INIT, to or from other ports than the INIT's where wanted."""
-        shift = {"sport_shift": sport_shift, "dport_shift": dport_shift}
-        self._attack(attacker, f"COOKIE-ECHO from {source}", "echo", source=source, **shift)
+        echo = commands.Echo(0, source, sport_shift, dport_shift)
+        self._attack(attacker, f"COOKIE-ECHO from {source}", echo)
 
     def quit(self, attacker: Attacker, *, source: str) -> None:
         """End the attacker's own association with ABORT."""
-        self._attack(attacker, f"ABORT from {source}", "quit", source=source)
+        self._attack(attacker, f"ABORT from {source}", commands.Quit(0, source))
 
     def hijack(self, attacker: Attacker, *wanted: Request, source: str) -> None:
         """Send these requests in the mobile node's association, with the tie-tags that a cookie tells for tags."""
         what = f"ASCONFs from {source} with tie-tags"
-        self._attack(attacker, what, "hijack", source=source, requests=_plain(wanted))
+        self._attack(attacker, what, commands.Hijack(0, source, _plain(wanted)))
 
     def flood(self, attacker: Attacker, *, source: str, what: Flood, count: int) -> None:
         """Send one packet with many chunks that call for an answer each, in the attacker's own association."""
         said = f"{count} {what} in a packet from {source}"
-        self._attack(attacker, said, "flood", source=source, chunks=what, count=count)
+        self._attack(attacker, said, commands.Flood(0, source, what, count))
 
     def replay_cookie(self, attacker: Attacker, *, source: str) -> None:
         """Send the overheard COOKIE-ECHO once more."""
-        self._attack(attacker, f"COOKIE-ECHO from {source}, again", "cookie", source=source)
+        self._attack(attacker, f"COOKIE-ECHO from {source}, again", commands.ReplayCookie(0, source))
 
     def register(self, attacker: Attacker, *, care_of: str, lifetime: int, authenticated: bool) -> None:
         """Register a care-of address for the mobile node, or with lifetime 0 deregister all, without its key."""
@@ -126,13 +117,15 @@ class AttackActs:
         self._attack(
             attacker,
             f"Registration Request, {care_of} for {lifetime} s",
-            "register",
-            source=care_of if lifetime else attacker.own_address,
-            home_address=self.lab.mobile.address_on(home),
-            home_agent=str(home.subnet.gateway4),
-            care_of=care_of,
-            lifetime=lifetime,
-            authenticated=authenticated,
+            commands.ForgeRegistration(
+                0,
+                care_of if lifetime else attacker.own_address,
+                self.lab.mobile.address_on(home),
+                str(home.subnet.gateway4),
+                care_of,
+                lifetime,
+                authenticated,
+            ),
         )
 
     def tunnel(self, attacker: Attacker, *, outer: str, inner: str, destination: str) -> None:
@@ -140,30 +133,27 @@ class AttackActs:
         self._attack(
             attacker,
             f"datagram from {inner} in a tunnel from {outer}",
-            "tunnel",
-            outer=outer,
-            home_agent=str(self.lab.site.home.subnet.gateway4),
-            inner=inner,
-            destination=destination,
+            commands.ForgeTunnel(0, outer, str(self.lab.site.home.subnet.gateway4), inner, destination),
         )
 
     def replay_registration(self, attacker: Attacker, *, deregistration: bool) -> None:
         """Send the last overheard Registration Request that registers, or deregisters, once more."""
         what = "deregistration" if deregistration else "registration"
-        self._attack(attacker, f"{what} of before, again", "again", deregistration=deregistration)
+        self._attack(attacker, f"{what} of before, again", commands.ReplayRegistration(0, deregistration))
 
-    def _attack(self, attacker: Attacker, what: str, do: str, **arguments: Any) -> None:
-        lab, number = self.lab, attacker.next_act()
+    def _attack(self, attacker: Attacker, what: str, command: commands.AttackCommand) -> None:
+        """Have the attacker do this, as its next act."""
+        lab, command.act = self.lab, attacker.next_act()
 
         def act() -> None:
-            self._attacked(attacker, number, what)
-            lab.agents.command(AGENT, do, act=number, **arguments)
+            self._attacked(attacker, command.act, what)
+            lab.agents.command(AGENT, command)
 
         lab.timeline.at(self.time_s, act)
 
     def _attacked(self, attacker: Attacker, act: int, what: str) -> None:
-        self.lab.stimulus("attack", Nic(attacker.node), what=what, act=act, target=attacker.target)
+        self.lab.stimulus(attacker.node, Attack(what, act, attacker.target))
 
 
-def _plain(wanted: Iterable[Request]) -> list[dict[str, str]]:
-    return [{"verb": str(request.plain(0)["verb"]), "address": request.address} for request in wanted]
+def _plain(wanted: Iterable[Request]) -> tuple[commands.Request, ...]:
+    return tuple(request.command(0) for request in wanted)

@@ -10,12 +10,14 @@ Everything stays within the run's namespaces and the documentation prefixes of t
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from roamlab.lab.attack_acts import AGENT
 from roamlab.lab.handles import Family
 from roamlab.lab.lab import Lab
 from roamlab.nodes.attacker import AttackerNode
+from roamlab.record import commands
+from roamlab.record.attack_events import AttackOverheard, AttackStakes
 from roamlab.topologies.addresses import ATTACKER, VICTIM, VICTIMS, VISITED
 from roamlab.topologies.attacked import OFF_PATH, ON_PATH, VICTIM_NODE
 
@@ -59,31 +61,26 @@ class Attacker:
         self.address = site.of_family(VISITED.addresses(VICTIM)) if victim else self.own_address
         numbers = range(1, _VICTIM_ADDRESSES + 1) if victim else ()
         self.victims = [site.of_family(VICTIMS.addresses(number)) for number in numbers]
-        lab.record(
-            "attack.stakes",
-            addresses=[self.address, *self.victims],
-            where=VICTIM_NODE if victim else OFF_PATH,
-            target=self.target,
-            concedes=list(concedes),
-            position=position,
-        )
+        where = VICTIM_NODE if victim else OFF_PATH
+        lab.record(AttackStakes((self.address, *self.victims), where, self.target, tuple(concedes), position))
         site.staff(AGENT, AttackerNode, self.node)
         if position == "off-path":
             site.staff(_INFORMANT, AttackerNode, ON_PATH)
-            lab.on_event("attack.overheard", self._tell)
+            lab.on_event(AttackOverheard, self._tell)
         lab.agents.await_ready()
-        lab.agents.command(_INFORMANT if position == "off-path" else AGENT, "overhear")
+        lab.agents.command(_INFORMANT if position == "off-path" else AGENT, commands.Overhear())
         if not victim:
-            lab.agents.command(AGENT, "own", addresses=[self.address])
+            lab.agents.command(AGENT, commands.Own((self.address,)))
 
     def own(self, address: str) -> None:
         """Answer for one more address, such as one that the mobile node has left."""
-        self._lab.agents.command(AGENT, "own", addresses=[address])
+        self._lab.agents.command(AGENT, commands.Own((address,)))
 
     def next_act(self) -> int:
         """The number of its next act: verdicts know its packets by it."""
         self._acts += 1
         return self._acts
 
-    def _tell(self, details: dict[str, Any]) -> None:
-        self._lab.agents.command(AGENT, "learn", **details)
+    def _tell(self, heard: AttackOverheard) -> None:
+        known = commands.Learn(heard.mobile, heard.correspondent, heard.sport, heard.dport)
+        self._lab.agents.command(AGENT, known)

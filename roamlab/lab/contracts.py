@@ -12,6 +12,8 @@ from roamlab.agents.agent import Agent
 from roamlab.lab.handles import Nic
 from roamlab.lab.mobile_ip import Agent as MobilityAgent
 from roamlab.lab.mobile_ip import MobileIp, Terms
+from roamlab.record.commands import Command
+from roamlab.record.stimuli import Move
 from roamlab.topologies import Segment
 
 
@@ -45,7 +47,7 @@ class Commands(Protocol):
     def await_ready(self) -> None:
         """Wait until every agent has said that it serves. Raises LabError when one doesn't."""
 
-    def command(self, name: str, do: str, **arguments: Any) -> None:
+    def command(self, name: str, command: Command) -> None:
         """Tell the agent of a node to do something. Raises LabError when it is gone."""
 
     def readers(self) -> Mapping[Any, Callable[[], None]]:
@@ -61,8 +63,8 @@ class Place(Protocol):
     mobile: str
     mobile_nic: str
 
-    def tell(self, name: str, do: str, arguments: Any) -> None:
-        """Give an agent a command; the arguments are a mapping or a Struct."""
+    def tell(self, name: str, command: Command) -> None:
+        """Give an agent a command."""
 
     def wired_delay(self, start: str, end: str) -> float:
         """One-way delay between two nodes or segments over wired links, in seconds."""
@@ -103,11 +105,11 @@ class Site(Place, Protocol):
     def where(self, nic: Nic) -> Segment:
         """The segment that a NIC is on, or was on last."""
 
-    def delays_ns(self, segment: Segment, node: str) -> dict[str, int]:
-        """One-way delays between a node on a segment and the other end of its first session."""
+    def delays_ns(self, segment: Segment, node: str) -> tuple[int, int]:
+        """One-way delays between a node on a segment and the other end of its first session: up, down."""
 
-    def signs(self, nic: Nic, segment: Segment) -> dict[str, Any]:
-        """What a NIC's coming to a segment must show in the capture."""
+    def moving(self, nic: Nic, segment: Segment) -> Move:
+        """A NIC's move to a segment, with what the capture must show of it."""
 
     def without_asconf(self) -> None:
         """Switch ASCONF off on all nodes, for associations that are set up from now on."""

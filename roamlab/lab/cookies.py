@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
 from roamlab.agents.raw_endpoint import RawEndpoint
-from roamlab.lab.handles import Nic
 from roamlab.lab.lab import PORT, Lab
+from roamlab.record.commands import Account, Command, EchoCookie, Initiate, Open
+from roamlab.record.stimuli import Cookie
 from roamlab.topologies.addresses import PC16, VISITED
 
 HOST: Final = "pc16"
@@ -34,7 +35,7 @@ class Prober:
         site.staff(HOST, RawEndpoint)
         self._local = site.of_family(VISITED.addresses(PC16))
         self._port = _OWN_PORT
-        self._tell("open", peer=lab.correspondent.address)
+        self._tell(Open(lab.correspondent.address))
 
     @staticmethod
     def initiates(echo: Echo) -> bool:
@@ -49,19 +50,17 @@ class Prober:
     def initiate(self) -> None:
         """Send an INIT from the next port."""
         self._port += 1
-        self._tell(
-            "initiate", port=self._port, peer_port=PORT, local=self._local, secured=False, echoes=False
-        )
+        self._tell(Initiate(self._port, PORT, self._local, secured=False, echoes=False))
 
     def echo(self, due_s: float, echo: Echo) -> None:
         """Send the COOKIE-ECHO that was due at a time, and have the correspondent report before and after it."""
-        self._lab.stimulus("cookie", Nic(HOST), echo=echo.value, sets_up=int(echo is Echo.RIGHT))
+        self._lab.stimulus(HOST, Cookie(echo.value, int(echo is Echo.RIGHT)))
         self._account()
-        self._tell("echo", port=self._port, damaged=echo is Echo.WRONG)
+        self._tell(EchoCookie(self._port, echo is Echo.WRONG))
         self._lab.timeline.at(due_s + _SOON_S, self._account)
 
     def _account(self) -> None:
-        self._lab.correspondent.tell("account", kind="cookie.state")
+        self._lab.correspondent.tell(Account("cookie"))
 
-    def _tell(self, do: str, **arguments: Any) -> None:
-        self._lab.agents.command(HOST, do, **arguments)
+    def _tell(self, command: Command) -> None:
+        self._lab.agents.command(HOST, command)

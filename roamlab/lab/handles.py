@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from roamlab.protocols.mobility import Announce, Wishes
+from roamlab.record.commands import Command, Prefer
+from roamlab.record.events import Way
 
 if TYPE_CHECKING:
     from roamlab.lab.lab import Lab
@@ -26,7 +28,7 @@ class Stream:
     session: Session
     every: float
     size: int
-    ways: tuple[str, ...] = ("up", "down")
+    ways: tuple[Way, ...] = ("up", "down")
 
 
 @dataclass(slots=True)
@@ -165,8 +167,8 @@ class Node:
 
     def prefers(self, address: str) -> None:
         """Have every INIT and INIT-ACK from now on ask for an address as primary path (FIG. 10; RFC 5061, 5.4)."""
-        self.tell("prefer", address=address, family=self.lab.family)
+        self.tell(Prefer(address, self.lab.family))
 
-    def tell(self, do: str, **arguments: Any) -> None:
+    def tell(self, command: Command) -> None:
         """Give its agent a command."""
-        self.lab.agents.command(self.name, do, **arguments)
+        self.lab.agents.command(self.name, command)

@@ -44,6 +44,11 @@ def _play(run: RunDirectory) -> None:
     from roamlab.lab.clock import SystemClock
     from roamlab.lab.site import Site
     from roamlab.linux.errors import MissingKernelOption
+    from roamlab.record.commands import Command
+    from roamlab.record.event import Event, decoder
+
+    for spoken in (Command, Event):  # made once, before agents are forked that need them
+        decoder(spoken)
 
     plan = msgspec.convert(run.read(PLAN), Plan)
     scenario = find(f"{plan.file}:{plan.scenario}" if plan.file else plan.scenario, plan.topology)

@@ -10,9 +10,10 @@ A scenario reads like the figure it reproduces::
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic
+from typing import TypeVar as _TypeVar
 
 from roamlab.errors import LabError, NoSession
 from roamlab.lab.acts import At
@@ -20,7 +21,13 @@ from roamlab.lab.clock import Clock, Timeline
 from roamlab.lab.handles import PORT, Family, Nic, Node, Session, Stream, Style, Transport
 from roamlab.lab.under_way import UnderWay
 from roamlab.protocols.mobility import Announce
+from roamlab.record import commands
+from roamlab.record.commands import Connect, Greet, Listen, Manage, Watch
+from roamlab.record.event import Event
+from roamlab.record.events import Expectation, Listening, SessionOpened, SessionStart, Way
+from roamlab.record.mobile_ip_events import MipState, MipTable, TableRow
 from roamlab.record.run_directory import EventLog
+from roamlab.record.stimuli import Stimulus
 from roamlab.registry import Verdict, nearest
 
 if TYPE_CHECKING:
@@ -36,6 +43,7 @@ else:  # the default is for who reads types; Python has it from 3.13 on
 
     Net_co = TypeVar("Net_co", covariant=True)
 
+E = _TypeVar("E", bound=Event)
 __all__ = ["PORT", "Family", "Lab", "Nic", "Node", "Session", "Stream", "Style", "Transport"]
 
 _CONNECT_NS: Final = 20 * 10**9
@@ -65,12 +73,12 @@ class Lab(Generic[Net_co]):
         self._log = log
         self._clock = clock
         self.timeline = Timeline(clock, log.start_ns)
-        self._heeding: dict[str, list[Callable[[dict[str, Any]], None]]] = {}
+        self._handlers: dict[type[Event], list[Callable[[Any], None]]] = {}
         self._up: set[int] = set()
         self._heard = 0
         self.seed = 1
         self._settled = False
-        self.tables: dict[str, list[dict[str, Any]]] = {}
+        self.tables: dict[str, Sequence[TableRow]] = {}
         self.streams: list[tuple[float, Stream]] = []
         self.end_s = 0.0
         self._under_way = UnderWay()
@@ -212,14 +220,14 @@ class Lab(Generic[Net_co]):
         local = node.address if session.called and not session.anywhere else self.wildcard
         local = self._listening.setdefault((node.name, transport), local)
         style = node.style == "one-to-many"
-        node.tell("listen", local=local, port=PORT, transport=transport, one_to_many=style)
+        node.tell(Listen(local, PORT, transport, style))
 
     def _watch(self, node: Node, session: Session) -> None:
         """Have a node that can move report its NICs, and act on them where the session is managed and its own."""
-        node.tell("watch", family=self.family)
+        node.tell(Watch(self.family))
         if session.managed and node is session.mobile:
-            wishes, announce = session.wishes, session.announce.value
-            node.tell("manage", announce=announce, set_primary=wishes.set_primary, delete=wishes.delete)
+            wishes = session.wishes
+            node.tell(Manage(session.announce.value, wishes.set_primary, wishes.delete))
 
     def begin_again(self, node: Node) -> None:
         """Start a node's agent that was killed: it listens, watches and connects as it did, and its streams go on."""
@@ -236,7 +244,7 @@ class Lab(Generic[Net_co]):
             self._stream(start_s, stream, node)
 
     def _greet(self, session: Session) -> None:
-        session.caller.tell("greet", session=session.number)
+        session.caller.tell(Greet(session.number))
 
     def _await(
         self,
@@ -259,60 +267,46 @@ class Lab(Generic[Net_co]):
         if not condition():
             raise error(otherwise)
 
-    def noticed(self, time_ns: int, node: str, kind: str, details: dict[str, Any]) -> None:
+    def noticed(self, event: Event) -> None:
         """Take note of an agent's event."""
-        self._under_way.noticed(time_ns, kind, details)
-        for heed in self._heeding.get(kind, ()):
-            heed(details)
-        if kind == "mip.table":
-            self.tables[node] = details["rows"]
-        if kind == "mip.state" and node == self.mobile.name:
-            self._settled = details["state"] == "at home"
-        if kind == "listening":
-            self._heard += 1
-        if kind == "session.opened":
-            self._up.add(details["session"])
+        self._under_way.noticed(event)
+        for handle in self._handlers.get(type(event), ()):
+            handle(event)
+        match event:
+            case MipTable():
+                self.tables[event.node] = event.rows
+            case MipState() if event.node == self.mobile.name:
+                self._settled = event.state == "at home"
+            case Listening():
+                self._heard += 1
+            case SessionOpened():
+                self._up.add(event.session)
 
-    def on_event(self, kind: str, heed: Callable[[dict[str, Any]], None]) -> None:
-        """Call ``heed`` with the details of each agent's event of a kind."""
-        self._heeding.setdefault(kind, []).append(heed)
+    def on_event(self, kind: type[E], handle: Callable[[E], None]) -> None:
+        """Call ``handle`` with each agent's event of a class."""
+        self._handlers.setdefault(kind, []).append(handle)
 
-    def record(self, kind: str, **details: Any) -> None:
+    def record(self, event: Event) -> None:
         """Record an event of the lab's own."""
-        self._log.write(self._clock.now_ns(), "lab", kind, **details)
+        event.t, event.node = self._clock.now_ns(), "lab"
+        self._log.write(event)
 
     def expect(self, verdict: Verdict) -> None:
         """Say which verdict this kernel is known to come to, where that isn't the scenario's (docs/findings.md)."""
-        self.record("expectation", verdict=verdict.value)
+        self.record(Expectation(verdict.value))
 
     def connect(self, session: Session, nic: str = "") -> None:
         """Have a session's association set up, by a mobile node over a NIC; again where it had one."""
         by_kernel = session.announce is Announce.KERNEL
         mobile = self.site.wildcard if by_kernel else self.site.address(session.mobile.name, nic)
         correspondent = session.correspondent.address
-        session.caller.tell(
-            "connect",
-            session=session.number,
-            local=correspondent if session.called else mobile,
-            peer=mobile if session.called else correspondent,
-            port=PORT,
-            transport=session.transport,
-            kernel_announces=by_kernel,
-        )
+        local, peer = (correspondent, mobile) if session.called else (mobile, correspondent)
+        session.caller.tell(Connect(session.number, local, peer, PORT, session.transport, by_kernel))
 
     def _start(self, start_s: float, stream: Stream) -> None:
         session, every_ns = stream.session, round(stream.every * 1e9)
-        self._log.write(
-            self._clock.now_ns(),
-            "lab",
-            "session.start",
-            session=session.number,
-            mobile=session.mobile.name,
-            correspondent=session.correspondent.name,
-            every_ns=every_ns,
-            transport=session.transport,
-            streams=list(stream.ways),
-        )
+        nodes = session.mobile.name, session.correspondent.name
+        self.record(SessionStart(session.number, *nodes, every_ns, session.transport, stream.ways))
         self._running.append((start_s, stream))
         for node in (session.mobile, session.correspondent):
             self._stream(start_s, stream, node)
@@ -320,26 +314,20 @@ class Lab(Generic[Net_co]):
     def _stream(self, start_s: float, stream: Stream, node: Node) -> None:
         """Have a node send its side of a stream, from now on where that is later than its start."""
         session, every_ns = stream.session, round(stream.every * 1e9)
-        way = "up" if node is session.mobile else "down"
+        way: Way = "up" if node is session.mobile else "down"
         if node not in (session.mobile, session.correspondent) or way not in stream.ways:
             return
         start_ns, first = self.timeline.ns(start_s), 0
         if self.timeline.begun and (late_ns := self._clock.now_ns() - start_ns) > 0:
             first = late_ns // every_ns + 1
+        begin_ns, end_ns = start_ns + first * every_ns, self.timeline.ns(self.end_s - _DRAIN_S)
         node.tell(
-            "stream",
-            session=session.number,
-            every_ns=every_ns,
-            size=stream.size,
-            start_ns=start_ns + first * every_ns,
-            end_ns=self.timeline.ns(self.end_s - _DRAIN_S),
-            way=way,
-            first=first,
+            commands.Stream(session.number, every_ns, stream.size, begin_ns, end_ns, way=way, first=first)
         )
 
-    def stimulus(self, action: str, nic: Nic, **details: Any) -> None:
-        """Record what is done to a NIC now, so that the verdict can look for it in the capture."""
-        now_ns = self._clock.now_ns()
-        self._under_way.stimulated(now_ns)
-        at_s = round((now_ns - self._log.start_ns) / 1e9, 2)  # what the verdict calls it by
-        self._log.write(now_ns, nic.node, "stimulus", action=action, at_s=at_s, nic=nic.name, **details)
+    def stimulus(self, node: str, stimulus: Stimulus) -> None:
+        """Record what is done to a node now, so that the verdict can look for it in the capture."""
+        stimulus.t, stimulus.node = self._clock.now_ns(), node
+        self._under_way.stimulated(stimulus.t)
+        stimulus.at_s = round((stimulus.t - self._log.start_ns) / 1e9, 2)
+        self._log.write(stimulus)

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from roamlab.protocols.mobility import Verb
+from roamlab.record.stimuli import (
+    Allow,
+    Attach,
+    Block,
+    Detach,
+    Fade,
+    Impair,
+    LinkDown,
+    LinkUp,
+    Readdress,
+    Reconnect,
+)
 
 if TYPE_CHECKING:
     from roamlab.lab.handles import Nic, Node
@@ -32,11 +44,12 @@ class LinkActs:
         addresses at once would.
         """
         lab, site = self.lab, self.lab.site
-        expects = [Verb.ADD.value] if site.asconf and site.mobile_ip is None else []
+        expects = (Verb.ADD,) if site.asconf and site.mobile_ip is None else ()
 
         def leave() -> None:
-            signs = {**site.signs(nic, to), **site.delays_ns(to, nic.node)}
-            lab.stimulus("move", nic, to=to.name, gap_s=gap, expects=expects, **signs)
+            stimulus = site.moving(nic, to)
+            stimulus.gap_s, stimulus.expects = gap, expects
+            lab.stimulus(nic.node, stimulus)
             if gap > 0:
                 site.unplug(nic)
             else:
@@ -54,10 +67,10 @@ class LinkActs:
         verbs = [Verb.ADD, *([Verb.SET_PRIMARY] if wishes.set_primary else [])]
         if wishes.set_primary and wishes.delete:
             verbs.append(Verb.DELETE)
-        expects = [verb.value for verb in verbs] if site.asconf else []
+        expects = tuple(verbs) if site.asconf else ()
 
         def act() -> None:
-            self._coming("attach", nic, to, expects)
+            self._coming(Attach, nic, to, expects)
             site.attach(nic.node, name, to)
 
         lab.timeline.at(self.time_s, act)
@@ -67,7 +80,7 @@ class LinkActs:
         lab, site = self.lab, self.lab.site
 
         def act() -> None:
-            lab.stimulus("detach", nic, old=site.address(nic.node, nic.name))
+            lab.stimulus(nic.node, Detach(site.address(nic.node, nic.name), nic=nic.name))
             site.detach(nic)
 
         lab.timeline.at(self.time_s, act)
@@ -87,13 +100,17 @@ class LinkActs:
         address takes the default route.
         """
         lab, site = self.lab, self.lab.site
-        expects = [Verb.ADD.value] if site.asconf else []
+        expects = (Verb.ADD,) if site.asconf else ()
 
         def act() -> None:
-            old = site.address(nic.node, nic.name)
+            old, segment = site.address(nic.node, nic.name), site.where(nic)
             new = site.fresh_addresses(nic)
-            signs = {"old": old, "new": site.of_family(new), **site.delays_ns(site.where(nic), nic.node)}
-            lab.stimulus("readdress", nic, overlap_s=overlap, expects=expects, **signs)
+            up_ns, down_ns = site.delays_ns(segment, nic.node)
+            stimulus = Readdress(
+                to=segment.name, nic=nic.name, old=old, new=site.of_family(new), overlap_s=overlap
+            )
+            stimulus.expects, stimulus.up_ns, stimulus.down_ns = expects, up_ns, down_ns
+            lab.stimulus(nic.node, stimulus)
             site.readdress(nic, new, keep=overlap > 0)
 
         lab.timeline.at(self.time_s, act)
@@ -117,7 +134,7 @@ class LinkActs:
         lab, site = self.lab, self.lab.site
 
         def act() -> None:
-            lab.stimulus("impair", nic, router=site.where(nic).router, **changes)
+            lab.stimulus(nic.node, Impair(site.where(nic).router, delay, loss, rate, nic=nic.name))
             site.impair(nic, **changes)
 
         lab.timeline.at(self.time_s, act)
@@ -133,7 +150,7 @@ class LinkActs:
         steps = max(1, round(over / _FADE_EVERY_S))
 
         def begin() -> None:
-            lab.stimulus("fade", nic, router=site.where(nic).router, over_s=over, level=level)
+            lab.stimulus(nic.node, Fade(site.where(nic).router, over, level, nic=nic.name))
 
         def step(number: int) -> None:
             quality = radio.link(_FADES_FROM + (level - _FADES_FROM) * number / steps)
@@ -155,17 +172,19 @@ class LinkActs:
 
         for back in (False, True):
             lab.timeline.at(self.time_s, partial(drop, back=back))
-        lab.timeline.at(
-            self.time_s + _UNDER_WAY_S,
-            lambda: lab.stimulus("block", nic, old=site.address_on(site.where(nic), nic.node), expects=[]),
-        )
+
+        def blocked() -> None:
+            lab.stimulus(nic.node, Block(site.address_on(site.where(nic), nic.node), nic=nic.name))
+
+        lab.timeline.at(self.time_s + _UNDER_WAY_S, blocked)
 
     def allow(self, router: Node, nic: Nic, peer: Node) -> None:
         """Undo :meth:`block`."""
         lab, site = self.lab, self.lab.site
 
         def act() -> None:
-            lab.stimulus("allow", nic, new=site.address_on(site.where(nic), nic.node), router=router.name)
+            new = site.address_on(site.where(nic), nic.node)
+            lab.stimulus(nic.node, Allow(new, router.name, nic=nic.name))
             for back in (False, True):
                 site.allow(router.name, *site.ends(nic, peer.name, back=back))
 
@@ -176,13 +195,17 @@ class LinkActs:
 
         def act() -> None:
             own = site.address(nic.node, nic.name)
-            lab.stimulus("link_up" if up else "link_down", nic, **{"new" if up else "old": own})
+            lab.stimulus(nic.node, LinkUp(own, nic=nic.name) if up else LinkDown(own, nic=nic.name))
             site.link(nic, up=up)
 
         lab.timeline.at(self.time_s, act)
 
-    def _coming(self, action: str, nic: Nic, to: Segment, expects: list[str]) -> None:
+    def _coming(
+        self, verb: type[Attach | Reconnect], nic: Nic, to: Segment, expects: tuple[Verb, ...]
+    ) -> None:
         """Record that a NIC comes to a segment."""
         site = self.lab.site
-        signs: dict[str, Any] = {"new": site.address_on(to, nic.node), **site.delays_ns(to, nic.node)}
-        self.lab.stimulus(action, nic, to=to.name, expects=expects, **signs)
+        new = site.address_on(to, nic.node)
+        up_ns, down_ns = site.delays_ns(to, nic.node)
+        arrival = verb(to=to.name, nic=nic.name, new=new, expects=expects, up_ns=up_ns, down_ns=down_ns)
+        self.lab.stimulus(nic.node, arrival)

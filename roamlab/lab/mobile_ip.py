@@ -12,14 +12,24 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import msgspec
 
-from roamlab.agents.mobileip_settings import ForeignAgentSettings, HomeAgentSettings, MobileSettings, Security
 from roamlab.nodes.foreign_agent import ForeignAgentNode
 from roamlab.nodes.home_agent import HomeAgentNode
 from roamlab.parameters import Lifetime
+from roamlab.record.commands import (
+    AcquireCareOf,
+    Command,
+    Security,
+    ServeForeignAgent,
+    ServeHomeAgent,
+    UseMobileIp,
+)
+from roamlab.record.event import kind_of
+from roamlab.record.mobile_ip_events import TableRow
+from roamlab.record.stimuli import Move
 from roamlab.topologies import Segment
 from roamlab.topologies.addresses import ROUTER
 
@@ -31,6 +41,7 @@ Algorithm = Literal["md5", "sha256"]
 ReplayProtection = Literal["timestamps", "nonces"]
 Wrapping = Literal["ipip", "gre"]
 
+C = TypeVar("C", bound=Command)
 _KEY_BYTES: Final = 16
 MOBILE_HOME, MOBILE_FOREIGN, FOREIGN_HOME = 256, 512, 768
 """SPIs of the security associations; of the foreign agents' the first, in the order of their segments."""
@@ -44,7 +55,7 @@ class Terms:
     the home agent directly, or, where the foreign agents insist (their R bit), through them. ``lifetime`` is what the mobile
     node asks for, ``granted`` the most that the home agent grants (s); ``skew`` how far the mobile node's clock is ahead (s).
     ``changes`` are settings of one party ("home agent", "foreign agent", "mobile node") that differ from what the rest says,
-    by their names in ``roamlab.agents.mobileip_settings``.
+    by their names in ``roamlab.record.commands``.
     """
 
     care_of: CareOf = "foreign-agent"
@@ -64,7 +75,7 @@ class Agent:
 
     name: str
     make: Callable[..., Any]
-    settings: Any
+    settings: ServeHomeAgent | ServeForeignAgent
 
 
 class MobileIp:
@@ -89,7 +100,7 @@ class MobileIp:
             self.home.router,
             HomeAgentNode,
             self._settings(
-                HomeAgentSettings,
+                ServeHomeAgent,
                 "home agent",
                 interface=self.home.name,
                 address=str(self.home.subnet.host4(ROUTER)),
@@ -104,7 +115,7 @@ class MobileIp:
                 segment.router,
                 ForeignAgentNode,
                 self._settings(
-                    ForeignAgentSettings,
+                    ServeForeignAgent,
                     "foreign agent",
                     interface=segment.name,
                     address=str(segment.subnet.host4(ROUTER)),
@@ -116,7 +127,7 @@ class MobileIp:
             for segment in foreign
         }
         self.mobile_settings = self._settings(
-            MobileSettings,
+            UseMobileIp,
             "mobile node",
             interface=site.mobile_nic,
             home_address=at_home,
@@ -143,36 +154,39 @@ class MobileIp:
         """The mobile node's home address."""
         return _plain(self.home.mobile_addresses()[0])
 
-    def security(self) -> dict[str, Any]:
+    def security(self) -> dict[str, Security]:
         """Every security association, by the two nodes' addresses, for the run's record.
 
         The keys live as long as the run, and a reader of the capture can check the authenticators with them.
         """
         known = {f"{self.home_address()} {_address(self.home)}": self.mobile_settings.security}
         for agent in self.foreign_agents.values():
-            own = agent.settings.address.partition("/")[0]
-            known |= {f"{other} {own}": s for other, s in agent.settings.mobile_nodes.items()}
-            known |= {f"{own} {other}": s for other, s in agent.settings.home_agents.items()}
-        return dict(msgspec.to_builtins(known))
+            settings = agent.settings
+            assert isinstance(settings, ServeForeignAgent)
+            own = settings.address.partition("/")[0]
+            known |= {f"{other} {own}": s for other, s in settings.mobile_nodes.items()}
+            known |= {f"{own} {other}": s for other, s in settings.home_agents.items()}
+        return known
 
     @property
     def agents(self) -> list[Agent]:
         """The home agent and the foreign agents."""
         return [self.home_agent, *self.foreign_agents.values()]
 
-    def signs(self, segment: Segment) -> dict[str, Any]:
-        """What must be seen on the wire when the mobile node comes to a segment, and how far from there the home agent is."""
+    def moving(self, segment: Segment) -> Move:
+        """The mobile node's move to a segment: what must be seen on the wire, and how far from there the home agent is."""
         up, down = segment.edge_delay()
         wired = self._site.wired_delay(segment.name, self.home.router)
         care_of = "" if segment is self.home else _address(segment)
         if care_of and self._co_located:
             care_of = _plain(segment.mobile_addresses()[0])
-        return {
-            "heard": _address(segment),
-            "care_of": care_of,
-            "agent_up_ns": round((up + wired) * 1e9),
-            "agent_down_ns": round((wired + down) * 1e9),
-        }
+        return Move(
+            to=segment.name,
+            heard=_address(segment),
+            care_of=care_of,
+            agent_up_ns=round((up + wired) * 1e9),
+            agent_down_ns=round((wired + down) * 1e9),
+        )
 
     def arrived(self, intf: Any, segment: Segment) -> None:
         """Do for a NIC what the network that it has come to does for visitors: give it an address, if it wants one."""
@@ -183,51 +197,46 @@ class MobileIp:
         if segment is not self.home:
             here4, gateway4 = segment.mobile_addresses()[0], _address(segment)
             intf.configure([here4])
-            self._site.tell(
-                self._site.mobile, "care_of", {"nic": intf.name, "address": here4, "gateway": gateway4}
-            )
+            self._site.tell(self._site.mobile, AcquireCareOf(intf.name, here4, gateway4))
 
-    def _settings(self, kind: Any, party: str, **settings: Any) -> Any:
-        return msgspec.convert({**settings, **self.terms.changes.get(party, {})}, kind)
+    def _settings(self, kind: type[C], party: str, **settings: Any) -> C:
+        plain = msgspec.to_builtins({**settings, **self.terms.changes.get(party, {})})
+        return msgspec.convert({"do": kind_of(kind), **plain}, kind)
 
 
-def bindings(
-    tables: Mapping[str, Sequence[Mapping[str, Any]]], agent: Agent, now_ns: int
-) -> list[dict[str, str]]:
+def bindings(tables: Mapping[str, Sequence[TableRow]], agent: Agent, now_ns: int) -> list[dict[str, str]]:
     """The home agent's mobility binding table as rows of text; ``tables`` are the agents' last ``mip.table`` events."""
     return [
         {
-            "home address": row["home_address"],
-            "care-of address": row["care_of_address"] + (" (co-located)" if row["co_located"] else ""),
+            "home address": row.home_address,
+            "care-of address": row.care_of_address + (" (co-located)" if row.co_located else ""),
             "lifetime": _lifetime(row, now_ns),
-            "tunnel": row["encapsulation"] + (", reverse" if row["reverse"] else ""),
+            "tunnel": row.encapsulation + (", reverse" if row.reverse else ""),
         }
         for row in tables.get(agent.name, ())
     ]
 
 
-def visitors(
-    tables: Mapping[str, Sequence[Mapping[str, Any]]], agent: Agent, now_ns: int
-) -> list[dict[str, str]]:
+def visitors(tables: Mapping[str, Sequence[TableRow]], agent: Agent, now_ns: int) -> list[dict[str, str]]:
     """A foreign agent's visitor list as rows of text."""
     return [
         {
-            "home address": row["home_address"],
-            "home agent": row["home_agent"],
-            "link-layer address": row["link"],
+            "home address": row.home_address,
+            "home agent": row.home_agent,
+            "link-layer address": row.link,
             "lifetime": _lifetime(row, now_ns),
             "tunnel": "none (co-located)"
-            if row["co_located"]
-            else row["encapsulation"] + (", reverse" if row["reverse"] else ""),
+            if row.co_located
+            else row.encapsulation + (", reverse" if row.reverse else ""),
         }
         for row in tables.get(agent.name, ())
     ]
 
 
-def _lifetime(row: Mapping[str, Any], now_ns: int) -> str:
-    if row["expires_ns"] is None:
+def _lifetime(row: TableRow, now_ns: int) -> str:
+    if row.expires_ns is None:
         return "infinite"
-    return f"{max(0, (row['expires_ns'] - now_ns) // 10**9)} s of {row['lifetime']} s"
+    return f"{max(0, (row.expires_ns - now_ns) // 10**9)} s of {row.lifetime} s"
 
 
 def _address(segment: Segment) -> str:

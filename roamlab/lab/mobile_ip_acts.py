@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from roamlab.lab.handles import Nic, Node
+from roamlab.record import commands, stimuli
 
 if TYPE_CHECKING:  # a run without Mobile IP has no use for it, and imports are a quarter of a short run
+    from roamlab.lab.handles import Node
     from roamlab.lab.lab import Lab
     from roamlab.lab.mobile_ip import Agent
 
@@ -23,7 +24,7 @@ class MobileIpActs:
         lab = self.lab
 
         def die() -> None:
-            lab.stimulus("crash", Nic(agent.name))
+            lab.stimulus(agent.name, stimuli.Crash())
             lab.agents.kill(agent.name)
 
         lab.timeline.at(self.time_s, die)
@@ -36,7 +37,7 @@ class MobileIpActs:
         lab, site = self.lab, self.lab.site
 
         def die() -> None:
-            lab.stimulus("fail", Nic(agent.name), back_s=back)
+            lab.stimulus(agent.name, stimuli.Fail(back))
             lab.agents.kill(agent.name)
             site.cut(agent.name)
 
@@ -50,21 +51,23 @@ class MobileIpActs:
 
     def halt(self, mobile: Node) -> None:
         """Let the mobile node's Mobile IP fall silent: it renews nothing. Its sessions go on."""
-        self._order(mobile, "halt")
+        self._order(mobile, stimuli.Halt, commands.Halt())
 
     def withdraw(self, mobile: Node) -> None:
         """Let the mobile node deregister its care-of address from afar."""
-        self._order(mobile, "withdraw")
+        self._order(mobile, stimuli.Withdraw, commands.Withdraw())
 
     def replay(self, mobile: Node) -> None:
         """Send the mobile node's last Registration Request again, bit for bit, as one who recorded it would."""
-        self._order(mobile, "replay")
+        self._order(mobile, stimuli.Replay, commands.Replay())
 
-    def _order(self, mobile: Node, do: str) -> None:
+    def _order(
+        self, mobile: Node, verb: type[stimuli.RegistrationStimulus], command: commands.Command
+    ) -> None:
         lab = self.lab
 
         def act() -> None:
-            lab.stimulus(do, mobile.nic(lab.site.mobile_nic))
-            mobile.tell(do)
+            lab.stimulus(mobile.name, verb(nic=lab.site.mobile_nic))
+            mobile.tell(command)
 
         lab.timeline.at(self.time_s, act)

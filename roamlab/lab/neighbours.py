@@ -5,10 +5,12 @@ To a correspondent node whose associations belong to one endpoint (a one-to-many
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from roamlab.lab.lab import PORT, Lab
 from roamlab.nodes.mobile_node import MobileNode
+from roamlab.record.commands import Connect
+from roamlab.record.events import AssociationConnect
 from roamlab.topologies.addresses import PC16, VISITED
 
 HOST: Final = "pc16"
@@ -21,7 +23,7 @@ class Neighbour:
     def __init__(self, lab: Lab[object]) -> None:
         self._lab = lab
         self._port = 0
-        lab.on_event("association.connect", self._learn)
+        lab.on_event(AssociationConnect, self._learn)
         lab.site.staff(HOST, MobileNode)
         lab.agents.await_ready()
 
@@ -32,15 +34,9 @@ class Neighbour:
 
     def connect(self) -> None:
         """Set up its association now, from the mobile node's port."""
-        self._lab.agents.command(
-            HOST,
-            "connect",
-            session=_SESSION,
-            local=self.address,
-            peer=self._lab.correspondent.address,
-            port=PORT,
-            local_port=self._port,
-        )
+        peer = self._lab.correspondent.address
+        connect = Connect(_SESSION, self.address, peer, PORT, local_port=self._port)
+        self._lab.agents.command(HOST, connect)
 
-    def _learn(self, details: dict[str, Any]) -> None:
-        self._port = self._port or details["port"]
+    def _learn(self, event: AssociationConnect) -> None:
+        self._port = self._port or event.port

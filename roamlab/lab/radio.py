@@ -7,15 +7,17 @@ attaches a NIC, the network gives it a link and an address, and when it prefers 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from roamlab.protocols import radio
 from roamlab.protocols.mobility import Verb
 from roamlab.protocols.radio import SILENCE, Model, Sample, Station
 from roamlab.protocols.signals import Thresholds
+from roamlab.record import commands
+from roamlab.record.events import RadioAttach, RadioLevel, RadioPrefer
+from roamlab.record.stimuli import Attach
 
 if TYPE_CHECKING:
     from roamlab.lab.lab import Lab
@@ -39,15 +41,14 @@ class Radio:
         expects: Sequence[Verb],
     ) -> None:
         self._lab = lab
-        self._expects = [verb.value for verb in expects]
+        self._expects = tuple(expects)
         self._places = places
         self._samples = samples
         self._attached = {next(iter(places))}
-        lab.on_event("radio.attach", self._attach)
-        lab.on_event("radio.prefer", self._prefer)
-        lab.agents.command(
-            lab.mobile.name, "radio", preferred=next(iter(places)), thresholds=asdict(thresholds)
-        )
+        lab.on_event(RadioAttach, self._attach)
+        lab.on_event(RadioPrefer, self._prefer)
+        levels = thresholds.attach, thresholds.fade, thresholds.hysteresis, thresholds.dwell_ns
+        lab.agents.command(lab.mobile.name, commands.Radio(next(iter(places)), *levels))
 
     def play(self, until_s: float) -> None:
         """Set all samples up to a time on the lab's timeline."""
@@ -57,31 +58,26 @@ class Radio:
 
     def _sound(self, sample: Sample) -> None:
         levels = {nic: sample.levels.get(nic, SILENCE) for nic in self._places}
-        self._lab.record("radio.level", levels=levels)
+        self._lab.record(RadioLevel(levels))
         for nic in sorted(self._attached):
             self._impair(nic, levels[nic])
-        self._lab.agents.command(self._lab.mobile.name, "hear", levels=levels)
+        self._lab.agents.command(self._lab.mobile.name, commands.Hear(levels))
 
-    def _attach(self, event: Mapping[str, Any]) -> None:
-        nic = event["nic"]
+    def _attach(self, event: RadioAttach) -> None:
+        nic = event.nic
         if nic in self._attached:
             return
         lab, site, segment = self._lab, self._lab.site, self._places[nic]
         used = next(iter(self._attached))
-        lab.stimulus(
-            "attach",
-            lab.mobile.nic(nic),
-            to=segment.name,
-            new=lab.mobile.address_on(segment),
-            expects=self._expects,
-        )
+        new = lab.mobile.address_on(segment)
+        lab.stimulus(lab.mobile.name, Attach(to=segment.name, nic=nic, new=new, expects=self._expects))
         site.attach(lab.mobile.name, nic, segment)
         site.route_through(lab.mobile.nic(used))
         self._attached.add(nic)
-        self._impair(nic, event["levels"][nic])
+        self._impair(nic, event.levels[nic])
 
-    def _prefer(self, event: Mapping[str, Any]) -> None:
-        self._lab.site.route_through(self._lab.mobile.nic(event["nic"]))
+    def _prefer(self, event: RadioPrefer) -> None:
+        self._lab.site.route_through(self._lab.mobile.nic(event.nic))
 
     def _impair(self, nic: str, level: float) -> None:
         quality = radio.link(level)

@@ -11,11 +11,20 @@ back within a second, each as its chunks in their order; HEARTBEATs, DATA and SA
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from roamlab.agents.raw_endpoint import RawEndpoint
 from roamlab.lab.lab import PORT, Family, Lab
 from roamlab.lab.request_acts import Request
+from roamlab.record.commands import (
+    AsconfAckSpec,
+    AsconfSpec,
+    ChunkSpec,
+    CookieEchoSpec,
+    HeartbeatSpec,
+    Initiate,
+    Open,
+)
 from roamlab.topologies.addresses import ATTACKER
 from roamlab.topologies.attacked import OFF_PATH
 
@@ -33,11 +42,10 @@ class Ask:
     def __init__(self, serial: int, *wanted: Request, by: str = "", lack: bool = False) -> None:
         self._serial, self._wanted, self._by, self._lack = serial, wanted, by, lack
 
-    def plain(self) -> dict[str, Any]:
+    def spec(self) -> ChunkSpec:
         """The chunk as a command carries it."""
-        wanted = [request.plain(number) for number, request in enumerate(self._wanted)]
-        own = {"serial": self._serial, "by": self._by, "lack": self._lack}
-        return {"kind": "asconf", "requests": wanted, **own}
+        wanted = tuple(request.command(number) for number, request in enumerate(self._wanted))
+        return AsconfSpec(self._serial, wanted, self._by, self._lack)
 
     def __str__(self) -> str:
         return f"ASCONF {self._serial}"
@@ -54,10 +62,9 @@ class Acknowledge:
     understood: bool = True
     refused: bool = False
 
-    def plain(self) -> dict[str, Any]:
+    def spec(self) -> ChunkSpec:
         """The chunk as a command carries it."""
-        said = {"understood": self.understood, "refused": self.refused}
-        return {"kind": "asconf-ack", "serial": self.ahead, **said}
+        return AsconfAckSpec(self.ahead, self.understood, self.refused)
 
     def __str__(self) -> str:
         said = " (refused)" if self.refused else "" if self.understood else " (not understood)"
@@ -67,9 +74,9 @@ class Acknowledge:
 class Beat:
     """A HEARTBEAT chunk."""
 
-    def plain(self) -> dict[str, Any]:
+    def spec(self) -> ChunkSpec:
         """The chunk as a command carries it."""
-        return {"kind": "heartbeat"}
+        return HeartbeatSpec()
 
     def __str__(self) -> str:
         return "HEARTBEAT"
@@ -78,9 +85,9 @@ class Beat:
 class CookieEcho:
     """The COOKIE-ECHO of the set-up again, as if COOKIE-ACK had been lost."""
 
-    def plain(self) -> dict[str, Any]:
+    def spec(self) -> ChunkSpec:
         """The chunk as a command carries it."""
-        return {"kind": "cookie-echo"}
+        return CookieEchoSpec()
 
     def __str__(self) -> str:
         return "COOKIE-ECHO"
@@ -99,7 +106,7 @@ class Raw:
         self._acts = 0
         lab.site.staff(HOST, RawEndpoint)
         lab.agents.await_ready()
-        lab.agents.command(HOST, "open", peer=lab.correspondent.address)
+        lab.agents.command(HOST, Open(lab.correspondent.address))
 
     def address(self, number: int = _OWN) -> str:
         """One of its addresses; the first is the one that it speaks from."""
@@ -110,11 +117,13 @@ class Raw:
         self._associations += 1
         return RawAssociation(self, _FIRST_PORT + self._associations)
 
-    def initiate(self, one: RawAssociation, **wanted: Any) -> None:
+    def initiate(
+        self, one: RawAssociation, *, tsn: int, also: tuple[str, ...], prefer: str, prefers_first: bool
+    ) -> None:
         """Send an association's INIT; the set-up goes on by itself."""
-        self.lab.agents.command(
-            HOST, "initiate", port=one.port, peer_port=PORT, local=self.address(), **wanted
-        )
+        wish = Initiate(one.port, PORT, self.address(), tsn, also=also, prefer=prefer)
+        wish.prefers_first = prefers_first
+        self.lab.agents.command(HOST, wish)
 
     def next_act(self) -> int:
         """The number of the next packet."""

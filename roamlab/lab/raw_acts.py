@@ -7,9 +7,10 @@ Raw associations are in ``roamlab/lab/raw.py``, cookie games in ``roamlab/lab/co
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from roamlab.lab.handles import Nic
+from roamlab.record.commands import ChunkSpec, Mute, Say
+from roamlab.record.stimuli import RawPacket
 
 if TYPE_CHECKING:
     from roamlab.lab.cookies import Echo, Prober
@@ -40,8 +41,8 @@ class RawActs:
         5061, 5.4), behind the addresses or, with ``prefers_first``, before them.
         """
         one = raw.next_association()
-        wish = {"also": also, "prefer": prefer, "prefers_first": prefers_first}
-        self.lab.timeline.at(self.time_s, partial(raw.initiate, one, tsn=tsn, **wish))
+        initiate = partial(raw.initiate, one, tsn=tsn, also=also, prefer=prefer, prefers_first=prefers_first)
+        self.lab.timeline.at(self.time_s, initiate)
         return one
 
     def say(
@@ -57,22 +58,22 @@ class RawActs:
         It goes ``to`` another address of the correspondent node's than the association was set up with where one is named.
         """
         what = " and ".join(map(str, chunks))
-        self._say(one, what, [chunk.plain() for chunk in chunks], answers, source, to)
+        self._say(one, what, tuple(chunk.spec() for chunk in chunks), answers, source, to)
 
     def mute(self, one: RawAssociation) -> None:
         """Answer nothing in an association from now on, not even a HEARTBEAT."""
         lab = self.lab
-        lab.timeline.at(self.time_s, partial(lab.agents.command, one.raw.host, "mute", port=one.port))
+        lab.timeline.at(self.time_s, partial(lab.agents.command, one.raw.host, Mute(one.port)))
 
     def repeat(self, one: RawAssociation, *, answers: list[str]) -> None:
         """Send the association's last packet once more."""
-        self._say(one, "the same", [], answers)
+        self._say(one, "the same", (), answers)
 
     def _say(
         self,
         one: RawAssociation,
         what: str,
-        chunks: list[dict[str, Any]],
+        chunks: tuple[ChunkSpec, ...],
         answers: list[str],
         source: str = "",
         to: str = "",
@@ -81,10 +82,8 @@ class RawActs:
 
         def say() -> None:
             target = lab.correspondent.name
-            details = {"what": what, "act": act, "port": one.port, "target": target, "answers": answers}
-            lab.stimulus("packet", Nic(one.raw.host), **details)
-            said = {"chunks": chunks, "source": source, "to": to}
-            lab.agents.command(one.raw.host, "say", port=one.port, act=act, **said)
+            lab.stimulus(one.raw.host, RawPacket(what, act, target, one.port, tuple(answers)))
+            lab.agents.command(one.raw.host, Say(one.port, act, chunks, source, to))
 
         lab.timeline.at(self.time_s, say)
 

@@ -9,22 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
-from roamlab.lab.handles import PORT, Nic
+from roamlab.lab.handles import PORT
 from roamlab.protocols.mobility import Verb
 from roamlab.protocols.rewriting import OWN_IDS
+from roamlab.record import commands, stimuli
 
 if TYPE_CHECKING:
     from roamlab.lab.handles import Node, Session
     from roamlab.lab.lab import Lab
     from roamlab.topologies import Segment
-
-UNSAID: Final = 0
-"""In the place of an error cause: the request is not carried out, for one before it was refused, and the answer says no word
-of it (RFC 5061, 5.1, A7)."""
-ANYHOW: Final = -1
-"""In the place of an error cause: the request is not carried out, whatever the answer says of it, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +33,16 @@ class Request:
     address: str = ""
     refused: int | None = None
 
-    def plain(self, number: int) -> dict[str, Any]:
-        """The request as events and commands carry it, with its correlation ID."""
-        known = isinstance(self.verb, Verb)
-        return {
-            "verb": self.verb.value if isinstance(self.verb, Verb) else self.verb,
-            "address": self.address,
-            "refused": self.refused,
-            "id": OWN_IDS + number if known else -1,
-        }
+    def asked(self, number: int) -> stimuli.Asked:
+        """The request as a stimulus carries it, with its correlation ID."""
+        sent = self.command(number)
+        return stimuli.Asked(sent.verb, sent.address, self.refused, sent.id)
+
+    def command(self, number: int) -> commands.Request:
+        """The request as a command carries it, with its correlation ID."""
+        if isinstance(self.verb, Verb):
+            return commands.Request(self.verb.value, self.address, OWN_IDS + number)
+        return commands.Request(self.verb, self.address)
 
 
 class RequestActs:
@@ -60,7 +56,7 @@ class RequestActs:
         """Have the first mobile node and the first correspondent report what their kernels keep for SCTP."""
         lab = self.lab
         for node in (lab.mobile, lab.correspondent):
-            lab.timeline.at(self.time_s, partial(node.tell, "account"))
+            lab.timeline.at(self.time_s, partial(node.tell, commands.Account()))
 
     def renumber(self, number: int, *, gone: bool = False) -> None:
         """Give the correspondent node another address in service, or take it away again where it is to be ``gone``."""
@@ -68,10 +64,10 @@ class RequestActs:
 
         def act() -> None:
             if gone:
-                change = {"old": lab.site.remove_address(lab.correspondent.name, number)}
+                change = stimuli.Renumber(old=lab.site.remove_address(lab.correspondent.name, number))
             else:
-                change = {"new": lab.correspondent.add_address(number)}
-            lab.stimulus("renumber", Nic(lab.correspondent.name), **change)
+                change = stimuli.Renumber(new=lab.correspondent.add_address(number))
+            lab.stimulus(lab.correspondent.name, change)
 
         lab.timeline.at(self.time_s, act)
 
@@ -81,9 +77,8 @@ class RequestActs:
         address = lab.correspondent.address
 
         def act() -> None:
-            where = Nic(lab.correspondent.name)
-            lab.stimulus("favour", where, primary=address, peer_port=peer_port)
-            lab.correspondent.tell("favour", address=address, peer_port=peer_port)
+            lab.stimulus(lab.correspondent.name, stimuli.Favour(address, peer_port))
+            lab.correspondent.tell(commands.Favour(address, peer_port))
 
         lab.timeline.at(self.time_s, act)
 
@@ -92,19 +87,20 @@ class RequestActs:
         lab = self.lab
 
         def act() -> None:
-            lab.stimulus("release", Nic(mobile.name), old=address)
-            mobile.tell("release", address=address)
+            lab.stimulus(mobile.name, stimuli.Release(address))
+            mobile.tell(commands.Release(address))
 
         lab.timeline.at(self.time_s, act)
 
     def ask(self, mobile: Node, *wanted: Request) -> None:
         """Have the mobile node ask for these requests, in this order, in one ASCONF (way ``rewriting``)."""
         lab = self.lab
-        plain = [request.plain(number) for number, request in enumerate(wanted)]
+        asked = tuple(request.asked(number) for number, request in enumerate(wanted))
+        requests = tuple(request.command(number) for number, request in enumerate(wanted))
 
         def act() -> None:
-            lab.stimulus("ask", Nic(mobile.name), requests=plain)
-            mobile.tell("ask", requests=plain)
+            lab.stimulus(mobile.name, stimuli.Ask(asked))
+            mobile.tell(commands.Ask(requests))
 
         lab.timeline.at(self.time_s, act)
 
@@ -114,7 +110,7 @@ class RequestActs:
 
         def act() -> None:
             address = node.address_on(on)
-            lab.stimulus("favour", Nic(node.name), primary=address, peer_port=PORT)
-            node.tell("set_primary", session=session.number, address=address)
+            lab.stimulus(node.name, stimuli.Favour(address, PORT))
+            node.tell(commands.SetPrimary(session.number, address))
 
         lab.timeline.at(self.time_s, act)

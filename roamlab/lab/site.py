@@ -7,8 +7,6 @@ from ipaddress import ip_interface
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-import msgspec
-
 from roamlab.agents.agent import Agent
 from roamlab.agents.launch import launch
 from roamlab.errors import LabError
@@ -21,7 +19,12 @@ from roamlab.network.intf import Intf
 from roamlab.network.net import Mininet
 from roamlab.nodes.correspondent_node import CorrespondentNode
 from roamlab.nodes.mobile_node import MobileNode
+from roamlab.record.commands import Command
+from roamlab.record.event import Event
+from roamlab.record.events import NicEvent, RunEnd
+from roamlab.record.mobile_ip_events import MipSecurity
 from roamlab.record.run_directory import CAPTURE, EventLog, RunDirectory, disk_error
+from roamlab.record.stimuli import Move
 from roamlab.topologies import RoamingTopo, Segment
 
 if TYPE_CHECKING:
@@ -91,7 +94,7 @@ class Site:
                 raise LabError(f"the capture is not whole: {report.error}")
             if kind is None:
                 dropped = sum(report.dropped.values()) if report else 0
-                self._log.write(self._clock.now_ns(), "lab", "run.end", capture_dropped=dropped)
+                self._log.write(RunEnd(dropped, t=self._clock.now_ns(), node="lab"))
         finally:
             self._log.close()
             self._net.stop()
@@ -128,13 +131,13 @@ class Site:
         """The address that a node, by default the mobile node, has when it is on a segment."""
         return self.of_family(self._topology.addresses_on(node or self.mobile, segment))
 
-    def delays_ns(self, segment: Segment, node: str) -> dict[str, int]:
-        """One-way delays between a node on a segment and the other end of its first session."""
+    def delays_ns(self, segment: Segment, node: str) -> tuple[int, int]:
+        """One-way delays between a node on a segment and the other end of its first session: up, down."""
         sessions = self.lab.node(node).sessions
         peer = sessions[0].peer_of(self.lab.node(node)).name if sessions else ""
         place = next((s.name for nic, s in self._where.items() if nic.node == peer), peer)
         up, down = self._topology.path_delay(segment.name, place)
-        return {"up_ns": round(up * 1e9), "down_ns": round(down * 1e9)}
+        return round(up * 1e9), round(down * 1e9)
 
     def without_asconf(self) -> None:
         """Switch ASCONF off on all nodes; associations set up from now on have none."""
@@ -163,18 +166,18 @@ class Site:
         )  # where it is used: imports are a quarter of a short run
 
         mobile_ip = MobileIp(self, [*self.segments.values()], terms)
-        self._log.write(self._clock.now_ns(), "lab", "mip.security", associations=mobile_ip.security())
+        self._log.write(MipSecurity(mobile_ip.security(), t=self._clock.now_ns(), node="lab"))
         for agent in mobile_ip.agents:
             self.start_agent(agent)
         if used:
             self.mobile_ip = mobile_ip
-            self.tell(self.mobile, "mobile_ip", mobile_ip.mobile_settings)
+            self.tell(self.mobile, mobile_ip.mobile_settings)
         return mobile_ip
 
     def start_agent(self, agent: MobilityAgent) -> None:
         """Start a home or foreign agent's process and let it serve."""
         self.staff(agent.name, agent.make)
-        self.tell(agent.name, "serve", agent.settings)
+        self.tell(agent.name, agent.settings)
 
     def staff(self, name: str, make: Callable[..., Agent], host: str = "") -> None:
         """Start an agent's process in a host, by default the one of its name."""
@@ -185,9 +188,9 @@ class Site:
         """Start the agent of a mobile node or a correspondent, for the first time or after it was killed."""
         self.staff(name, MobileNode if name in self.mobiles else CorrespondentNode)
 
-    def tell(self, name: str, do: str, arguments: Any) -> None:
-        """Give an agent a command; the arguments are a mapping or a Struct."""
-        self._agents.command(name, do, **msgspec.to_builtins(arguments))
+    def tell(self, name: str, command: Command) -> None:
+        """Give an agent a command."""
+        self._agents.command(name, command)
 
     def wired_delay(self, start: str, end: str) -> float:
         """One-way delay between two nodes or segments over wired links, in seconds."""
@@ -307,11 +310,16 @@ class Site:
         """Make a NIC the one that its node's own traffic takes by default."""
         self._intf(nic).configure(self._addresses[nic], self.where(nic).gateways)
 
-    def signs(self, nic: Nic, segment: Segment) -> dict[str, Any]:
-        """What a NIC's coming to a segment must show in the capture: its addresses, or with Mobile IP its agents."""
+    def moving(self, nic: Nic, segment: Segment) -> Move:
+        """A NIC's move to a segment, with what the capture must show of it: its addresses, or with Mobile IP its agents."""
         if self.mobile_ip is not None and nic.node == self.mobile:
-            return self.mobile_ip.signs(segment)
-        return {"old": self.address(nic.node, nic.name), "new": self.address_on(segment, nic.node)}
+            move = self.mobile_ip.moving(segment)
+        else:
+            old, new = self.address(nic.node, nic.name), self.address_on(segment, nic.node)
+            move = Move(to=segment.name, old=old, new=new)
+        move.nic = nic.name
+        move.up_ns, move.down_ns = self.delays_ns(segment, nic.node)
+        return move
 
     def _intf(self, nic: Nic) -> Intf:
         return self._net.nic(nic.node, nic.name)
@@ -330,9 +338,9 @@ class Site:
         """The first of these addresses that is of the sessions' family."""
         return next(str(a.ip) for a in map(ip_interface, addresses) if a.version == self.family)
 
-    def _nic_event(self, kind: str, node: str, nic: str, *, time_ns: int, **details: Any) -> None:
-        self._log.write(time_ns, node, kind, nic=nic, **details)
+    def _nic_event(self, event: NicEvent) -> None:
+        self._log.write(event)
 
-    def _agent_event(self, time_ns: int, node: str, kind: str, details: dict[str, Any]) -> None:
-        self._log.write(time_ns, node, kind, **details)
-        self.lab.noticed(time_ns, node, kind, details)
+    def _agent_event(self, event: Event) -> None:
+        self._log.write(event)
+        self.lab.noticed(event)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
-from typing import Any, Final
+from collections.abc import Container
 
-SENT: Final = "data.sent"
-RECEIVED: Final = "data.received"
-LOST: Final = frozenset({"association.lost", "association.restarted", "connection.lost"})
+from roamlab.record.event import Event
+from roamlab.record.events import (
+    AssociationLost,
+    AssociationRestarted,
+    ConnectionLost,
+    DataReceived,
+    DataSent,
+)
 
 
 class UnderWay:
@@ -23,17 +27,21 @@ class UnderWay:
         self._before: dict[tuple[int, str], int] = {}
         self._stimulus_ns = -1
 
-    def noticed(self, time_ns: int, kind: str, details: Mapping[str, Any]) -> None:
+    def noticed(self, event: Event) -> None:
         """Take note of an event; agents tell of those of their streams some time later."""
-        if kind == SENT:
-            key = details["session"], details["dir"]
-            self._sent[key] = details["seq"]
-            if time_ns <= self._stimulus_ns:
-                self._before[key] = details["seq"]
-        elif kind == RECEIVED:
-            self._received[details["session"], details["dir"]] = details["seq"]
-        elif kind in LOST:
-            self._received = {key: n for key, n in self._received.items() if key[0] != details.get("session")}
+        match event:
+            case DataSent(session, direction, seq):
+                self._sent[session, direction] = seq
+                if event.t <= self._stimulus_ns:
+                    self._before[session, direction] = seq
+            case DataReceived(session, direction, seq):
+                self._received[session, direction] = seq
+            case (
+                AssociationLost(session=session)
+                | AssociationRestarted(session=session)
+                | ConnectionLost(session=session)
+            ):
+                self._received = {key: n for key, n in self._received.items() if key[0] != session}
 
     def stimulated(self, time_ns: int) -> None:
         """Something is done to the session now: what was sent before says nothing of how it took that."""

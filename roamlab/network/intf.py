@@ -6,6 +6,7 @@ address, and a default route in the main table whose metric makes the NIC config
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ from roamlab.linux.errors import NetworkError
 from roamlab.linux.netlink import Request
 from roamlab.linux.rtnetlink import Address, Interface
 from roamlab.network.ethernet import is_running, offloads_off
+from roamlab.record.events import NicConfigure, NicDeconfigure, NicDown, NicEvent, NicUp
 
 if TYPE_CHECKING:
     from roamlab.network.link import Link
@@ -115,11 +117,8 @@ class Intf(mininet.link.Intf):
 
         """
         parsed, routers = _interfaces(addresses), [ip_address(gateway) for gateway in gateways]
-        words = {
-            "addresses": [str(address) for address in parsed],
-            "gateways": [str(router) for router in routers],
-        }
-        with self._change("nic.configure", **words):
+        event = NicConfigure(self.name, tuple(map(str, parsed)), tuple(map(str, routers)))
+        with self._change(event):
             if dad:
                 self.node.sysctl({f"net.ipv6.conf.{self.name}.accept_dad": 1})
             self._add(parsed, routers, dad=dad)
@@ -127,7 +126,7 @@ class Intf(mininet.link.Intf):
     def deconfigure(self, addresses: Sequence[str] | None = None) -> None:
         """Remove addresses (by default all), their rules and, with the last of a family, its default routes."""
         gone = list(self.addresses) if addresses is None else _interfaces(addresses)
-        with self._change("nic.deconfigure", addresses=[str(address) for address in gone]):
+        with self._change(NicDeconfigure(self.name, tuple(map(str, gone)))):
             for address in gone:
                 if self.gateways:
                     self._queue(self._rule(address, on=False))
@@ -257,7 +256,7 @@ class Intf(mininet.link.Intf):
 
     def down(self, *, admin: bool = False) -> None:
         """Take the link down: at its far end, so that the NIC loses its carrier, or (`admin`) the NIC itself."""
-        with self._change("nic.down", admin=admin):
+        with self._change(NicDown(self.name, admin)):
             if admin:
                 self._queue(rtnetlink.set_link(self.index, up=False))
             else:
@@ -266,7 +265,7 @@ class Intf(mininet.link.Intf):
 
     def up(self, *, admin: bool = False) -> None:
         """Undo `down`. After `admin`, which makes the kernel forget them, addresses and routes are set anew."""
-        with self._change("nic.up", admin=admin):
+        with self._change(NicUp(self.name, admin)):
             if admin:
                 self._queue(rtnetlink.set_link(self.index, up=True))
                 self._add(list(self.addresses), list(self.gateways), dad=False)
@@ -294,8 +293,9 @@ class Intf(mininet.link.Intf):
         version = address.version
         return routes.rule(version, source=address.ip, table=self._table, priority=self._table, on=on)
 
-    def _change(self, kind: str, **details: Any) -> Any:
-        return self.node.lab.change(kind, self.node.name, self.name, **details)
+    def _change(self, event: NicEvent) -> AbstractContextManager[None]:
+        event.node = self.node.name
+        return self.node.lab.change(event)
 
     def _queue(self, *requests: Request) -> None:
         self.node.namespace.rtnl.queue(*requests)

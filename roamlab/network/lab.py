@@ -8,11 +8,12 @@ an earlier request of the same batch makes.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from roamlab.linux.namespace import Namespace
 from roamlab.linux.rtnetlink import set_link
 from roamlab.network.sentinel import Sentinel
+from roamlab.record.events import NicEvent
 
 if TYPE_CHECKING:
     from roamlab.network.intf import Intf
@@ -23,11 +24,8 @@ _FIRST_INDEX: Final = 100  # above what a kernel puts into a fresh namespace by 
 _LAB_SYSCTLS: Final = {"net.ipv6.conf.default.disable_ipv6": 1, "net.ipv6.conf.all.disable_ipv6": 1}
 
 
-class OnEvent(Protocol):
-    """Told of each change to a NIC: its kind ("nic.move"), node and NIC, the time and what else there is to say."""
-
-    def __call__(self, kind: str, node: str, nic: str, *, time_ns: int, **details: Any) -> None:
-        """`time_ns` is CLOCK_REALTIME the moment before the kernel was asked for the change."""
+OnEvent = Callable[[NicEvent], None]
+"""Told of each change to a NIC; its time is CLOCK_REALTIME the moment before the kernel was asked for the change."""
 
 
 class Lab:
@@ -124,13 +122,13 @@ class Lab:
             self._sentinel.settle()
 
     @contextmanager
-    def change(self, kind: str, node: str, nic: str, **details: Any) -> Iterator[None]:
+    def change(self, event: NicEvent) -> Iterator[None]:
         """A batch that is an event: told when it has succeeded, with the time at which it began."""
-        began = time.time_ns()
+        event.t = time.time_ns()
         with self.batch():
             yield
         if self.on_event is not None:
-            self.on_event(kind, node, nic, time_ns=began, **details)
+            self.on_event(event)
 
     def close(self) -> None:
         """Let go of the lab's own namespace."""

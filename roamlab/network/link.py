@@ -16,6 +16,7 @@ from roamlab.linux import routes, rtnetlink
 from roamlab.linux.errors import NetworkError
 from roamlab.network.impairment import NONE, Impairment, both_ways, requests, split
 from roamlab.network.intf import Intf
+from roamlab.record.events import NicImpair
 
 if TYPE_CHECKING:
     from roamlab.network.node import Node
@@ -187,7 +188,7 @@ class Link(mininet.link.Link):
     def _impair(self, up: Impairment, down: Impairment, options: Mapping[str, Any]) -> None:
         self._need_wire("impair")
         near = self.near
-        with self.lab.change("nic.impair", near.node.name, near.name, **options):
+        with self.lab.change(NicImpair(near.name, dict(options), node=near.node.name)):
             (old_up, old_down), (self.up, self.down) = (self.up, self.down), (up, down)
             self._queue_impairments(old_up, old_down)
 

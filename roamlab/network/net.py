@@ -21,6 +21,7 @@ from roamlab.network.intf import Intf
 from roamlab.network.lab import Lab, OnEvent
 from roamlab.network.link import Link
 from roamlab.network.node import Host, Node, Switch
+from roamlab.record.events import NicAttach, NicDetach, NicMove, NicPlug, NicUnplug
 
 _IP_BASE: Final = "192.0.2.0/24"  # a documentation prefix (RFC 5737), where Mininet has 10.0.0.0/8
 
@@ -178,27 +179,27 @@ class Mininet(mininet.net.Mininet):
         node, switch = self._node(host), self.segment(segment)
         if nic in node.nameToIntf:
             raise NetworkError(f"{node.name} has a NIC {nic} already")
-        with self.lab.change("nic.attach", node.name, nic, segment=switch.name):
+        with self.lab.change(NicAttach(nic, switch.name, node=node.name)):
             link = self.addLink(node, switch, intfName1=nic, wire=True)
         return link.near
 
     def detach(self, nic: Intf) -> None:
         """Remove a NIC from its running host, with its link."""
         link = self._link(nic)
-        with self.lab.change("nic.detach", nic.node.name, nic.name):
+        with self.lab.change(NicDetach(nic.name, node=nic.node.name)):
             self.delLink(link)
 
     def unplug(self, nic: Intf) -> None:
         """Take a NIC's link off its segment: the NIC stays, without a carrier."""
         link = self._link(nic)
         segment = link.segment.name if link.segment else None
-        with self.lab.change("nic.unplug", nic.node.name, nic.name, segment=segment):
+        with self.lab.change(NicUnplug(nic.name, segment, node=nic.node.name)):
             link.unplug()
 
     def plug(self, nic: Intf, segment: Node | str) -> None:
         """Put an unplugged NIC's link on a segment, whose edge says what the link does to packets from now on."""
         link, switch = self._link(nic), self.segment(segment)
-        with self.lab.change("nic.plug", nic.node.name, nic.name, segment=switch.name):
+        with self.lab.change(NicPlug(nic.name, switch.name, node=nic.node.name)):
             link.plug(switch)
 
     def move(self, nic: Intf, segment: Node | str) -> None:
@@ -208,7 +209,7 @@ class Mininet(mininet.net.Mininet):
         """
         link, switch = self._link(nic), self.segment(segment)
         before = link.segment.name if link.segment else None
-        with self.lab.change("nic.move", nic.node.name, nic.name, segment=switch.name, before=before):
+        with self.lab.change(NicMove(nic.name, switch.name, before, node=nic.node.name)):
             link.unplug()
             self.lab.flush()
             link.plug(switch)

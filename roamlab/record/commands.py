@@ -59,6 +59,17 @@ class Stream(Command, tag="stream"):
     size: int
     start_ns: int
     end_ns: int
+    way: Literal["", "up", "down"] = ""
+    """the direction that the messages are sent in, by default that of the node's kind"""
+    first: int = 0
+    """the sequence number to begin with"""
+
+
+class SetPrimary(Command, tag="set-primary"):
+    """Ask the peer of a session to send to an address (SET PRIMARY)."""
+
+    session: int
+    address: str
 
 
 class Disconnect(Command, tag="disconnect"):
@@ -241,7 +252,7 @@ class UseMobileIp(Command, tag="use-mobile-ip", kw_only=True):
     """how far its clock is ahead of the others'"""
 
 
-class CareOf(Command, tag="care-of"):
+class AcquireCareOf(Command, tag="care-of"):
     """A NIC was given an address of a foreign network."""
 
     nic: str
@@ -311,13 +322,25 @@ class AsconfAckSpec(msgspec.Struct, tag_field="chunk", tag="asconf-ack", frozen=
     serial: int
     """how far it is ahead of the peer's first ASCONF"""
     understood: bool
+    refused: bool = False
+    """whether it says of each that it is refused (cause 0x00a4)"""
+
+
+class HeartbeatSpec(msgspec.Struct, tag_field="chunk", tag="heartbeat", frozen=True, gc=False):
+    """A HEARTBEAT."""
 
 
 class CookieEchoSpec(msgspec.Struct, tag_field="chunk", tag="cookie-echo", frozen=True, gc=False):
     """The set-up's COOKIE-ECHO."""
 
 
-ChunkSpec = AsconfSpec | AsconfAckSpec | CookieEchoSpec
+ChunkSpec = AsconfSpec | AsconfAckSpec | HeartbeatSpec | CookieEchoSpec
+
+
+class Mute(Command, tag="mute"):
+    """Answer nothing any more in an association, not even a HEARTBEAT."""
+
+    port: int
 
 
 class Say(Command, tag="say"):
@@ -327,6 +350,8 @@ class Say(Command, tag="say"):
     act: int
     chunks: tuple[ChunkSpec, ...]
     source: str = ""
+    to: str = ""
+    """where it goes, if not to the address that the association was set up with"""
 
 
 # -- attackers ---------------------------------------------------------------------------------------------------------
@@ -400,6 +425,41 @@ class Feed(AttackCommand, tag="feed"):
     every_ns: int
     most: int
     end_ns: int
+
+
+class Probe(AttackCommand, tag="probe"):
+    """Send an INIT from ``source`` and the mobile node's port, and keep the cookie that comes."""
+
+    source: str
+
+
+class Echo(AttackCommand, tag="echo-own"):
+    """Send the cookie of its own INIT (once more), where wanted with other ports than the INIT had."""
+
+    source: str
+    sport_shift: int = 0
+    dport_shift: int = 0
+
+
+class Quit(AttackCommand, tag="quit"):
+    """End its own association with ABORT, as a victim's stack would that knows nothing of it."""
+
+    source: str
+
+
+class Hijack(AttackCommand, tag="hijack"):
+    """Send an ASCONF in the mobile node's association with each tag that the cookie of ``Probe`` tells."""
+
+    source: str
+    requests: tuple[Request, ...]
+
+
+class Flood(AttackCommand, tag="flood"):
+    """Send one packet with many chunks in its own association, each of which calls for a chunk in return."""
+
+    source: str
+    chunks: Literal["heartbeats", "unknown chunks"]
+    count: int
 
 
 class ReplayCookie(AttackCommand, tag="cookie"):

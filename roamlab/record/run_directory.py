@@ -16,7 +16,14 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from roamlab.errors import BadInput, LabError
-from roamlab.record import guarded
+from roamlab.record import (  # events of all kinds are read here, so their classes must be there
+    attack_events,  # noqa: F401
+    guarded,
+    mobile_ip_events,  # noqa: F401
+    stimuli,  # noqa: F401
+)
+from roamlab.record.event import Event, decoder, encoder
+from roamlab.record.events import RunStart
 from roamlab.record.result import Judgement
 from roamlab.where import COMMAND
 
@@ -33,19 +40,6 @@ FILES: Final = re.compile(
 FOLDERS: Final = frozenset({".uml"})
 """The names of all that a run makes in its directory, agents' logs among them; a directory that holds anything else is never
 removed (roamlab.record.ours)."""
-
-
-class _Head(msgspec.Struct):
-    """What every event has."""
-
-    t: int
-    node: str
-    kind: str
-
-
-def check_event(event: dict[str, Any]) -> None:
-    """Raise msgspec.ValidationError for what is no event."""
-    msgspec.convert(event, _Head)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,27 +140,27 @@ class RunDirectory:
             why = guarded.printable(str(error))
             raise BadInput(f"{self.path / VERDICT} is of another version of roamlab: {why}") from None
 
-    def events(self) -> Iterator[dict[str, Any]]:
+    def events(self) -> Iterator[Event]:
         """The events by time, and as they were reported where that is equal; a last line that was cut off is left out.
 
-        Raises BadInput at a damaged line, behind what could be read before it.
+        Times are in ns since the run's start. Raises BadInput at a line that is damaged or no event known here, behind what
+        could be read before it.
         """
         try:
             lines = guarded.read(self.path, EVENTS).split(b"\n")
         except FileNotFoundError:
             return
-        decoder = msgspec.json.Decoder(dict[str, Any])
-        events, damage = [], None
+        read = decoder(Event)
+        found: list[Event] = []
+        damage: BadInput | None = None
         for line in lines[:-1]:
             try:
-                event = decoder.decode(line)
-                check_event(event)
-                events.append(event)
+                found.append(read.decode(line))
             except (msgspec.DecodeError, ValueError, RecursionError) as error:
                 why = guarded.printable(str(error))
-                damage = BadInput(f"{self.path / EVENTS} is damaged in line {len(events) + 1}: {why}")
+                damage = BadInput(f"{self.path / EVENTS} is damaged in line {len(found) + 1}: {why}")
                 break
-        yield from sorted(events, key=lambda event: event["t"])
+        yield from sorted(found, key=lambda event: event.t)
         if damage:
             raise damage
 
@@ -180,15 +174,16 @@ class EventLog:
     def __init__(self, run: RunDirectory, start_ns: int) -> None:
         self._file: BinaryIO = (run.path / EVENTS).open("ab", buffering=0)
         self._path = run.path
-        self._encoder = msgspec.json.Encoder(order="deterministic")
+        self._encoder = encoder()
         self._batch: list[bytes] | None = None
         self.start_ns = start_ns
-        self.write(start_ns, "lab", "run.start", epoch_ns=start_ns)
+        self.write(RunStart(start_ns, t=start_ns, node="lab"))
 
-    def write(self, time_ns: int, node: str, kind: str, **details: Any) -> None:
-        """Append one event; ``time_ns`` is CLOCK_REALTIME. Raises LabError when the disk is full."""
-        event = {"t": time_ns - self.start_ns, "node": node, "kind": kind, **details}
+    def write(self, event: Event) -> None:
+        """Append one event, whose time is CLOCK_REALTIME. Raises LabError when the disk is full."""
+        event.t -= self.start_ns
         line = self._encoder.encode(event) + b"\n"
+        event.t += self.start_ns
         if self._batch is None:
             self._append(line)
         else:

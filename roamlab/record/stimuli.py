@@ -79,6 +79,74 @@ class Reconnect(Arrival, tag="stimulus.reconnect"):
     """The node ends its association, gets a NIC on another segment, and sets up another association over it (FIG. 6)."""
 
 
+class Readdress(Arrival, tag="stimulus.readdress"):
+    """A NIC that stays where it is gets other addresses, as in a network that renumbers."""
+
+    overlap_s: float = 0.0
+    """how long it has the old ones too, s"""
+
+
+class Detach(Stimulus, tag="stimulus.detach"):
+    """A NIC is taken out of the running node. Witness: a packet for ``old`` leaves its sender and never comes."""
+
+    old: str
+    """the address that it had"""
+
+
+class LinkDown(Stimulus, tag="stimulus.link_down"):
+    """A NIC loses its link where it is. Witness: a packet for ``old`` leaves its sender and never comes."""
+
+    old: str
+    """its address"""
+
+
+class LinkUp(Stimulus, tag="stimulus.link_up"):
+    """A NIC gets its link back. Witness: a packet from ``new`` leaves it."""
+
+    new: str
+    """its address"""
+
+
+class Impair(Stimulus, tag="stimulus.impair"):
+    """What a NIC's link does to packets changes; what is not named stays as it was."""
+
+    router: str
+    """the router at the link's other end"""
+    delay: float | None = None
+    """one way, s"""
+    loss: float | None = None
+    """percent"""
+    bw: float | None = None
+    """Mbit/s"""
+
+
+class Fade(Stimulus, tag="stimulus.fade"):
+    """The signal of a NIC fades, and loss and rate of its link follow it (FIG. 8)."""
+
+    router: str
+    """the router at the link's other end"""
+    over_s: float
+    """how long it takes, s"""
+    level: float
+    """where it ends, dBm"""
+
+
+class Allow(Stimulus, tag="stimulus.allow"):
+    """Routers let through again what they dropped. Witness: a packet from ``new`` leaves the NIC."""
+
+    new: str
+    """the address at the path's end"""
+    router: str
+
+
+class Kill(Stimulus, tag="stimulus.kill"):
+    """A node's agent is killed, as a crash of the program would; its host goes on."""
+
+
+class Start(Stimulus, tag="stimulus.start"):
+    """A node's agent that was killed starts again."""
+
+
 class Block(Stimulus, tag="stimulus.block"):
     """A path dies: routers drop what is sent over it. Witness: a packet for ``old`` leaves its sender and never comes."""
 

@@ -21,12 +21,14 @@ from roamlab.protocols.errors import DecodeError
 from roamlab.protocols.sctp.describe import describe
 from roamlab.protocols.trace import SctpPacket, Sighting
 from roamlab.record import guarded, verified
+from roamlab.record.event import Event
+from roamlab.record.events import Data, PathState
 from roamlab.record.identity import SAME_BITS, differences
 from roamlab.record.result import CausalStep, Judgement
 from roamlab.record.run_directory import CAPTURE, EVENTS, VERDICT, RunDirectory
 
 _NOTHING: Final = "(nothing more)"
-_TIMED: Final = ("data.", "path.state")  # beginnings of the kinds that follow from times
+_TIMED: Final = (Data, PathState)  # what follows from times
 # Numbers drawn from the random source: in two seeds or kernels they differ without meaning anything.
 _DRAWN: Final = re.compile(r"\b(serial|correlation)=\d+|\btags [0-9a-f]{8} and [0-9a-f]{8}")
 
@@ -138,40 +140,32 @@ def _first_happening(a: RunDirectory, b: RunDirectory) -> Difference | None:
     for node in dict.fromkeys([*streams[0], *streams[1]]):
         for one, other in zip_longest(streams[0].get(node, []), streams[1].get(node, [])):
             if _untimed(one) != _untimed(other):
-                when = min(event["t"] for event in (one, other) if event)
+                when = min(event.t for event in (one, other) if event)
                 found.append((when, Difference(f"what {node} reports", _event(one), _event(other))))
                 break
     return min(found, key=lambda entry: entry[0])[1] if found else None
 
 
-def _by_node(run: RunDirectory) -> dict[str, list[dict[str, Any]]]:
-    streams: dict[str, list[dict[str, Any]]] = {}
+def _by_node(run: RunDirectory) -> dict[str, list[Event]]:
+    streams: dict[str, list[Event]] = {}
     for event in run.events():
-        if not event["kind"].startswith(_TIMED):
-            streams.setdefault(event["node"], []).append(event)
+        if not isinstance(event, _TIMED):
+            streams.setdefault(event.node, []).append(event)
     return streams
 
 
-def _untimed(event: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return (
-        None
-        if event is None
-        else {name: value for name, value in event.items() if name not in ("t", "epoch_ns")}
-    )
+def _untimed(event: Event | None) -> tuple[str, str, dict[str, Any]] | None:
+    if event is None:
+        return None
+    details = {name: value for name, value in event.details().items() if name != "epoch_ns"}
+    return event.node, event.kind, details
 
 
-def _event(event: Mapping[str, Any] | None) -> str:
+def _event(event: Event | None) -> str:
     if event is None:
         return _NOTHING
-    rest = {name: value for name, value in event.items() if name not in ("t", "node", "kind")}
-    return " ".join(
-        [
-            f"{event['t'] / 1e9:.9f} s",
-            event["node"],
-            event["kind"],
-            *(f"{n}={_text(v)}" for n, v in rest.items()),
-        ]
-    )
+    details = (f"{name}={_text(value)}" for name, value in event.details().items())
+    return " ".join([f"{event.t / 1e9:.9f} s", event.node, event.kind, *details])
 
 
 # -- packets -----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from ipaddress import ip_interface
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from roamlab.lab.inside import step
 from roamlab.lab.lean import lean
@@ -31,6 +31,9 @@ def main(path: Path, nodes: int) -> int:
     from roamlab.network.net import Mininet
     from roamlab.nodes.correspondent_node import CorrespondentNode
     from roamlab.nodes.crowd import Crowd as CrowdAgent
+    from roamlab.record.commands import Join, Listen, PreferEach, Stream
+    from roamlab.record.event import Event
+    from roamlab.record.events import RunEnd, SessionOpened
     from roamlab.record.run_directory import CAPTURE, EventLog, RunDirectory
     from roamlab.topologies.crowd import Crowd
 
@@ -55,12 +58,12 @@ def main(path: Path, nodes: int) -> int:
         step("agents")
         up: set[int] = set()
 
-        def event(time_ns: int, node: str, kind: str, details: dict[str, Any]) -> None:
-            log.write(time_ns, node, kind, **details)
-            if kind == "session.opened":
-                up.add(details["session"])
+        def noticed(event: Event) -> None:
+            log.write(event)
+            if isinstance(event, SessionOpened):
+                up.add(event.session)
 
-        agents = Agents(clock, event)
+        agents = Agents(clock, noticed)
         for name in (crowd.correspondent, *crowd.mobiles):
             net[name].sysctl(_SCTP)
         homes = {number: net[name].namespace.fd for number, name in enumerate(crowd.mobiles)}
@@ -69,9 +72,9 @@ def main(path: Path, nodes: int) -> int:
         agents.adopt(launch(CrowdAgent, "crowd", cn, path / "crowd.log", keep=frozenset(homes.values())))
         agents.await_ready()
         step("associations")
-        agents.command("cn", "listen", local="::", port=PORT)
+        agents.command("cn", Listen("::", PORT))
         for session, namespace in homes.items():
-            agents.command("crowd", "join", session=session, namespace=namespace, peer=peer, port=PORT)
+            agents.command("crowd", Join(session, namespace, peer, PORT))
         Timeline(clock, clock.now_ns()).play(5.0, agents.readers, log.batch)
         if len(up) != nodes:
             print(f"roamlab: failed: {len(up)} of {nodes} associations came up", flush=True)
@@ -80,15 +83,7 @@ def main(path: Path, nodes: int) -> int:
         start = clock.now_ns()
         for session in homes:
             first = start + 500_000_000
-            agents.command(
-                "crowd",
-                "stream",
-                session=session,
-                every_ns=10**9,
-                size=200,
-                start_ns=first,
-                end_ns=first + MESSAGES * 10**9,
-            )
+            agents.command("crowd", Stream(session, 10**9, 200, first, first + MESSAGES * 10**9))
 
         def move() -> None:
             step("move")
@@ -101,10 +96,10 @@ def main(path: Path, nodes: int) -> int:
 
         def prefer() -> None:
             addresses = {
-                str(number): crowd.addresses_on(name, away[name])[0].partition("/")[0]
+                number: crowd.addresses_on(name, away[name])[0].partition("/")[0]
                 for number, name in enumerate(crowd.mobiles)
             }
-            agents.command("crowd", "prefer", addresses=addresses)
+            agents.command("crowd", PreferEach(addresses))
 
         timeline = Timeline(clock, start)
         timeline.at(_MOVE_S, move)
@@ -116,7 +111,7 @@ def main(path: Path, nodes: int) -> int:
         if report is None or report.error:
             print(f"roamlab: failed: the capture is not whole: {report and report.error}", flush=True)
             return 3
-        log.write(clock.now_ns(), "lab", "run.end", capture_dropped=sum(report.dropped.values()))
+        log.write(RunEnd(sum(report.dropped.values()), t=clock.now_ns(), node="lab"))
         log.close()
     return 0
 

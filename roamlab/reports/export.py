@@ -88,14 +88,8 @@ def measurements(run: RunDirectory) -> str:
 
     A message that was never delivered has nothing in its last two columns but 0 duplicates.
     """
-    read = story.read(run)
-    sent: dict[tuple[int, str, int], int] = {}
-    delivered: dict[tuple[int, str, int], list[int]] = {}
-    for event in read.events:
-        if event["kind"] in ("data.sent", "data.unsent"):
-            sent.setdefault((event["session"], event["dir"], event["seq"]), event["t"])
-        elif event["kind"] == "data.received":
-            delivered.setdefault((event["session"], event["dir"], event["seq"]), []).append(event["t"])
+    found = story.read(run).messages
+    sent, delivered = found.sent, found.delivered
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)

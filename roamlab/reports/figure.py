@@ -50,9 +50,7 @@ def draw(story: Story) -> str:
     width = _MARGIN * 2 + _STEPS + _WIRE
     height = max(_TOP + 30 + _STEP * len(steps), _TOP + wire_height) + _MARGIN
     figure = judgement.figure if judgement else "A run"
-    said = sentence(
-        judgement, tuple(str(e.get("action", "act")) for e in story.stimuli), carrier=story.carrier
-    )
+    said = sentence(judgement, story.actions, carrier=story.carrier)
     return svg.picture(
         width,
         height,

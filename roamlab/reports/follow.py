@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from roamlab.errors import BadInput, LabError
 from roamlab.record import guarded
-from roamlab.record.run_directory import EVENTS, MANIFEST, RunDirectory, check_event
+from roamlab.record.event import Event, decoder
+from roamlab.record.events import Data
+from roamlab.record.run_directory import EVENTS, MANIFEST, RunDirectory
+from roamlab.record.words import words
 
 _POLL_S: Final = 0.2
-_TRAFFIC: Final = ("data.sent", "data.received", "data.unsent")
-_HEAD: Final = ("t", "node", "kind")
 
 
 def follow(run: RunDirectory) -> Iterator[str]:
@@ -30,7 +31,7 @@ def follow(run: RunDirectory) -> Iterator[str]:
         lines, offset = _new(run, offset)
         for line in lines:
             event = _event(run, line)
-            if event["kind"] in _TRAFFIC:
+            if isinstance(event, Data):
                 counted += 1
                 continue
             if counted:
@@ -48,13 +49,11 @@ def follow(run: RunDirectory) -> Iterator[str]:
         time.sleep(_POLL_S)
 
 
-def _event(run: RunDirectory, line: bytes) -> dict[str, Any]:
+def _event(run: RunDirectory, line: bytes) -> Event:
     try:
-        event = msgspec.json.decode(line, type=dict[str, Any])
-        check_event(event)
+        return decoder(Event).decode(line)
     except (msgspec.DecodeError, ValueError, RecursionError):
         raise BadInput(f"{run.path / EVENTS} is damaged") from None
-    return event
 
 
 def _count(messages: int) -> str:
@@ -71,8 +70,6 @@ def _new(run: RunDirectory, offset: int) -> tuple[list[bytes], int]:
     return whole.splitlines(), offset + len(whole)
 
 
-def _words(event: dict[str, Any]) -> str:
-    details = " ".join(f"{name}={value}" for name, value in event.items() if name not in _HEAD)
-    return guarded.printable(
-        f"{event['t'] / 1e9:12.6f} s  {event['node']:<8} {event['kind']:<20} {details}"
-    ).rstrip()
+def _words(event: Event) -> str:
+    said = f"{event.t / 1e9:12.6f} s  {event.node:<8} {event.kind:<20} {words(event)}"
+    return guarded.printable(said).rstrip()

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address
 from itertools import pairwise
-from typing import Any
 
 from roamlab.protocols.ip import Datagram
 from roamlab.protocols.pcapng import Direction
 from roamlab.protocols.sctp import chunks
 from roamlab.protocols.trace import IcmpPacket, IpDatagram, SctpPacket, TcpPacket, UdpPacket
+from roamlab.record.event import Event
+from roamlab.record.events import AddressUp, NicConfigure
 
 _BROADCAST = IPv4Address("255.255.255.255")
 _AGENT_DISCOVERY = (9, 10)  # ICMP types of RFC 5944, 2
@@ -146,14 +147,15 @@ def legs(found: Sequence[Journey], columns: Sequence[str], owners: Mapping[str, 
         yield Leg(number, start.node, end, start.time_ns, last.time_ns, start.outer)
 
 
-def addresses(events: Iterable[Mapping[str, Any]], configured: Mapping[str, str]) -> dict[str, str]:
+def addresses(events: Iterable[Event], configured: Mapping[str, str]) -> dict[str, str]:
     """The node of each address: those ``configured`` by the topology, and those that events say came up."""
     owners = dict(configured)
     for event in events:
-        if event["kind"] == "address.up" and "address" in event:
-            owners[str(event["address"])] = event["node"]
-        elif event["kind"] == "nic.configure":
-            owners.update({str(a).partition("/")[0]: event["node"] for a in event.get("addresses", ())})
+        match event:
+            case AddressUp(_, address):
+                owners[address] = event.node
+            case NicConfigure(_, given):
+                owners.update({address.partition("/")[0]: event.node for address in given})
     return owners
 
 

@@ -9,8 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
+from roamlab.record.event import Event
+from roamlab.record.events import (
+    AgentReady,
+    Data,
+    Listening,
+    NicEvent,
+    PathState,
+    RadioLevel,
+    RunEnd,
+    RunStart,
+    SessionStart,
+)
+from roamlab.record.mobile_ip_events import MipTable
+from roamlab.record.stimuli import Stimulus
+from roamlab.record.words import words
 from roamlab.reports import network
 from roamlab.reports.journeys import Journey, Leg, addresses, for_a_group, journeys, legs, tunnel_ends
 from roamlab.reports.packets import Kind, carries_data, kind, label, tunnel_label
@@ -21,45 +36,18 @@ SILENCE_NS: Final = 200_000_000
 FEWEST: Final = 3
 """Fewer packets than this are not worth folding."""
 _UNTOLD: Final = (
-    "data.",
-    "run.",
-    "agent.ready",
-    "session.start",
-    "nic.",
-    "mip.table",
-    "path.state",
-    "signal",
-    "listening",
+    Data,
+    RunStart,
+    RunEnd,
+    AgentReady,
+    SessionStart,
+    NicEvent,
+    MipTable,
+    PathState,
+    RadioLevel,
+    Listening,
 )
-_WORDS: Final = {
-    "stimulus": "{action} {nic}",
-    "link.down": "{nic} down",
-    "link.up": "{nic} up",
-    "address.down": "{address} gone",
-    "address.up": "{address} up",
-    "asconf.request": "asks for {verb} {address}",
-    "asconf.unasked": "{verb} {address}: {error}",
-    "association.up": "association up",
-    "association.connect": "connects to {peer}",
-    "association.lost": "association lost",
-    "association.failed": "association failed",
-    "association.closed": "association closed",
-    "session.opened": "session opened",
-    "path.added": "path added: {address}",
-    "path.removed": "path removed: {address}",
-    "path.primary": "primary path: {address}",
-    "path.confirmed": "path confirmed: {address}",
-    "path.unreachable": "path unreachable: {address}",
-    "path.available": "path available: {address}",
-    "agent.died": "agent died: {how}",
-    "mip.agent.found": "found the {place} {agent}",
-    "mip.agent.lost": "lost the agent {agent}: {why}",
-    "mip.state": "{before} → {state}",
-    "mip.request": "asks for a binding at {care_of_address}",
-    "mip.registered": "binding: {home_address} at {care_of_address}",
-    "mip.reply": "answers with code {code}",
-    "mip.relayed": "relays the request of {home_address}",
-}
+"""Counted and routine events, which are no rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,33 +135,18 @@ def ladder(story: Story) -> Ladder:
     shown = set(columns)
     arrows = list(_arrows(found, legs(found, columns, owners)))
     notices = [
-        Notice(event["t"] + story.epoch_ns, event["node"], words(event), event["kind"] == "stimulus")
+        Notice(event.t + story.epoch_ns, event.node, words(event), isinstance(event, Stimulus))
         for event in story.events
-        if told(event) and event["node"] in shown
+        if told(event) and event.node in shown
     ]
     rows: list[Row] = [*arrows, *notices]
     rows.sort(key=lambda row: row.time_ns)
     return Ladder(columns, tuple(rows), tuple(found))
 
 
-def told(event: dict[str, Any]) -> bool:
+def told(event: Event) -> bool:
     """Whether an event is a row of a ladder: counted and routine ones are not."""
-    return not str(event["kind"]).startswith(_UNTOLD)
-
-
-def words(event: dict[str, Any]) -> str:
-    """An event in words; one of a kind that is not known here, by its own fields."""
-    if event["kind"] == "asconf.acknowledged":
-        refused = event.get("refused") or ()
-        return "acknowledged" + (f", refused: {', '.join(map(str, refused))}" if refused else "")
-    pattern = _WORDS.get(event["kind"])
-    if pattern is not None:
-        try:
-            return pattern.format_map({"nic": "", **event}).strip()
-        except (KeyError, IndexError):
-            pass
-    details = (f"{k}={v}" for k, v in event.items() if k not in ("t", "node", "kind") and v not in ("", None))
-    return " ".join((str(event["kind"]), *details))
+    return not isinstance(event, _UNTOLD)
 
 
 def _columns(story: Story, found: Sequence[Journey]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
+from roamlab.record.events import NicAttach, NicDetach, NicMove, NicPlug, NicUnplug
 from roamlab.reports.story import Story
 from roamlab.topologies import RoamingTopo
 
@@ -168,17 +169,19 @@ def _stays(story: Story, topology: RoamingTopo, places: Mapping[str, Place]) -> 
         node: [_stay(0, tuple(nics.values()), places, None)] for node, nics in at.items()
     }
     for event in story.events:
-        if event["node"] not in at or not str(event["kind"]).startswith("nic."):
+        if event.node not in at:
             continue
-        nics, before = at[event["node"]], history[event["node"]]
-        match event["kind"]:
-            case "nic.attach" | "nic.plug" | "nic.move" if event.get("segment") in topology.segments:
-                nics[event["nic"]] = event["segment"]
-            case "nic.detach" | "nic.unplug":
-                nics.pop(event["nic"], None)
+        nics, before = at[event.node], history[event.node]
+        match event:
+            case NicAttach(nic, segment) | NicPlug(nic, segment) | NicMove(nic, segment) if (
+                segment in topology.segments
+            ):
+                nics[nic] = segment
+            case NicDetach(nic) | NicUnplug(nic):
+                nics.pop(nic, None)
             case _:
                 continue
-        before.append(_stay(event["t"], tuple(dict.fromkeys(nics.values())), places, before[-1]))
+        before.append(_stay(event.t, tuple(dict.fromkeys(nics.values())), places, before[-1]))
     return {node: tuple(stays) for node, stays in history.items()}
 
 

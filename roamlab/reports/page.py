@@ -88,9 +88,7 @@ def render(read: Story) -> str:
         "report.html",
         story=read,
         judgement=judgement,
-        sentence=words.sentence(
-            judgement, tuple(str(e.get("action", "act")) for e in read.stimuli), carrier=read.carrier
-        ),
+        sentence=words.sentence(judgement, read.actions, carrier=read.carrier),
         verdict=judgement.verdict if judgement else "none",
         summary=known.summary if known else "",
         kernel=read.manifest.get("kernel") or {},
@@ -140,7 +138,7 @@ def _printable(drawn: Ladder, read: Story) -> tuple[int, int] | None:
     rows = list(drawn.folded())
     if len(rows) <= _PRINTED:
         return None
-    start = read.stimuli[0]["t"] - 10**8 if read.stimuli else 0
+    start = read.stimuli[0].t - 10**8 if read.stimuli else 0
     shown = [row.time_ns - read.epoch_ns for row in rows if row.time_ns - read.epoch_ns >= start]
     return start, shown[min(_PRINTED, len(shown)) - 1] if shown else start
 

@@ -14,8 +14,12 @@ from roamlab.protocols import trace as traces
 from roamlab.protocols.errors import DecodeError
 from roamlab.protocols.trace import Trace
 from roamlab.record import guarded, run_directory, verified
+from roamlab.record.event import Event
+from roamlab.record.events import DataReceived, RunEnd, RunStart, SessionStart
+from roamlab.record.messages import Messages, messages
 from roamlab.record.result import Judgement
 from roamlab.record.run_directory import RunDirectory
+from roamlab.record.stimuli import Stimulus
 from roamlab.record.verified import Manifest
 from roamlab.registry import Plan, known
 from roamlab.topologies import RoamingTopo
@@ -37,7 +41,7 @@ class Story:
     plan: dict[str, Any]
     manifest: dict[str, Any]
     judgement: Judgement | None
-    events: tuple[dict[str, Any], ...]
+    events: tuple[Event, ...]
     trace: Trace | None
     epoch_ns: int
     missing: tuple[str, ...]
@@ -48,9 +52,14 @@ class Story:
         return str(self.plan.get("scenario") or (self.judgement.scenario if self.judgement else "unknown"))
 
     @cached_property
-    def session(self) -> dict[str, Any]:
-        """The first ``session.start`` event; empty without one."""
-        return next((e for e in self.events if e["kind"] == "session.start"), {})
+    def session(self) -> SessionStart | None:
+        """What the first session was started with, if one was."""
+        return next((e for e in self.events if isinstance(e, SessionStart)), None)
+
+    @cached_property
+    def messages(self) -> Messages:
+        """What was sent and delivered, in ns since the run's start."""
+        return messages(self.events)
 
     @cached_property
     def topology(self) -> RoamingTopo | None:
@@ -70,18 +79,19 @@ class Story:
     @property
     def mobile(self) -> str:
         """The mobile node's name."""
-        return str(self.session.get("mobile") or (self.topology.mobile if self.topology else MOBILE_NODE))
+        known = self.topology.mobile if self.topology else MOBILE_NODE
+        return self.session.mobile if self.session else known
 
     @property
     def correspondent(self) -> str:
         """The correspondent node's name."""
         known = self.topology.correspondent if self.topology else CORRESPONDENT_NODE
-        return str(self.session.get("correspondent") or known)
+        return self.session.correspondent if self.session else known
 
     @cached_property
     def end_ns(self) -> int:
         """When the last thing happened (ns since the run's start); at least 1, so that it can divide."""
-        last_event = self.events[-1]["t"] if self.events else 0
+        last_event = self.events[-1].t if self.events else 0
         sightings = self.trace.sightings if self.trace else ()
         last_packet = max((s.time_ns for s in sightings), default=self.epoch_ns) - self.epoch_ns
         return int(max(last_event, last_packet, 1))
@@ -93,10 +103,15 @@ class Story:
             return "association"
         return "connection" if self.trace.tcp else "session"
 
+    @cached_property
+    def stimuli(self) -> list[Stimulus]:
+        """What the scenario did."""
+        return [event for event in self.events if isinstance(event, Stimulus)]
+
     @property
-    def stimuli(self) -> list[dict[str, Any]]:
-        """What the scenario did to NICs."""
-        return [event for event in self.events if event["kind"] == "stimulus"]
+    def actions(self) -> tuple[str, ...]:
+        """The verbs of what the scenario did, in order."""
+        return tuple(stimulus.action for stimulus in self.stimuli)
 
 
 def read(run: RunDirectory) -> Story:
@@ -112,17 +127,17 @@ def read(run: RunDirectory) -> Story:
             judgement = msgspec.convert(verdict, Judgement)
         except msgspec.ValidationError as error:
             missing.append(f"{run_directory.VERDICT} is of another version: {guarded.printable(str(error))}.")
-    events = sorted(_until_damage(run.events, missing), key=lambda event: event["t"])
+    events = list(_until_damage(run.events, missing))
     trace = _trace(run, missing)
     if not events:
         missing.append("There are no events: the guest ended before the lab could report anything.")
-    elif not any(event["kind"] == "run.end" for event in events):
+    elif not any(isinstance(event, RunEnd) for event in events):
         last = events[-1]
         missing.append(
-            f"The run did not come to its end; the last event is {last['kind']} of {last['node']} "
-            f"at {last['t'] / 1e9:.3f} s."
+            f"The run did not come to its end; the last event is {last.kind} of {last.node} "
+            f"at {last.t / 1e9:.3f} s."
         )
-    if events and not any(event["kind"] == "data.received" for event in events):
+    if events and not any(isinstance(event, DataReceived) for event in events):
         missing.append("Nothing was delivered to an application in either direction.")
     return Story(run, plan, manifest, judgement, tuple(events), trace, _epoch(events, trace), tuple(missing))
 
@@ -141,13 +156,9 @@ def _json(run: RunDirectory, name: str, kind: Any, missing: list[str]) -> dict[s
     return content
 
 
-def _until_damage(
-    events: Callable[[], Iterator[dict[str, Any]]], missing: list[str]
-) -> Iterator[dict[str, Any]]:
+def _until_damage(events: Callable[[], Iterator[Event]], missing: list[str]) -> Iterator[Event]:
     try:
-        for event in events():
-            if isinstance(event.get("t"), int) and {"node", "kind"} <= event.keys():
-                yield event
+        yield from events()
     except (msgspec.DecodeError, LabError):
         missing.append(f"{run_directory.EVENTS} is damaged; what comes after the damage is left out.")
 
@@ -166,9 +177,9 @@ def _trace(run: RunDirectory, missing: list[str]) -> Trace | None:
     return trace
 
 
-def _epoch(events: list[dict[str, Any]], trace: Trace | None) -> int:
+def _epoch(events: list[Event], trace: Trace | None) -> int:
     """The run's start on the capture's clock: what the first event says, otherwise the first packet."""
-    told = next((event["epoch_ns"] for event in events if event["kind"] == "run.start"), None)
+    told = next((event.epoch_ns for event in events if isinstance(event, RunStart)), None)
     if told is None and trace and trace.sightings:
         told = min(sighting.time_ns for sighting in trace.sightings)
     return int(told or 0)

@@ -9,18 +9,18 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from roamlab.protocols.radio import SILENCE
 from roamlab.protocols.trace import SctpPacket
+from roamlab.record.events import PathState, RadioLevel
 from roamlab.record.result import Outage
 from roamlab.reports.journeys import Journey
 from roamlab.reports.packets import carries_data
 from roamlab.reports.story import Story
 
 DIRECTIONS: Final = ("up", "down")
-PATH_STATE: Final = "path.state"
-"""The event that carries the kernel's own figures of one path: ``session``, ``address``, and any of :data:`QUANTITIES`."""
-SIGNAL: Final = "signal"
-"""The event that carries the signal of a NIC: ``nic`` and ``dbm``."""
-QUANTITIES: Final = {"cwnd": "cwnd, bytes", "rto_ms": "RTO, ms", "srtt_ms": "SRTT, ms"}
+_CWND, _RTO, _SRTT, _SIGNAL = "cwnd, bytes", "RTO, ms", "SRTT, ms", "signal, dBm"
+QUANTITIES: Final = (_CWND, _RTO, _SRTT, _SIGNAL)
+"""What curves are drawn of, in their order: the kernel's figures of each path, and what each NIC hears."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,9 @@ class Timeline:
 
 def timeline(story: Story, found: Sequence[Journey]) -> Timeline:
     """The timeline of a story with its journeys; what the run does not have is empty."""
-    deliveries = {direction: _deliveries(story, direction) for direction in DIRECTIONS}
+    deliveries = {
+        direction: tuple(time for time, _ in story.messages.deliveries(direction)) for direction in DIRECTIONS
+    }
     return Timeline(
         story.end_ns,
         deliveries,
@@ -87,16 +89,8 @@ def timeline(story: Story, found: Sequence[Journey]) -> Timeline:
         _primaries(story, found),
         tuple(_curves(story)),
         _outages(story),
-        tuple((e["t"], f"{e.get('action', '')} {e.get('nic', '')}".strip()) for e in story.stimuli),
+        tuple((stimulus.t, f"{stimulus.action} {stimulus.nic}".strip()) for stimulus in story.stimuli),
     )
-
-
-def _deliveries(story: Story, direction: str) -> tuple[int, ...]:
-    first: dict[tuple[object, object], int] = {}
-    for event in story.events:
-        if event["kind"] == "data.received" and event.get("dir") == direction:
-            first.setdefault((event.get("session"), event.get("seq")), event["t"])
-    return tuple(sorted(first.values()))
 
 
 def _lanes(story: Story, found: Iterable[Journey]) -> tuple[Lane, ...]:
@@ -131,31 +125,23 @@ def _primaries(story: Story, found: Iterable[Journey]) -> tuple[Span, ...]:
 
 def _curves(story: Story) -> Iterator[Curve]:
     points: dict[tuple[str, str], list[tuple[int, float | None]]] = {}
-    states = [event for event in story.events if event["kind"] == PATH_STATE]
-    several = len({event.get("session") for event in states}) > 1
+    states = [event for event in story.events if isinstance(event, PathState)]
+    several = len({event.session for event in states}) > 1
     for event in states:
-        of = f"{event['node']} to {event.get('address', '')}"
-        if several:
-            of += f", session {event.get('session')}"
-        for quantity in QUANTITIES:
-            if isinstance(event.get(quantity), int | float):
-                points.setdefault((quantity, of), []).append(
-                    (event["t"], _measured(quantity, event[quantity]))
-                )
-    for event in story.events:
-        if event["kind"] == SIGNAL and isinstance(event.get("dbm"), int | float):
-            key = ("dbm", f"{event['node']}.{event.get('nic', '')}")
-            points.setdefault(key, []).append((event["t"], float(event["dbm"])))
-    names = {**QUANTITIES, "dbm": "signal, dBm"}
-    for quantity, name in names.items():
+        of = f"{event.node} to {event.address}" + (f", session {event.session}" if several else "")
+        # Linux says an SRTT of 0 where it has none: until the first measurement of a path (RFC 9260, 6.3.1).
+        srtt = float(event.srtt_ms) if event.srtt_ms else None
+        for quantity, value in ((_CWND, float(event.cwnd)), (_RTO, float(event.rto_ms)), (_SRTT, srtt)):
+            points.setdefault((quantity, of), []).append((event.t, value))
+    for sample in story.events:
+        if isinstance(sample, RadioLevel):
+            for nic, level in sample.levels.items():
+                heard = level if level > SILENCE else None
+                points.setdefault((_SIGNAL, f"{story.mobile}.{nic}"), []).append((sample.t, heard))
+    for quantity in QUANTITIES:
         for (found, of), series in points.items():
             if found == quantity:
-                yield Curve(name, of, tuple(series))
-
-
-def _measured(quantity: str, value: float) -> float | None:
-    """Linux says an SRTT of 0 where it has none: until the first measurement of a path (RFC 9260, 6.3.1)."""
-    return None if quantity == "srtt_ms" and value == 0 else float(value)
+                yield Curve(quantity, of, tuple(series))
 
 
 def _outages(story: Story) -> tuple[Outage, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -20,6 +20,11 @@ from roamlab.lab.mobile_ip import MobileIp, Terms, bindings, visitors
 from roamlab.network.cli import CLI
 from roamlab.network.net import Mininet
 from roamlab.nodes.mobile_node import MobileNode
+from roamlab.record.commands import Command
+from roamlab.record.event import Event
+from roamlab.record.events import AgentDied
+from roamlab.record.mobile_ip_events import MipEvent, MipTable, TableRow
+from roamlab.record.words import words
 from roamlab.registry import nearest, settable, settings
 from roamlab.topologies import RoamingTopo
 
@@ -35,16 +40,16 @@ class Site:
         self._agents = Agents(self._clock, self._noticed)
         self.mobile = topology.mobile
         self.mobile_nic = topology.mobile_nic
-        self.tables: dict[str, list[dict[str, Any]]] = {}
+        self.tables: dict[str, Sequence[TableRow]] = {}
         self.news: list[str] = []
 
     def staff(self, name: str, make: Callable[..., Any]) -> None:
         """Start an agent's process in a host."""
         self._agents.adopt(launch(make, name, self._net[name].namespace.fd, self._logs / f"{name}.log"))
 
-    def tell(self, name: str, do: str, arguments: Any) -> None:
+    def tell(self, name: str, command: Command) -> None:
         """Give an agent a command."""
-        self._agents.command(name, do, **msgspec.to_builtins(arguments))
+        self._agents.command(name, command)
 
     def wired_delay(self, start: str, end: str) -> float:
         """One-way delay between two nodes or segments over wired links, in seconds."""
@@ -64,11 +69,12 @@ class Site:
         """End all agents."""
         self._agents.stop()
 
-    def _noticed(self, _time_ns: int, node: str, kind: str, details: dict[str, Any]) -> None:
-        if kind == "mip.table":
-            self.tables[node] = details["rows"]
-        elif kind.startswith("mip.") or kind == "agent.died":
-            self.news.append(f"{node} {kind} {' '.join(f'{k}={v}' for k, v in details.items())}")
+    def _noticed(self, event: Event) -> None:
+        match event:
+            case MipTable():
+                self.tables[event.node] = event.rows
+            case MipEvent() | AgentDied():
+                self.news.append(f"{event.node} {words(event)}")
 
 
 class LabCli(CLI):
@@ -102,9 +108,9 @@ class LabCli(CLI):
             self._mobile_ip = MobileIp(self._site, [*self._topology.segments.values()], terms)
             for agent in self._mobile_ip.agents:
                 self._site.staff(agent.name, agent.make)
-                self._site.tell(agent.name, "serve", agent.settings)
+                self._site.tell(agent.name, agent.settings)
             self._site.staff(self._site.mobile, MobileNode)
-            self._site.tell(self._site.mobile, "mobile_ip", self._mobile_ip.mobile_settings)
+            self._site.tell(self._site.mobile, self._mobile_ip.mobile_settings)
         elif line:
             error("*** Mobile IP is running already\n")
             return

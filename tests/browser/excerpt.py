@@ -13,11 +13,12 @@ import gzip
 import io
 import sys
 from pathlib import Path
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from roamlab.protocols import pcapng
+from roamlab.record.event import encoder
+from roamlab.record.events import Data, DataSent, RunEnd, RunStart
+from roamlab.record.run_directory import RunDirectory
 
 HERE: Final = Path(__file__).parent / "run"
 _HEADERS: Final = 34  # Ethernet and IPv4: what is behind them is the same at every NIC
@@ -29,26 +30,25 @@ def _kept(time_ns: int, before_ns: int = 0) -> bool:
     return any(start <= time_ns <= end - before_ns for start, end in _KEPT_NS)
 
 
-def _message(event: dict[str, Any]) -> tuple[int, str, int]:
-    return event["session"], event["dir"], event["seq"]
-
-
 def make(run: Path, into: Path) -> None:
     """Write the excerpt of a run directory; plan and manifest stay as they are."""
     into.mkdir(exist_ok=True)
     for name in ("plan.json", "manifest.json"):
         (into / name).write_bytes((run / name).read_bytes())
-    lines = (run / "events.jsonl").read_bytes().splitlines(keepends=True)
-    events = [msgspec.json.decode(line) for line in lines]
-    sent = {_message(e) for e in events if e["kind"] == "data.sent" and _kept(e["t"], _ON_ITS_WAY_NS)}
+    events = list(RunDirectory(run).events())
+    start = next(event for event in events if isinstance(event, RunStart))
+    sent = {
+        (e.session, e.dir, e.seq) for e in events if isinstance(e, DataSent) and _kept(e.t, _ON_ITS_WAY_NS)
+    }
+    encode = encoder().encode
     (into / "events.jsonl").write_bytes(
         b"".join(
-            line
-            for line, event in zip(lines, events, strict=True)
+            encode(event) + b"\n"
+            for event in events
             if (
-                _message(event) in sent
-                if event["kind"].startswith("data.")
-                else _kept(event["t"]) or event["kind"] == "run.end"
+                (event.session, event.dir, event.seq) in sent
+                if isinstance(event, Data)
+                else _kept(event.t) or isinstance(event, RunEnd)
             )
         )
     )
@@ -59,7 +59,7 @@ def make(run: Path, into: Path) -> None:
     first: dict[bytes, int] = {}
     for packet in capture.packets:
         carried = packet.data[_HEADERS:]
-        if _kept(first.setdefault(carried, packet.time_ns - events[0]["epoch_ns"])):
+        if _kept(first.setdefault(carried, packet.time_ns - start.epoch_ns)):
             writer.packet(
                 numbers[packet.interface_name], packet.time_ns, packet.data, direction=packet.direction
             )

@@ -11,11 +11,12 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from roamlab.judge.verdict import judge
 from roamlab.protocols import pcapng
 from roamlab.protocols.pcapng import Direction
+from roamlab.record.event import Event, encoder
+from roamlab.record.events import AgentDied, DataReceived, PathAdded, RadioAttach
+from roamlab.record.identity import hashes
 from roamlab.record.run_directory import CAPTURE, EVENTS, MANIFEST, PLAN, VERDICT, RunDirectory
 
 _REAL: Final = Path(__file__).parent / "run"
@@ -44,25 +45,34 @@ def _files() -> tuple[tuple[str, bytes], ...]:
         for name, content in kept.items():
             (run.path / name).write_bytes(content)
         run.write(VERDICT, judge(run))
-        kept[VERDICT] = (run.path / VERDICT).read_bytes()
+        signed(run)
+        for name in (VERDICT, MANIFEST):
+            kept[name] = (run.path / name).read_bytes()
     return tuple(kept.items())
 
 
-def with_events(run: RunDirectory, keep: Callable[[dict[str, Any]], bool], *more: dict[str, Any]) -> None:
+def with_events(run: RunDirectory, keep: Callable[[Event], bool], *more: Event) -> None:
     """Leave events out and add others, in the order of time."""
-    events = sorted([*filter(keep, run.events()), *more], key=lambda event: event["t"])
-    (run.path / EVENTS).write_bytes(b"".join(msgspec.json.encode(event) + b"\n" for event in events))
+    events = sorted([*filter(keep, run.events()), *more], key=lambda event: event.t)
+    (run.path / EVENTS).write_bytes(b"".join(encoder().encode(event) + b"\n" for event in events))
+    signed(run)
 
 
 def with_verdict(run: RunDirectory, **changes: Any) -> None:
     """Change the verdict."""
     run.write(VERDICT, {**run.read(VERDICT), **changes})
+    signed(run)
+
+
+def signed(run: RunDirectory) -> None:
+    """Say in the manifest that these are the files that the run wrote."""
+    run.write(MANIFEST, {**run.read(MANIFEST), "sha256": hashes(run.path)})
 
 
 def unheard(root: Path) -> RunDirectory:
     """A run in which nothing was delivered."""
     run = real(root)
-    with_events(run, lambda event: event["kind"] != "data.received")
+    with_events(run, lambda event: not isinstance(event, DataReceived))
     with_verdict(run, verdict="invalid", reasons=["nothing was delivered up at any time"], chain=[], steps=[])
     return run
 
@@ -97,8 +107,9 @@ def hostile(root: Path) -> RunDirectory:
     with_events(
         run,
         lambda _: True,
-        {"t": 5_000_000_000, "node": "mn", "kind": "path.added", "address": HOSTILE},
-        {"t": 5_000_000_001, "node": "mn", "kind": HOSTILE, "more": HOSTILE},
+        PathAdded(address=HOSTILE, t=5_000_000_000, node="mn"),
+        AgentDied(HOSTILE, t=5_000_000_001, node="mn"),
+        RadioAttach(HOSTILE, {HOSTILE: -70.0}, t=5_000_000_002, node="mn"),
     )
     with_verdict(run, reasons=[HOSTILE])
     manifest = run.read(MANIFEST)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from roamlab.record.events import PathState
+from roamlab.record.stimuli import Move
 from roamlab.reports import page as pages
 from tests.browser import samples
 from tests.browser.conftest import Open
@@ -238,18 +240,9 @@ def test_names_of_curves_lie_over_no_curve_and_over_no_other_name(
     run = samples.real(tmp_path)
     samples.with_events(
         run,
-        lambda event: event["kind"] != "path.state",
+        lambda event: not isinstance(event, PathState),
         *(
-            {
-                "t": second * 10**9,
-                "node": "mn",
-                "kind": "path.state",
-                "session": 1,
-                "address": f"203.0.113.{host}",
-                "cwnd": 4380 * second,
-                "rto_ms": 1000 * host,
-                "srtt_ms": 92,
-            }
+            PathState(1, f"203.0.113.{host}", 4380 * second, 1000 * host, 92, t=second * 10**9, node="mn")
             for second in (5, 6)
             for host in range(10, 10 + paths)
         ),
@@ -268,8 +261,8 @@ def test_names_of_curves_lie_over_no_curve_and_over_no_other_name(
 @pytest.mark.parametrize("width", [1440, 390])
 def test_names_of_stimuli_lie_over_no_other(tmp_path: Path, open_page: Open, width: int) -> None:
     run = samples.real(tmp_path)
-    move = {"node": "lab", "kind": "stimulus", "action": "move", "nic": "wlan0"}
-    samples.with_events(run, lambda _: True, *({**move, "t": second * 10**9} for second in (6, 7, 18, 19)))
+    moves = (Move(to="visited", nic="wlan0", t=second * 10**9, node="mn") for second in (6, 7, 18, 19))
+    samples.with_events(run, lambda _: True, *moves)
     page = open_page(pages.write(run), viewport={"width": width, "height": 900}).page
     boxes = [name.bounding_box() for name in page.locator("#timeline .stimulus-name").all()]
     assert len(boxes) >= 3

@@ -10,6 +10,7 @@ from roamlab.linux.errors import MissingKernelOption
 from roamlab.linux.namespace import Namespace
 from roamlab.network.net import Mininet
 from roamlab.network.node import Node
+from roamlab.record.events import NicEvent
 from roamlab.topologies import TwoSegments
 
 
@@ -21,14 +22,14 @@ def _may_make_namespaces() -> None:
         pytest.skip("needs CAP_SYS_ADMIN: run as root, or with unshare -Urn")
 
 
-class Events(list[tuple[str, str, str, int, dict[str, object]]]):
+class Events(list[NicEvent]):
     """Collects what a network says about its NICs."""
 
-    def __call__(self, kind: str, node: str, nic: str, *, time_ns: int, **details: object) -> None:
-        self.append((kind, node, nic, time_ns, details))
+    def __call__(self, event: NicEvent) -> None:
+        self.append(event)
 
     def kinds(self) -> list[str]:
-        return [event[0] for event in self]
+        return [event.kind for event in self]
 
 
 @pytest.fixture

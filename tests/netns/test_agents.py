@@ -7,7 +7,6 @@ import signal
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,29 +15,58 @@ from roamlab.agents.launch import AgentProcess, launch
 from roamlab.errors import LabError
 from roamlab.lab.agents import Agents
 from roamlab.lab.clock import SystemClock
+from roamlab.record.commands import Command
+from roamlab.record.event import Event
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="needs root: entering a network namespace takes CAP_SYS_ADMIN"
 )
 
-Event = tuple[int, str, str, dict[str, Any]]
+
+class Said(Event, tag="test.said"):
+    word: str
+
+
+class Noted(Event, tag="test.noted"):
+    word: str
+
+
+class Rang(Event, tag="test.rang"):
+    due: int
+
+
+class Speak(Command, tag="test.speak"):
+    word: str
+
+
+class Note(Command, tag="test.note"):
+    word: str
+
+
+class Alarms(Command, tag="test.alarms"):
+    due: list[int]
+
+
+class Fall(Command, tag="test.fall"):
+    pass
 
 
 class Parrot(Agent):
     """Says what it is told, and can fall over."""
 
-    def do_say(self, word: str) -> None:
-        self.emit("said", word=word)
-
-    def do_note(self, word: str) -> None:
-        self.account("noted", word=word)
-
-    def do_alarms(self, due: list[int]) -> None:
-        for when in due:
-            self.at(when, partial(self.emit, "rang", due=when))
-
-    def do_fall(self) -> None:
-        raise RuntimeError("fell over")
+    def obey(self, command: Command) -> None:
+        match command:
+            case Speak(word):
+                self.emit(Said(word))
+            case Note(word):
+                self.mention(Noted(word))
+            case Alarms(due):
+                for when in due:
+                    self.at(when, partial(self.emit, Rang(when)))
+            case Fall():
+                raise RuntimeError("fell over")
+            case _:
+                super().obey(command)
 
 
 class Aviary:
@@ -46,7 +74,7 @@ class Aviary:
 
     def __init__(self, log: Path) -> None:
         self.events: list[Event] = []
-        self.agents = Agents(SystemClock(), lambda *event: self.events.append(event))
+        self.agents = Agents(SystemClock(), self.events.append)
         namespace = os.open("/proc/self/ns/net", os.O_RDONLY)
         self.process: AgentProcess = launch(Parrot, "mn", namespace, log)
         os.close(namespace)
@@ -61,7 +89,7 @@ class Aviary:
             readers[source]()
 
     def kinds(self) -> list[str]:
-        return [kind for _, _, kind, _ in self.events]
+        return [event.kind for event in self.events]
 
 
 @pytest.fixture
@@ -72,32 +100,33 @@ def aviary(tmp_path: Path) -> Iterator[Aviary]:
 
 
 def test_an_agent_carries_out_commands_and_reports(aviary: Aviary) -> None:
-    aviary.agents.command("mn", "say", word="hello")
+    aviary.agents.command("mn", Speak("hello"))
     aviary.pump()
-    assert aviary.events[-1][1:] == ("mn", "said", {"word": "hello"})
+    said = aviary.events[-1]
+    assert (said.node, said.kind, said.details()) == ("mn", "test.said", {"word": "hello"})
 
 
 def test_what_nobody_waits_for_comes_with_the_next_event_or_by_itself(aviary: Aviary) -> None:
-    aviary.agents.command("mn", "note", word="one")
-    aviary.agents.command("mn", "say", word="two")
+    aviary.agents.command("mn", Note("one"))
+    aviary.agents.command("mn", Speak("two"))
     aviary.pump()
-    assert [(kind, details["word"]) for _, _, kind, details in aviary.events[1:]] == [
-        ("noted", "one"),
-        ("said", "two"),
+    assert [(event.kind, event.details()["word"]) for event in aviary.events[1:]] == [
+        ("test.noted", "one"),
+        ("test.said", "two"),
     ]
-    aviary.agents.command("mn", "note", word="three")
+    aviary.agents.command("mn", Note("three"))
     aviary.pump()
-    assert aviary.kinds()[-1] == "noted"
-    assert aviary.events[-1][0] >= aviary.events[-2][0]
+    assert aviary.kinds()[-1] == "test.noted"
+    assert aviary.events[-1].t >= aviary.events[-2].t
 
 
 def test_timers_go_off_in_their_order_and_not_before_they_are_due(aviary: Aviary) -> None:
-    start = aviary.events[-1][0]
+    start = aviary.events[-1].t
     due = [start + 30_000_000, start + 10_000_000, start - 1]
-    aviary.agents.command("mn", "alarms", due=due)
-    while aviary.kinds().count("rang") < len(due):
+    aviary.agents.command("mn", Alarms(due))
+    while aviary.kinds().count("test.rang") < len(due):
         aviary.pump()
-    rang = [(time_ns, details["due"]) for time_ns, _, kind, details in aviary.events if kind == "rang"]
+    rang = [(event.t, event.due) for event in aviary.events if isinstance(event, Rang)]
     assert [when for _, when in rang] == sorted(due)
     assert all(time_ns >= when for time_ns, when in rang)
 
@@ -110,7 +139,7 @@ def test_an_agent_that_was_killed_is_named_with_its_signal(aviary: Aviary) -> No
 
 
 def test_an_agent_that_fell_over_leaves_its_traceback_in_its_log(aviary: Aviary, tmp_path: Path) -> None:
-    aviary.agents.command("mn", "fall")
+    aviary.agents.command("mn", Fall())
     with pytest.raises(LabError, match="exit status 1"):
         aviary.pump()
     assert "RuntimeError: fell over" in (tmp_path / "mn.log").read_text()
@@ -125,8 +154,8 @@ def test_a_death_that_is_part_of_the_experiment_does_not_end_it(aviary: Aviary) 
 def test_a_command_to_a_dead_agent_names_it(aviary: Aviary) -> None:
     aviary.agents.kill("mn")
     aviary.pump()
-    with pytest.raises(LabError, match="the agent of mn is dead and cannot say"):
-        aviary.agents.command("mn", "say", word="hello")
+    with pytest.raises(LabError, match=r"the agent of mn is dead and cannot test\.speak"):
+        aviary.agents.command("mn", Speak("hello"))
 
 
 def test_an_agent_ends_when_its_orchestrator_lets_go(aviary: Aviary) -> None:

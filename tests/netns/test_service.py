@@ -179,10 +179,10 @@ def test_each_change_is_an_event_with_its_time(net, events):
         "nic.deconfigure",
         "nic.detach",
     ]
-    assert {event[1:3] for event in events} == {("mn", "wlan1")}
-    times = [event[3] for event in events]
+    assert {(event.node, event.nic) for event in events} == {("mn", "wlan1")}
+    times = [event.t for event in events]
     assert times == sorted(times)
-    assert events[4][4] == {"segment": "visited", "before": "home"}
+    assert events[4].details() == {"nic": "wlan1", "segment": "visited", "before": "home"}
 
 
 def test_a_refused_change_is_no_event(net, events):

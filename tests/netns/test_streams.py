@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from roamlab.agents.association import Notification
 from roamlab.agents.streams import Channel, Connection, Flow, Listening, listen, open_channel
 from roamlab.linux.namespace import Namespace
 from roamlab.linux.rtnetlink import set_link
+from roamlab.record.events import Notice
 
 HERE, PORT = "127.0.0.1", 5001
 LOOPBACK = 1
@@ -31,7 +31,7 @@ def keep() -> Iterator[Keep]:
         yield lambda thing: stack.enter_context(closing(thing))
 
 
-def wait(channel: Channel, *, writable: bool = False) -> bytes | Notification | None:
+def wait(channel: Channel, *, writable: bool = False) -> bytes | Notice | None:
     """What a channel says next."""
     said = channel.receive()
     if said is None:
@@ -53,7 +53,7 @@ def test_messages_go_both_ways_with_their_borders(keep: Keep, transport: str) ->
     caller = keep(open_channel(transport, HERE))
     caller.connect(HERE, PORT)
     up = wait(caller, writable=True)
-    assert isinstance(up, Notification)
+    assert isinstance(up, Notice)
     assert up.kind == {"tcp": "connection.up", "udp": "flow.up"}[transport]
     assert caller.send(b"hello")
     called = keep(accept(listener))
@@ -81,7 +81,7 @@ def test_a_refused_connection_has_failed(keep: Keep) -> None:
     caller = keep(open_channel("tcp", HERE))
     caller.connect(HERE, PORT)
     said = wait(caller, writable=True)
-    assert isinstance(said, Notification)
+    assert isinstance(said, Notice)
     assert said.kind == "connection.failed"
 
 
@@ -92,7 +92,7 @@ def test_a_reset_connection_is_lost_and_then_at_its_end(keep: Keep) -> None:
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     raw.close()
     said = wait(called)
-    assert isinstance(said, Notification)
+    assert isinstance(said, Notice)
     assert said.kind == "connection.lost"
     assert called.receive() == b""
 
@@ -103,7 +103,7 @@ def test_bytes_that_are_no_message_of_ours_lose_the_connection(keep: Keep) -> No
         called = keep(accept(listener))
         raw.sendall(b"\xff\xff\xff\xff")
         said = wait(called)
-    assert isinstance(said, Notification)
+    assert isinstance(said, Notice)
     assert said.kind == "connection.lost"
 
 
@@ -136,6 +136,6 @@ def test_sending_on_a_reset_connection_is_reported_to_the_reader(keep: Keep) -> 
     raw.close()
     assert called.send(b"to nobody")
     said = wait(called)
-    assert isinstance(said, Notification)
+    assert isinstance(said, Notice)
     assert said.kind == "connection.lost"
     assert called.receive() == b""

@@ -7,7 +7,7 @@ from functools import cached_property
 from ipaddress import IPv4Address
 from pathlib import Path
 from shutil import which
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -18,12 +18,17 @@ from roamlab.protocols.mobileip.registration import RegistrationReply, Registrat
 from roamlab.protocols.pcapng import Direction as Way
 from roamlab.protocols.trace import IpDatagram, Trace, UdpPacket
 from roamlab.record import run_directory
+from roamlab.record.event import Event
+from roamlab.record.events import RunStart
+from roamlab.record.mobile_ip_events import MipFailed
 from roamlab.record.result import Judgement
 from roamlab.record.run_directory import RunDirectory
+from roamlab.record.stimuli import Stimulus
 from roamlab.registry import find
 from roamlab.runs import orchestrator
 from tests.pages import Run
 
+E = TypeVar("E", bound=Event)
 HOME = IPv4Address("192.0.2.10")
 HOME_AGENT = IPv4Address("192.0.2.1")
 FOREIGN_AGENT, FOREIGN_AGENT_2 = IPv4Address("198.51.100.1"), IPv4Address("198.51.100.129")
@@ -55,24 +60,24 @@ class Played:
         return self.directory.path / run_directory.CAPTURE
 
     @cached_property
-    def events(self) -> list[dict[str, Any]]:
+    def events(self) -> list[Event]:
         return list(self.directory.events())
 
     @property
     def start(self) -> int:
-        return int(self.events[0]["epoch_ns"])
+        return self.of(RunStart)[0].epoch_ns
 
     @cached_property
     def shown(self) -> Run:
         """What the signs of a page are looked for in."""
         return Run(self.events, self.trace)
 
-    def of(self, kind: str, node: str = "") -> list[dict[str, Any]]:
-        return [e for e in self.events if e["kind"] == kind and node in ("", e["node"])]
+    def of(self, kind: type[E], node: str = "") -> list[E]:
+        return [e for e in self.events if isinstance(e, kind) and node in ("", e.node)]
 
     def stimulus(self, number: int = 0) -> float:
         """When a stimulus was, in seconds since the start."""
-        return float(self.of("stimulus")[number]["t"]) / 1e9
+        return self.of(Stimulus)[number].t / 1e9
 
     def at(self, time_ns: int) -> float:
         """A capture's time in seconds since the start."""
@@ -137,6 +142,6 @@ class Player:
             run = Played(result.judgement, RunDirectory.open(Path(result.run_dir)))
             as_expected = result.judgement.verdict == result.judgement.expected
             assert as_expected or not self._as_expected, result.judgement.reasons
-            assert not run.of("mip.failed"), run.of("mip.failed")
+            assert not run.of(MipFailed), run.of(MipFailed)
             self._played[key] = run
         return self._played[key]

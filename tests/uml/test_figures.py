@@ -12,6 +12,7 @@ from roamlab.protocols.pcapng import Direction as Way
 from roamlab.protocols.sctp.chunks import Data
 from roamlab.query.decoding import decode
 from roamlab.record import run_directory
+from roamlab.record.events import AsconfRewritten, RunEnd
 from roamlab.record.run_directory import RunDirectory
 from roamlab.registry import find
 from roamlab.runs import orchestrator
@@ -88,7 +89,7 @@ def test_through_the_socket_the_kernel_does_not_wait_either(mobile_ip: Player) -
     run = mobile_ip("fig09")
     assert run.judgement.waits_s["before the request"] < 0.02
     assert mobile_ip("fig09-kernel").judgement.waits_s["before the request"] > 0.5
-    assert not run.of("asconf.rewritten")
+    assert not run.of(AsconfRewritten)
 
 
 def test_a_rewritten_packet_is_signed_as_the_kernel_would(mobile_ip: Player) -> None:
@@ -109,7 +110,7 @@ def test_fig_10_s_session_goes_on_over_the_home_address_when_the_direct_path_is_
     after = [p for p in data if run.at(p.time_ns) > blocked + 0.1]
     assert [(str(p.destination), len(p.outer)) for p in before[-20:]] == [("198.51.100.10", 0)] * 20
     assert {(str(p.destination), len(p.outer)) for p in after} == {(str(HOME), 1)}
-    assert run.at(after[-1].time_ns) > run.of("run.end")[0]["t"] / 1e9 - 3
+    assert run.at(after[-1].time_ns) > run.of(RunEnd)[0].t / 1e9 - 3
     assert run.judgement.lost.down == 0
 
 

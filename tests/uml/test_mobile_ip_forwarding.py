@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from roamlab.judge.evidence import gather
@@ -17,7 +16,11 @@ from roamlab.protocols.mobileip.registration import RequestFlags
 from roamlab.protocols.pcapng import Direction as Way
 from roamlab.protocols.trace import UdpPacket
 from roamlab.record import run_directory
+from roamlab.record.event import encoder
+from roamlab.record.events import SessionOpened
+from roamlab.record.mobile_ip_events import MipDeregistered, MipRegistered
 from roamlab.record.run_directory import RunDirectory
+from roamlab.record.stimuli import Fail, Halt
 from tests.uml import mobile_ip_runs as runs
 from tests.uml.mobile_ip_runs import LATE_S, Player, needs_lab_kernel
 
@@ -96,7 +99,7 @@ def test_m12_at_departure_the_home_agent_takes_the_home_address_over_on_the_home
     mobile_ip: Player,
 ) -> None:
     run = mobile_ip("mip-move", transport="udp", onward="true")
-    registered = run.of("mip.registered", "ha")[0]["t"] / 1e9
+    registered = run.of(MipRegistered, "ha")[0].t / 1e9
     own = next(
         p.arp.sender_hardware for p in run.trace.arp if p.node == "ha" and p.arp.sender == runs.HOME_AGENT
     )
@@ -115,7 +118,7 @@ def test_m12_at_departure_the_home_agent_takes_the_home_address_over_on_the_home
 def test_m12_the_home_agent_answers_arp_for_the_absent_node(mobile_ip: Player) -> None:
     """The returning node's own gratuitous request is the one that asks, before it has deregistered."""
     run = mobile_ip("return-home")
-    back = run.of("mip.deregistered", "ha")[0]["t"] / 1e9
+    back = run.of(MipDeregistered, "ha")[0].t / 1e9
     answers = [
         p
         for p in run.trace.arp
@@ -183,7 +186,7 @@ def test_a_flow_whose_first_datagrams_are_lost_is_greeted_again(mobile_ip: Playe
         and message.kind is payload.Kind.HELLO
     ]
     assert len(greetings) > 1
-    assert len(run.of("session.opened")) == 1
+    assert len(run.of(SessionOpened)) == 1
 
 
 def test_the_home_agents_death_ends_mobile_ips_session_but_not_the_association_that_moved(
@@ -243,9 +246,9 @@ def test_an_agent_or_client_that_goes_on_was_not_stopped(
     shutil.copytree(mobile_ip(name).directory.path, tmp_path / "run")
     copied = RunDirectory.open(tmp_path / "run")
     events = list(copied.events())
-    stimulus = next(e for e in events if e["kind"] == "stimulus" and e["action"] in ("fail", "halt"))
-    stimulus["t"] = round(1.5 * 10**9) if stimulus["action"] == "fail" else (5 * 10**9)
-    lines = b"".join(msgspec.json.encode(event) + b"\n" for event in events)
+    stimulus = next(e for e in events if isinstance(e, Fail | Halt))
+    stimulus.t = round(1.5 * 10**9) if isinstance(stimulus, Fail) else (5 * 10**9)
+    lines = b"".join(encoder().encode(event) + b"\n" for event in events)
     (copied.path / run_directory.EVENTS).write_bytes(lines)
     assert judge(copied).verdict == "invalid"
 

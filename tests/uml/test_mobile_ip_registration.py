@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from roamlab.agents.mobileip_settings import Security
+from roamlab.agents.mobileip_settings import association
 from roamlab.lab.denials import HOPELESS, MENDABLE
 from roamlab.protocols.mobileip.advertisement import ALL_HOSTS, AgentFlags, AgentSolicitation
 from roamlab.protocols.mobileip.authentication import verify
@@ -15,6 +15,15 @@ from roamlab.protocols.mobileip.extensions import FOREIGN_HOME, MOBILE_FOREIGN, 
 from roamlab.protocols.mobileip.identification import NTP_UNIX_OFFSET, high, low
 from roamlab.protocols.mobileip.registration import PORT, RequestFlags
 from roamlab.protocols.pcapng import Direction as Way
+from roamlab.record.mobile_ip_events import (
+    MipAgentLost,
+    MipAgentRebooted,
+    MipExpired,
+    MipRegistered,
+    MipRequest,
+    MipSecurity,
+    MipTable,
+)
 from tests.uml import mobile_ip_runs as runs
 from tests.uml.mobile_ip_runs import LATE_S, Player, needs_lab_kernel
 
@@ -67,16 +76,16 @@ def test_m2_the_sequence_begins_at_0_again_after_a_restart_and_makes_the_node_re
     restart = numbers.index(0, 1)
     assert numbers[:restart] == list(range(restart))
     assert numbers[restart:] == list(range(len(numbers) - restart))
-    assert [e["agent"] for e in run.of("mip.agent.rebooted", "mn")] == [str(runs.FOREIGN_AGENT)]
-    assert len(run.of("mip.registered", "fa")) == 2
+    assert [e.agent for e in run.of(MipAgentRebooted, "mn")] == [str(runs.FOREIGN_AGENT)]
+    assert len(run.of(MipRegistered, "fa")) == 2
 
 
 def test_m2_the_sequence_number_after_0xffff_is_256_and_makes_nobody_register_anew(mobile_ip: Player) -> None:
     run = mobile_ip("fa-rollover")
     heard = [message.mobility.sequence for _, message in run.advertised("mn", Way.IN)]
     assert [*range(0xFFFC, 0x10000), *range(256, 260)] == heard[heard.index(0xFFFC) :][:8]
-    assert run.of("mip.agent.rebooted", "mn") == []
-    assert len(run.of("mip.registered", "fa")) == len(run.of("mip.request", "mn")) == 1
+    assert run.of(MipAgentRebooted, "mn") == []
+    assert len(run.of(MipRegistered, "fa")) == len(run.of(MipRequest, "mn")) == 1
 
 
 def test_m2_the_first_solicitation_on_a_new_link_reaches_its_agent(mobile_ip: Player) -> None:
@@ -115,7 +124,7 @@ def test_m3_silence_for_the_advertised_lifetime_means_that_the_agent_is_lost(mob
     last = max(
         p.time_ns for p, _ in run.advertised("mn", Way.IN) if run.at(p.time_ns) < run.stimulus(1) + 0.1
     )
-    lost = next(e["t"] / 1e9 for e in run.of("mip.agent.lost", "mn") if e["why"] == "lifetime expired")
+    lost = next(e.t / 1e9 for e in run.of(MipAgentLost, "mn") if e.why == "lifetime expired")
     assert lost - run.at(last) == pytest.approx(3.0, abs=LATE_S)
 
 
@@ -137,7 +146,7 @@ def test_m4_registrations_go_to_port_434_and_replies_echo_home_address_and_ident
 @pytest.mark.parametrize("settings", [{}, {"algorithm": "sha256"}], ids=["md5", "sha256"])
 def test_m5_all_three_authenticators_are_there_and_valid(mobile_ip: Player, settings: dict[str, str]) -> None:
     run = mobile_ip("fig01", **settings)
-    keys = {k: Security(**v).association() for k, v in run.of("mip.security")[0]["associations"].items()}
+    keys = {k: association(v) for k, v in run.of(MipSecurity)[0].associations.items()}
     home = keys[f"{runs.HOME} {runs.HOME_AGENT}"]
     visiting = keys[f"{runs.HOME} {runs.FOREIGN_AGENT}"]
     relaying = keys[f"{runs.FOREIGN_AGENT} {runs.HOME_AGENT}"]
@@ -161,7 +170,7 @@ def test_m6_five_hours_are_asked_and_three_granted(mobile_ip: Player) -> None:
 def test_m6_a_lifetime_of_all_ones_is_infinite(mobile_ip: Player) -> None:
     run = mobile_ip("fig01", lifetime="65535", granted="65535")
     assert run.replies("mn", Way.IN)[0][1].lifetime == 0xFFFF
-    assert run.of("mip.table", "ha")[-1]["rows"][0]["expires_ns"] is None
+    assert run.of(MipTable, "ha")[-1].rows[0].expires_ns is None
 
 
 def test_m7_a_registration_is_renewed_before_it_expires(mobile_ip: Player) -> None:
@@ -195,10 +204,10 @@ def test_m8_the_foreign_agent_relays_what_the_mobile_node_signed_unchanged(mobil
 
 def test_m8_the_visitor_is_removed_when_its_lifetime_ends(mobile_ip: Player) -> None:
     run = mobile_ip("lifetime-expiry")
-    granted = run.of("mip.registered", "fa")[-1]["t"] / 1e9
-    expired = run.of("mip.expired", "fa")[0]["t"] / 1e9
+    granted = run.of(MipRegistered, "fa")[-1].t / 1e9
+    expired = run.of(MipExpired, "fa")[0].t / 1e9
     assert expired - granted == pytest.approx(8.0, abs=LATE_S)
-    assert run.of("mip.table", "fa")[-1]["rows"] == []
+    assert run.of(MipTable, "fa")[-1].rows == ()
 
 
 @pytest.mark.parametrize("how", [("silence", 78), ("crash", 82)], ids=["timeout", "port-unreachable"])
@@ -215,9 +224,9 @@ def test_m8_m9_denials_reach_their_cause_and_change_no_binding(mobile_ip: Player
     seen = run.replies("mn", Way.IN) if code != 132 else run.replies("ha", Way.OUT)
     assert {message.code for _, message in seen} == {code}
     if code != 68:  # there the home agent had accepted
-        assert [e["rows"] for e in run.of("mip.table", "ha")] == [[]]
+        assert [e.rows for e in run.of(MipTable, "ha")] == [()]
         assert run.tunnelled("ha", Way.OUT) == []
-    assert [e["rows"] for e in run.of("mip.table", "fa")] == [[]]
+    assert [e.rows for e in run.of(MipTable, "fa")] == [()]
 
 
 @pytest.mark.parametrize("code", MENDABLE)
@@ -237,15 +246,15 @@ def test_m10_at_home_all_bindings_are_removed_by_a_lifetime_of_0(mobile_ip: Play
     assert (request.lifetime, request.care_of_address) == (0, runs.HOME)
     assert (packet.source, packet.destination) == (runs.HOME, runs.HOME_AGENT)
     assert (run.replies("mn", Way.IN)[-1][1].code, run.replies("mn", Way.IN)[-1][1].lifetime) == (0, 0)
-    assert run.of("mip.table", "ha")[-1]["rows"] == []
+    assert run.of(MipTable, "ha")[-1].rows == ()
 
 
 def test_m10_from_afar_one_care_of_address_is_removed(mobile_ip: Player) -> None:
     run = mobile_ip("mip-withdraw")
     _, request = run.requests("mn", Way.OUT)[-1]
     assert (request.lifetime, request.care_of_address) == (0, runs.FOREIGN_AGENT)
-    assert run.of("mip.table", "ha")[-1]["rows"] == []
-    assert run.of("mip.table", "fa")[-1]["rows"] == []
+    assert run.of(MipTable, "ha")[-1].rows == ()
+    assert run.of(MipTable, "fa")[-1].rows == ()
 
 
 # -- M13: replay protection --------------------------------------------------------------------------------
@@ -259,8 +268,8 @@ def test_m13_a_replayed_request_is_answered_with_133_and_changes_nothing(
     before, after = run.requests("mn", Way.OUT)[-2:]
     assert before[0].udp.payload == after[0].udp.payload
     assert run.replies("mn", Way.IN)[-1][1].code == 133
-    assert len(run.of("mip.registered", "ha")) == 1
-    assert len([e for e in run.of("mip.table", "ha") if e["rows"]]) == 1
+    assert len(run.of(MipRegistered, "ha")) == 1
+    assert len([e for e in run.of(MipTable, "ha") if e.rows]) == 1
 
 
 def test_m13_timestamps_outside_seven_seconds_are_refused_and_the_reply_sets_the_clock(
@@ -302,6 +311,6 @@ def test_m1_the_r_bit_makes_a_co_located_node_register_through_the_foreign_agent
     )
     assert RequestFlags.D in request.flags
     assert (packet.source, request.care_of_address) == (runs.CO_LOCATED, runs.CO_LOCATED)
-    listed = run.of("mip.table", "fa")[-1]["rows"]
+    listed = run.of(MipTable, "fa")[-1].rows
     assert [row["co_located"] for row in listed] == [True]
     assert {p.outer[0].destination for p in run.tunnelled("ha", Way.OUT)} == {runs.CO_LOCATED}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +12,11 @@ from roamlab.judge.verdict import judge
 from roamlab.kernels.choose import lab_kernels, select
 from roamlab.protocols import pcapng
 from roamlab.record import run_directory
+from roamlab.record.event import encoder
+from roamlab.record.events import DataReceived, RunStart
 from roamlab.record.result import Judgement, Result
 from roamlab.record.run_directory import RunDirectory
+from roamlab.record.stimuli import Stimulus
 from roamlab.registry import find
 from roamlab.runs import orchestrator
 from roamlab.runs.demonstration import PARTS, Part
@@ -192,16 +194,17 @@ class TestVerdictsAreDrawnFromTheEvidence:
         assert judge(run) == play("fig09").judgement
 
     def test_a_capture_without_the_move_is_invalid(self, run: RunDirectory) -> None:
-        moved = next(e for e in run.events() if e["kind"] == "stimulus")["t"]
-        epoch = next(run.events())["epoch_ns"]
+        moved = next(e for e in run.events() if isinstance(e, Stimulus)).t
+        epoch = next(e for e in run.events() if isinstance(e, RunStart)).epoch_ns
         self.rewrite(run, lambda p: not (p.interface_name == "mn.wlan0" and p.time_ns - epoch > moved))
         judgement = judge(run)
         assert judgement.verdict == "invalid"
 
     def test_a_delivery_that_never_arrived_is_invalid(self, run: RunDirectory) -> None:
-        last = [e for e in run.events() if e["kind"] == "data.received"][-1]
+        last = [e for e in run.events() if isinstance(e, DataReceived)][-1]
+        last.seq = 10**6
         with (run.path / run_directory.EVENTS).open("ab") as file:
-            file.write(json.dumps({**last, "seq": 10**6}).encode() + b"\n")
+            file.write(encoder().encode(last) + b"\n")
         judgement = judge(run)
         assert judgement.verdict == "invalid"
         assert any("did not arrive in the capture" in reason for reason in judgement.reasons)

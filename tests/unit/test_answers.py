@@ -1,7 +1,6 @@
 """Requests of a scenario's own, and cookies, judged from what the capture shows."""
 
 from ipaddress import IPv4Address
-from typing import Any
 
 import pytest
 
@@ -10,7 +9,7 @@ from roamlab.judge.answers import asked, outcomes, wrong_answers
 from roamlab.judge.cookies import echoed, wrong_set_ups
 from roamlab.judge.evidence import Evidence
 from roamlab.judge.witness import unseen_stimuli
-from roamlab.lab.request_acts import ANYHOW, UNSAID, Request
+from roamlab.lab.request_acts import Request
 from roamlab.protocols.ip import SCTP, Datagram
 from roamlab.protocols.mobility import Verb
 from roamlab.protocols.pcapng import Direction
@@ -28,6 +27,9 @@ from roamlab.protocols.sctp.parameters import (
     Success,
 )
 from roamlab.protocols.trace import Message, SctpPacket, Trace
+from roamlab.record.event import Event
+from roamlab.record.events import CookieState
+from roamlab.record.stimuli import ANYHOW, UNSAID, Ask, Asked, Cookie, Favour, Move, Stimulus
 
 A = IPv4Address("192.0.2.10")
 CN = IPv4Address("203.0.113.10")
@@ -39,13 +41,13 @@ def seen(time: int, node: str, way: Direction, *chunks: Chunk) -> SctpPacket:
     return SctpPacket(time, time, node, "eth0", way, Datagram(A, CN, SCTP, 64, raw), Message(raw))
 
 
-def evidence(stimulus: dict[str, Any], *packets: SctpPacket, events: tuple[Any, ...] = ()) -> Evidence:
+def evidence(stimulus: Stimulus, *packets: SctpPacket, events: tuple[Event, ...] = ()) -> Evidence:
     return Evidence(Trace(tuple(packets), (), truncated=False), [stimulus, *events])
 
 
-def asking(*requests: Request) -> dict[str, Any]:
-    plain = [request.plain(number) for number, request in enumerate(requests)]
-    return {"t": 10, "kind": "stimulus", "action": "ask", "node": "mn", "at_s": 1.0, "requests": plain}
+def asking(*requests: Request) -> Ask:
+    wanted = tuple(request.asked(number) for number, request in enumerate(requests))
+    return Ask(wanted, t=10, node="mn", at_s=1.0)
 
 
 DELETE = seen(11, "mn", Direction.OUT, Asconf(7, (IPv4Parameter(A), DeleteIp(OWN_IDS, A))))
@@ -79,7 +81,7 @@ def test_requests_that_nobody_answered_are_named_and_so_is_an_abort() -> None:
 
 def test_what_an_answer_does_not_mention_failed_with_what_stands_before_it() -> None:
     """RFC 5061, 5.1, A7: not before it, and not where the answer says otherwise."""
-    asked_for = [{"id": n} for n in range(4)]
+    asked_for = [Asked("ADD IP", id=n) for n in range(4)]
     shortage = ErrorCauseIndication(1, (causes.RefusedDueToResourceShortage(b""),))
     assert outcomes(AsconfAck(7), asked_for) == [None] * 4
     assert outcomes(AsconfAck(7, (shortage,)), asked_for) == [None, 0xA1, UNSAID, UNSAID]
@@ -115,8 +117,7 @@ def test_a_request_that_nobody_knows_is_found_by_its_type() -> None:
 
 @pytest.mark.parametrize(("primary", "port", "unseen"), [(A, 2, 0), (CN, 2, 1), (A, 9, 1)])
 def test_a_wish_is_seen_by_the_peer_that_it_is_for(primary: IPv4Address, port: int, unseen: int) -> None:
-    stimulus = {"t": 10, "kind": "stimulus", "action": "favour", "node": "cn", "at_s": 1.0}
-    stimulus |= {"primary": str(A), "peer_port": port}
+    stimulus = Favour(str(A), port, t=10, node="cn", at_s=1.0)
     wish = seen(11, "cn", Direction.OUT, Asconf(7, (IPv4Parameter(A), SetPrimary(0, primary))))
     assert len(unseen_stimuli(evidence(stimulus, wish))) == unseen
 
@@ -131,35 +132,17 @@ def test_a_wish_is_seen_by_the_peer_that_it_is_for(primary: IPv4Address, port: i
     ],
 )
 def test_what_a_move_should_have_led_to(packets: tuple[SctpPacket, ...], fate: str) -> None:
-    move = {
-        "t": 10,
-        "kind": "stimulus",
-        "action": "move",
-        "node": "mn",
-        "at_s": 5.0,
-        "expects": ["DELETE IP"],
-    }
+    move = Move(to="visited", expects=(Verb.DELETE,), t=10, node="mn", at_s=5.0)
     expected = [f"the move at 5.0 s should have led to DELETE IP: {fate}"] if fate else []
     assert unmet(evidence(move, *packets)) == expected
 
 
-def trying(echo: str, sets_up: int) -> dict[str, Any]:
-    return {
-        "t": 10,
-        "kind": "stimulus",
-        "action": "cookie",
-        "echo": echo,
-        "at_s": 1.0,
-        "sets_up": sets_up,
-        "node": "lab",
-    }
+def trying(echo: str, sets_up: int) -> Cookie:
+    return Cookie(echo, sets_up, t=10, node="lab", at_s=1.0)
 
 
-def counts(*associations: int) -> tuple[dict[str, Any], ...]:
-    return tuple(
-        {"t": 11 + n, "node": "cn", "kind": "cookie.state", "associations": count}
-        for n, count in enumerate(associations)
-    )
+def counts(*associations: int) -> tuple[Event, ...]:
+    return tuple(CookieState(count, 0, 0, 0, t=11 + n, node="cn") for n, count in enumerate(associations))
 
 
 @pytest.mark.parametrize(("echo", "sets_up", "after"), [("wrong", 0, 1), ("right", 1, 2)])

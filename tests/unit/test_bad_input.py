@@ -212,7 +212,7 @@ FILTERS = [
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that is as it was written, with few packets and events."""
     run = samples.real(tmp_path_factory.mktemp("whole"))
-    samples.with_events(run, lambda event: event["t"] < 10**8)
+    samples.with_events(run, lambda event: event.t < 10**8)
     shorten_capture(run)
     manifest = run.read(MANIFEST)
     run.write(MANIFEST, {**manifest, "sha256": orchestrator.hashes(run.path)})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address
-from typing import Any
 
 from roamlab.judge.evidence import Evidence, gather
 from roamlab.protocols import payload
@@ -12,10 +11,11 @@ from roamlab.protocols.pcapng import Direction as Way
 from roamlab.protocols.sctp.chunks import Chunk, CookieEcho, Data, InitAck
 from roamlab.protocols.sctp.packet import Packet
 from roamlab.protocols.trace import Message, SctpPacket, Trace
+from roamlab.record.events import RunStart
 
 MN, CN = IPv4Address("192.0.2.10"), IPv4Address("203.0.113.10")
 CLIENT, FIRST, SECOND = 0xC, 0x51, 0x52
-START: dict[str, Any] = {"kind": "run.start", "node": "lab", "t": 0, "epoch_ns": 0}
+START = RunStart(0, t=0, node="lab")
 
 
 def seen(time: int, node: str, way: Way, tag: int, chunk: Chunk) -> SctpPacket:

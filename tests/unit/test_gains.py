@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Address
-from typing import Any
 
 import pytest
 
@@ -19,35 +18,25 @@ from roamlab.protocols.sctp.packet import Packet
 from roamlab.protocols.sctp.parameters import AddIp, ErrorCauseIndication, HeartbeatInfo
 from roamlab.protocols.trace import Message as SctpMessage
 from roamlab.protocols.trace import SctpPacket, Trace
+from roamlab.record.attack_events import AttackSent, AttackSession, AttackStakes
+from roamlab.record.event import Event
+from roamlab.record.events import DataReceived, DataSent, RunStart
+from roamlab.record.mobile_ip_events import MipTable
 from roamlab.record.result import Measure
+from roamlab.record.stimuli import Attack
 
 X, A, CN = "198.51.100.65", "192.0.2.10", "203.0.113.10"
-STIMULUS = {"kind": "stimulus", "action": "attack", "act": 1, "t": 10, "node": "pc16", "target": "cn"}
+STIMULUS = Attack("a packet", act=1, target="cn", t=10, node="pc16")
 ADDS = (AddIp(1, IPv4Address(X)), AddIp(2, IPv4Address(A)))
 
 
-def stakes(*concedes: str) -> dict[str, Any]:
-    return {
-        "kind": "attack.stakes",
-        "t": 0,
-        "addresses": [X],
-        "where": "pc16",
-        "target": "cn",
-        "concedes": concedes,
-    }
+def stakes(*concedes: str) -> AttackStakes:
+    return AttackStakes((X,), "pc16", "cn", concedes, "off-path", t=0, node="lab")
 
 
-def sent(*chunks: Chunk, forged: bool = True) -> dict[str, Any]:
+def sent(*chunks: Chunk, forged: bool = True) -> AttackSent:
     data = Packet(4000, 5001, 7, chunks).encode().hex()
-    return {
-        "kind": "attack.sent",
-        "t": 10,
-        "act": 1,
-        "source": X,
-        "data": data,
-        "forged": forged,
-        "udp": False,
-    }
+    return AttackSent(1, X, data, forged=forged, udp=False, t=10, node="attacker")
 
 
 def seen(node: str, way: Way, source: str, destination: str, *chunks: Chunk, at: int = 20) -> SctpPacket:
@@ -56,7 +45,7 @@ def seen(node: str, way: Way, source: str, destination: str, *chunks: Chunk, at:
     return SctpPacket(0, at, node, "eth0", way, datagram, SctpMessage(raw))
 
 
-def evidence(*events: dict[str, Any], packets: tuple[SctpPacket, ...] = ()) -> Evidence:
+def evidence(*events: Event, packets: tuple[SctpPacket, ...] = ()) -> Evidence:
     return Evidence(Trace(packets, (), truncated=False), list(events))
 
 
@@ -118,7 +107,7 @@ def test_the_session_s_data_under_the_attacker_s_tag_is_his_wherever_it_goes() -
         seen("cn", Way.OUT, CN, A, Data(2, 0, 1, 0, own)),
         seen("cn", Way.IN, A, CN, Data(3, 0, 0, 0, message)),
     )
-    others = {"kind": "attack.session", "t": 1, "session": 2000}
+    others = AttackSession(2000, t=1, node="lab")
     assert gains(evidence(stakes(), others, sent(init), packets=packets))["data"] == 1
     assert gains(evidence(stakes(), others, sent(replace(init, tag=8)), packets=packets))["data"] == 0
 
@@ -150,21 +139,25 @@ def test_what_the_attack_cost_is_counted() -> None:
 
 
 def test_a_stream_of_the_attackers_own_is_none_of_the_session_s() -> None:
-    def message(kind: str, session: int) -> dict[str, Any]:
-        return {"kind": kind, "t": 5, "session": session, "dir": "down", "seq": 1}
-
-    start = {"kind": "run.start", "t": 0, "epoch_ns": 0}
-    others = {"kind": "attack.session", "t": 1, "session": 2}
-    events = [start, others, message("data.sent", 1), message("data.received", 1), message("data.sent", 2)]
+    events = [
+        RunStart(0, t=0, node="lab"),
+        AttackSession(2, t=1, node="lab"),
+        DataSent(1, "down", 1, t=5, node="cn"),
+        DataReceived(1, "down", 1, t=5, node="mn"),
+        DataSent(2, "down", 1, t=5, node="cn"),
+    ]
     found = gather(Trace((), (), truncated=False), events, "mn", "cn")
     assert [key[0] for key in found.sent] == [key[0] for key in found.delivered] == [1]
     assert found.others == {2}
 
 
 def test_messages_that_never_came_are_kept_from_their_receiver() -> None:
-    found = evidence(stakes(), STIMULUS)
-    found.sent = {(1, "up", 1): 5, (1, "up", 2): 15, (1, "up", 3): 16}
-    found.delivered = {(1, "up", 2): [17]}
+    found = evidence(
+        stakes(),
+        STIMULUS,
+        *(DataSent(1, "up", number, t=t, node="mn") for number, t in ((1, 5), (2, 15), (3, 16))),
+        DataReceived(1, "up", 2, t=17, node="cn"),
+    )
     assert gains(found)["denials"] == 1
 
 
@@ -186,5 +179,5 @@ def test_a_session_is_given_up_only_where_that_is_conceded() -> None:
 
 
 def test_a_binding_changes_only_at_the_target_and_after_the_attack() -> None:
-    tables = [{"kind": "mip.table", "t": t, "node": node} for node, t in (("cn", 5), ("cn", 15), ("fa", 15))]
+    tables = [MipTable((), t=t, node=node) for node, t in (("cn", 5), ("cn", 15), ("fa", 15))]
     assert gains(evidence(stakes(), STIMULUS, *tables))["bindings"] == 1

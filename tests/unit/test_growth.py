@@ -6,21 +6,14 @@ from roamlab.agents.sctp_state import local_addresses
 from roamlab.judge.evidence import Evidence
 from roamlab.judge.growth import growth, measures
 from roamlab.protocols.trace import Trace
+from roamlab.record.events import SctpState
 from roamlab.record.result import Measure
 
 
 def evidence(*samples: tuple[int, int, int]) -> Evidence:
     """Evidence with samples (associations, peer addresses, slab in KiB) of one node."""
     events = [
-        {
-            "t": number,
-            "node": "cn",
-            "kind": "sctp.state",
-            "associations": associations,
-            "peer_addresses": peers,
-            "local_addresses": 1,
-            "slab_kib": slab,
-        }
+        SctpState(associations, peers, 1, slab, t=number, node="cn")
         for number, (associations, peers, slab) in enumerate(samples)
     ]
     return Evidence(Trace((), (), truncated=False), events)

@@ -1,7 +1,6 @@
 """What was answered to packets that no stack sent."""
 
 from ipaddress import IPv4Address
-from typing import Any
 
 from roamlab.judge.evidence import Evidence
 from roamlab.judge.made_packets import answers, arrived, wrong_replies
@@ -12,6 +11,8 @@ from roamlab.protocols.sctp.chunks import Abort, AsconfAck, Auth, Chunk, CookieA
 from roamlab.protocols.sctp.packet import Packet
 from roamlab.protocols.sctp.parameters import ErrorCauseIndication
 from roamlab.protocols.trace import Message, SctpPacket, Trace
+from roamlab.record.attack_events import RawSent
+from roamlab.record.stimuli import RawPacket
 
 CN, HERE = IPv4Address("203.0.113.10"), IPv4Address("198.51.100.65")
 SECOND = 1_000_000_000
@@ -24,29 +25,13 @@ def seen(at: int, node: str, way: Way, *chunks: Chunk, dport: int = 4001) -> Sct
     return SctpPacket(0, at, node, "eth0", way, Datagram(source, destination, SCTP, 64, raw), Message(raw))
 
 
-def stimulus(*expected: str) -> dict[str, Any]:
-    return {
-        "t": 10,
-        "kind": "stimulus",
-        "action": "packet",
-        "node": "pc16",
-        "target": "cn",
-        "act": 1,
-        "port": 4001,
-        "at_s": 3.0,
-        "what": "ASCONF 7",
-        "answers": list(expected),
-    }
+def stimulus(*expected: str) -> RawPacket:
+    return RawPacket("ASCONF 7", 1, "cn", 4001, expected, t=10, node="pc16", at_s=3.0)
 
 
-def evidence(event: dict[str, Any], *packets: SctpPacket) -> Evidence:
-    sent = {
-        "t": 11,
-        "kind": "raw.sent",
-        "act": 1,
-        "source": str(HERE),
-        "data": Packet(5001, 5001, 7, (CookieAck(),)).encode().hex(),
-    }
+def evidence(event: RawPacket, *packets: SctpPacket) -> Evidence:
+    data = Packet(5001, 5001, 7, (CookieAck(),)).encode().hex()
+    sent = RawSent(1, 4001, str(HERE), data, t=11, node="pc16")
     return Evidence(Trace(packets, (), truncated=False), [event, sent])
 
 

@@ -8,7 +8,6 @@ import pytest
 from roamlab.protocols.mobileip.actions import (
     Encapsulation,
     Endpoint,
-    EventKind,
     SendUdp,
 )
 from roamlab.protocols.mobileip.authentication import sign, verify
@@ -24,6 +23,7 @@ from roamlab.protocols.mobileip.registration import (
     decode_registration,
 )
 from roamlab.protocols.mobileip.roaming import State
+from roamlab.record.mobile_ip_events import MipDiscarded
 from tests.unit.test_mobileip_trio import (
     AGENT,
     FA1,
@@ -97,7 +97,7 @@ def test_a_forged_reply_is_discarded():
     world.node.receive(forged.encode(), Endpoint(FA1, 434), world.now)
     world.settle()
     assert world.node.registration is None
-    assert "authenticator" in world.told(world.node, EventKind.DISCARDED)[-1].details["why"]
+    assert "authenticator" in world.told(world.node, MipDiscarded)[-1].why
 
 
 def test_a_reply_that_nobody_waits_for_is_not_relayed():

@@ -7,19 +7,19 @@ import msgspec
 import pytest
 
 from roamlab.agents import mobileip_shell
-from roamlab.agents.mobileip_settings import ForeignAgentSettings, HomeAgentSettings, MobileSettings
+from roamlab.agents.mobileip_settings import foreign_agent_config, home_agent_config, mobile_node_config
 from roamlab.agents.mobileip_shell import Shell
 from roamlab.agents.tunnels import Tunnel, Tunnels
 from roamlab.protocols.mobileip.actions import (
     Encapsulation,
-    Event,
-    EventKind,
     Outbox,
     ProxyArp,
 )
 from roamlab.protocols.mobileip.advertisement import AgentFlags
 from roamlab.protocols.mobileip.authentication import Algorithm
 from roamlab.protocols.mobileip.registration import RequestFlags
+from roamlab.record.commands import ServeForeignAgent, ServeHomeAgent, UseMobileIp
+from roamlab.record.mobile_ip_events import MipFailed, MipRegistered
 
 HERE, THERE = IPv4Address("192.0.2.1"), IPv4Address("198.51.100.1")
 ONE = Tunnel(HERE, THERE, Encapsulation.IPIP)
@@ -78,8 +78,8 @@ class Loop:
     emitted: list = field(default_factory=list)
     timers: list = field(default_factory=list)
 
-    def emit(self, kind, **details):
-        self.emitted.append((kind, details))
+    def emit(self, event):
+        self.emitted.append(event)
 
     def at(self, when, action):
         self.timers.append((when, action))
@@ -111,11 +111,9 @@ def clock(monkeypatch):
 def test_events_are_recorded_and_then_actions_carried_out(clock):
     loop, machine, done = Loop(), Machine(), []
     machine._do(ProxyArp(HERE, on=True))
-    machine._tell(EventKind.REGISTERED, lifetime=5)
+    machine._tell(MipRegistered(lifetime=5))
     Shell(loop, machine, done.append).settle()
-    assert loop.emitted == [
-        (EventKind.REGISTERED.value, Event(EventKind.REGISTERED, {"lifetime": 5}).details)
-    ]
+    assert loop.emitted == [MipRegistered(lifetime=5)]
     assert done == [ProxyArp(HERE, on=True)]
 
 
@@ -130,9 +128,9 @@ def test_what_the_kernel_refuses_is_recorded_and_the_rest_goes_on(clock):
     machine._do(ProxyArp(HERE, on=True), ProxyArp(HERE, on=False))
     Shell(loop, machine, perform).settle()
     assert len(done) == 2
-    ((kind, details),) = loop.emitted
-    assert kind == "mip.failed"
-    assert details["action"].startswith("ProxyArp home_address=192.0.2.1")
+    (failed,) = loop.emitted
+    assert isinstance(failed, MipFailed)
+    assert failed.action.startswith("ProxyArp home_address=192.0.2.1")
 
 
 def test_the_timer_is_set_on_the_agents_clock_and_handled_on_the_machines(clock):
@@ -170,6 +168,7 @@ SECURITY = {"spi": 256, "key": "00" * 16, "algorithm": "sha256"}
 def test_a_home_agents_settings_as_they_come_in_a_command():
     command = msgspec.json.encode(
         {
+            "do": "serve-home-agent",
             "interface": "home",
             "address": "192.0.2.1/24",
             "mobile_nodes": {"192.0.2.10": SECURITY},
@@ -178,20 +177,22 @@ def test_a_home_agents_settings_as_they_come_in_a_command():
             "encapsulations": ["ipip"],
         }
     )
-    config = msgspec.json.decode(command, type=HomeAgentSettings).config()
+    config = home_agent_config(msgspec.json.decode(command, type=ServeHomeAgent))
     assert config.mobile_nodes[IPv4Address("192.0.2.10")].algorithm is Algorithm.HMAC_SHA256
     assert config.max_lifetime == 10800
     assert config.advertising.flags == AgentFlags.H
 
 
 def test_a_foreign_agents_address_is_its_care_of_address():
-    config = ForeignAgentSettings(interface="visited", address="198.51.100.1/25", required=True).config()
+    told = ServeForeignAgent(interface="visited", address="198.51.100.1/25", required=True)
+    config = foreign_agent_config(told)
     assert config.advertising.care_of_addresses == (THERE,)
     assert config.advertising.flags == AgentFlags.F | AgentFlags.G | AgentFlags.T | AgentFlags.R
 
 
 def test_a_mobile_node_asks_for_five_hours_and_what_it_is_set_to():
     settings = {
+        "do": "use-mobile-ip",
         "interface": "wlan0",
         "home_address": "192.0.2.10",
         "home_agent": "192.0.2.1",
@@ -199,6 +200,6 @@ def test_a_mobile_node_asks_for_five_hours_and_what_it_is_set_to():
         "encapsulation": "gre",
         "reverse": True,
     }
-    config = msgspec.convert(settings, MobileSettings).config()
+    config = mobile_node_config(msgspec.convert(settings, UseMobileIp))
     assert config.lifetime == 18000
     assert config.flags == RequestFlags.G | RequestFlags.T

@@ -14,7 +14,6 @@ from roamlab.protocols.mobileip.actions import (
     AnswerArp,
     Decapsulate,
     Encapsulation,
-    EventKind,
     GratuitousArp,
     ProxyArp,
     RemoveTunnel,
@@ -36,6 +35,7 @@ from roamlab.protocols.mobileip.movement import Movement
 from roamlab.protocols.mobileip.registering import MobileNodeConfig
 from roamlab.protocols.mobileip.registration import RegistrationRequest, RequestFlags
 from roamlab.protocols.mobileip.roaming import TRANSITIONS, Input, State, Step
+from roamlab.record.mobile_ip_events import MipAgentRebooted, MipDenied, MipExpired
 
 HOME, AGENT = IPv4Address("192.0.2.10"), IPv4Address("192.0.2.1")
 FA1, FA2 = IPv4Address("198.51.100.1"), IPv4Address("203.0.113.1")
@@ -48,6 +48,7 @@ MN_LINK = b"mobile"
 HA_CONFIG = HomeAgentConfig(
     AGENT, {HOME: KEY}, advertising=Advertising(IPv4Interface((AGENT, 24)), AgentFlags.H, 0xFFFF)
 )
+
 MN_CONFIG = MobileNodeConfig(HOME, AGENT, KEY, lifetime=60)
 
 
@@ -176,10 +177,10 @@ class World:
         return [a for m, a in self.actions if m is machine and isinstance(a, kinds)]
 
     def told(self, machine, kind):
-        return [e for m, e in self.events if m is machine and e.kind is kind]
+        return [e for m, e in self.events if m is machine and isinstance(e, kind)]
 
     def codes(self, machine=None):
-        return [e.details["code"] for e in self.told(machine or self.node, EventKind.DENIED)]
+        return [e.code for e in self.told(machine or self.node, MipDenied)]
 
     def requests(self):
         return [RegistrationRequest.decode(a.data) for a in self.did(self.node, SendUdp)]
@@ -285,7 +286,7 @@ def test_the_registration_is_renewed_without_a_gap():
     world = World(mn=replace(MN_CONFIG, lifetime=8))
     world.move(FA1)
     world.run(100)
-    assert world.told(world.home_agent, EventKind.EXPIRED) == []
+    assert world.told(world.home_agent, MipExpired) == []
     assert len(world.requests()) == pytest.approx(100 / 6, abs=1)
 
 
@@ -341,7 +342,7 @@ def test_a_foreign_agent_that_starts_again_is_registered_with_again():
     world.run(5)
     world.agents[FA1] = ForeignAgent(world.fa, world.now)
     world.run(1)
-    assert world.told(world.node, EventKind.AGENT_REBOOTED)
+    assert world.told(world.node, MipAgentRebooted)
     assert len(world.agents[FA1].visitors()) == 1
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree as Xml
 
-import msgspec
 import pytest
 
 from roamlab.errors import BadInput, LabError
 from roamlab.kernels.build.store import BuiltKernel, Metadata, hash_file
+from roamlab.record.event import Event, encoder
+from roamlab.record.events import Data, DataReceived, DataSent, NicMove, PathAdded, SessionOpened
 from roamlab.record.result import Judgement, Result
 from roamlab.record.run_directory import EVENTS, MANIFEST, PLAN, VERDICT, RunDirectory
 from roamlab.reports import follow, kernels, pages, terminal
@@ -207,40 +207,50 @@ def following(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Following:
     return follows
 
 
-def _event(second: float, kind: str, **details: Any) -> bytes:
-    return msgspec.json.encode({"t": round(second * 1e9), "node": "mn", "kind": kind, **details}) + b"\n"
+def _event(second: float, event: Event) -> bytes:
+    event.t, event.node = round(second * 1e9), "mn"
+    return encoder().encode(event) + b"\n"
+
+
+def _move() -> Event:
+    return NicMove("wlan0", "visited", "home")
 
 
 def test_events_are_told_in_order_once_each_until_the_manifest_is_there(following: Following) -> None:
     lines = following(
-        _event(1, "session.started", session=1),
+        _event(1, SessionOpened(1)),
         b"",
-        _event(5, "nic.move", nic="wlan0") + _event(5.5, "path.added"),
+        _event(5, _move()) + _event(5.5, PathAdded(address="198.51.100.10")),
     )
-    assert [line.split() for line in lines] == [
-        ["1.000000", "s", "mn", "session.started", "session=1"],
-        ["5.000000", "s", "mn", "nic.move", "nic=wlan0"],
-        ["5.500000", "s", "mn", "path.added"],
+    assert [" ".join(line.split()) for line in lines] == [
+        "1.000000 s mn session.opened session 1 is up",
+        "5.000000 s mn nic.move wlan0 is moved from home to visited",
+        "5.500000 s mn path.added path added: 198.51.100.10",
     ]
 
 
+def test_a_line_that_is_no_event_is_damage(following: Following) -> None:
+    with pytest.raises(BadInput, match="damaged"):
+        following(b'{"kind":"balloon.up"}\n' + _event(5, _move()))
+
+
 def test_an_event_that_is_half_written_is_told_when_it_is_whole(following: Following) -> None:
-    event = _event(5, "nic.move", nic="wlan0")
+    event = _event(5, _move())
     (line,) = following(event[:20], b"", event[20:])
     assert "nic.move" in line
 
 
 def test_an_event_that_was_never_finished_is_not_told(following: Following) -> None:
-    (line,) = following(_event(5, "nic.move") + _event(6, "nic.plug")[:20])
+    (line,) = following(_event(5, _move()) + _event(6, _move())[:20])
     assert "nic.move" in line
 
 
 def test_messages_are_counted_and_not_told_one_by_one(following: Following) -> None:
-    sent, received = _event(1, "data.sent", seq=1), _event(2, "data.received", seq=1)
-    lines = following(sent * 3, received * 2 + _event(5, "nic.move") + sent * 4)
+    sent, received = _event(1, DataSent(1, "up", 1)), _event(2, DataReceived(1, "up", 1))
+    lines = following(sent * 3, received * 2 + _event(5, _move()) + sent * 4)
     assert [" ".join(line.split()) for line in lines] == [
         "5 messages sent or received",
-        "5.000000 s mn nic.move",
+        "5.000000 s mn nic.move wlan0 is moved from home to visited",
         "4 messages sent or received",
     ]
 
@@ -250,14 +260,14 @@ def test_a_run_that_is_over_is_told_without_waiting(tmp_path: Path, monkeypatch:
     waits: list[float] = []
     monkeypatch.setattr("roamlab.reports.follow.time.sleep", waits.append)
     lines = list(follow.follow(run))
-    told = [event for event in run.events() if not event["kind"].startswith("data.")]
-    assert len([line for line in lines if "messages sent or received" not in line]) == len(told)
+    told = [event for event in run.events() if not isinstance(event, Data)]
+    assert len([line for line in lines if "sent or received" not in line]) == len(told)
     assert waits == []
 
 
 def test_a_run_that_nobody_plays_any_more_is_told_up_to_its_end(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
-    (tmp_path / EVENTS).write_bytes(_event(5, "nic.move") + _event(6, "data.sent"))
+    (tmp_path / EVENTS).write_bytes(_event(5, _move()) + _event(6, DataSent(1, "up", 1)))
     with run.held():
         assert run.is_held()
     told = follow.follow(run)

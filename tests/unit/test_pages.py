@@ -12,6 +12,8 @@ from roamlab.protocols.sctp.chunks import Asconf, AsconfAck, Chunk, Data, Init
 from roamlab.protocols.sctp.packet import Packet
 from roamlab.protocols.sctp.parameters import AddIp, IPv4Parameter
 from roamlab.protocols.trace import Message, SctpPacket, Trace
+from roamlab.record.events import AddressUp, RunStart
+from roamlab.record.stimuli import Move
 from tests.pages import Run, Sign, Unshown, check
 
 MN, CN = IPv4Address("192.0.2.10"), IPv4Address("203.0.113.10")
@@ -36,9 +38,9 @@ def asconf(serial: int) -> Asconf:
 
 RUN = Run(
     [
-        {"kind": "run.start", "epoch_ns": EPOCH, "t": 0},
-        {"kind": "stimulus", "action": "move", "t": 4 * SECOND},
-        {"kind": "address.up", "t": 4 * SECOND},
+        RunStart(EPOCH, t=0, node="lab"),
+        Move(to="visited", nic="wlan0", t=4 * SECOND, node="mn"),
+        AddressUp("wlan0", "198.51.100.10", t=4 * SECOND, node="mn"),
     ],
     Trace(
         (

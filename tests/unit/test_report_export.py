@@ -9,7 +9,11 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
+from roamlab.protocols.radio import SILENCE
+from roamlab.record.event import Event
+from roamlab.record.events import Data, PathState, RadioLevel
 from roamlab.record.result import Both, Count, Judgement, Result
+from roamlab.record.stimuli import Move
 from roamlab.reports import ci, export, story
 from roamlab.reports.__main__ import main
 from roamlab.reports.timeline import Curve, scale
@@ -87,7 +91,7 @@ def test_measurements_have_a_line_a_message(tmp_path: Path) -> None:
     run = samples.real(tmp_path)
     rows = list(csv.DictReader(io.StringIO(export.measurements(run))))
     events = list(run.events())
-    assert len(rows) == len({(e["dir"], e["seq"]) for e in events if e["kind"].startswith("data.")})
+    assert len(rows) == len({(e.dir, e.seq) for e in events if isinstance(e, Data)})
     assert all(
         float(row["delivered_s"]) > float(row["sent_s"])
         for row in rows
@@ -119,16 +123,17 @@ def test_pictures_of_damaged_and_hostile_runs_are_well_formed(tmp_path: Path, ma
         assert not [element for element in root.iter() if element.tag.endswith(("script", "img"))]
 
 
-def _state(second: int, address: str, **figures: int) -> dict[str, object]:
+def _state(
+    second: int, address: str, cwnd: int = 4380, rto_ms: int = 1000, srtt_ms: int = 92, session: int = 1
+) -> PathState:
     """What the kernel keeps of the mobile node's path to an address."""
-    event = {"t": second * 10**9, "node": "mn", "kind": "path.state", "session": 1, "address": address}
-    return {**event, **figures}
+    return PathState(session, address, cwnd, rto_ms, srtt_ms, t=second * 10**9, node="mn")
 
 
-def _drawn(tmp_path: Path, *events: dict[str, object]) -> Xml.Element:
+def _drawn(tmp_path: Path, *events: Event) -> Xml.Element:
     """The timeline of a run with these events."""
     run = samples.real(tmp_path)
-    samples.with_events(run, lambda event: event["kind"] != "path.state", *events)
+    samples.with_events(run, lambda event: not isinstance(event, PathState), *events)
     return Xml.fromstring(export.timeline_file(story.read(run)))
 
 
@@ -148,12 +153,11 @@ def test_figures_of_the_kernel_are_drawn_with_their_scales_where_they_were_recor
             tmp_path,
             _state(5, "203.0.113.10", cwnd=4380, rto_ms=1000),
             _state(6, "203.0.113.10", cwnd=8760, rto_ms=2000),
-            {"t": 6 * 10**9, "node": "mn", "kind": "signal", "nic": "wlan0", "dbm": -61.5},
+            RadioLevel({"wlan0": -61.5, "wlan1": SILENCE}, t=6 * 10**9, node="lab"),
         )
     )
     for words in ("cwnd, bytes", "8,760", "RTO, ms", "2,000", "signal, dBm", "-62.5", "mn.wlan0"):
         assert words in texts
-    assert "SRTT, ms" not in texts
 
 
 def test_tracks_of_the_same_paths_share_one_legend_and_each_path_its_look(tmp_path: Path) -> None:
@@ -169,7 +173,7 @@ def test_tracks_of_the_same_paths_share_one_legend_and_each_path_its_look(tmp_pa
         "mn to 203.0.113.10",
         "mn to 203.0.113.11",
     ]
-    assert _looks(drawn) == ["curve c0 d0", "curve c1 d1"] * 3
+    assert _looks(drawn) == ["curve c0 d0", "curve c1 d1"] * 3  # cwnd, RTO, SRTT
 
 
 def test_the_legend_stands_above_the_curves_however_many_there_are(tmp_path: Path) -> None:
@@ -186,14 +190,14 @@ def test_the_legend_stands_above_the_curves_however_many_there_are(tmp_path: Pat
 def test_a_path_without_a_measurement_has_no_smoothed_rtt(tmp_path: Path) -> None:
     states = [_state(5 + n, "203.0.113.10", srtt_ms=ms) for n, ms in enumerate((92, 0, 184, 184))]
     drawn = _drawn(tmp_path, *states)
-    (curve,) = (e for e in drawn.iter() if e.get("class") == "curve c0 d0" and e.tag.endswith("}path"))
-    assert str(curve.get("d")).count("M") == 2
+    curves = [e for e in drawn.iter() if e.get("class") == "curve c0 d0" and e.tag.endswith("}path")]
+    assert [str(curve.get("d")).count("M") for curve in curves] == [1, 1, 2]
 
 
 def test_the_same_path_in_two_sessions_has_two_curves(tmp_path: Path) -> None:
     first, second = (
         _state(5, "203.0.113.10", cwnd=4380),
-        {**_state(6, "203.0.113.10", cwnd=4380), "session": 2},
+        _state(6, "203.0.113.10", cwnd=4380, session=2),
     )
     texts = _texts(_drawn(tmp_path, first, second))
     assert "mn to 203.0.113.10, session 1" in texts
@@ -219,8 +223,8 @@ def test_a_scale_holds_its_values_and_is_never_of_no_height(
 def test_names_of_stimuli_that_are_close_stand_below_each_other_and_those_without_room_are_left_out(
     tmp_path: Path,
 ) -> None:
-    move = {"node": "lab", "kind": "stimulus", "action": "move", "nic": "wlan0"}
-    drawn = _drawn(tmp_path, *({**move, "t": 5 * 10**9 + n * 10**7} for n in range(1, 6)))
+    moves = (Move(to="visited", nic="wlan0", t=5 * 10**9 + n * 10**7, node="mn") for n in range(1, 6))
+    drawn = _drawn(tmp_path, *moves)
     names = [e for e in drawn.iter() if e.text == "move wlan0"]
     heights = [e.get("y") for e in names]
     assert len(heights) == len(set(heights)) == 3

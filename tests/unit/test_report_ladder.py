@@ -13,9 +13,11 @@ from roamlab.protocols.mobileip.advertisement import AgentAdvertisement
 from roamlab.protocols.pcapng import Direction
 from roamlab.protocols.trace import IcmpPacket
 from roamlab.protocols.transport import Icmp
+from roamlab.record.event import Event
+from roamlab.record.words import words
 from roamlab.reports import story, text
 from roamlab.reports.journeys import Fate, journeys, legs
-from roamlab.reports.ladder import Arrow, Fold, ladder, words
+from roamlab.reports.ladder import Arrow, Fold, ladder
 from roamlab.reports.packets import Kind, fields
 from roamlab.reports.timeline import timeline
 from tests.browser import samples
@@ -80,8 +82,12 @@ def test_every_field_of_an_asconf_is_listed(fig09: story.Story) -> None:
 
 
 def test_an_event_of_an_unknown_kind_is_told_by_its_own_fields() -> None:
-    event = {"t": 1, "node": "mn", "kind": "balloon.up", "colour": "red"}
-    assert words(event) == "balloon.up colour=red"
+    class Balloon(Event, tag="balloon.up"):
+        colour: str
+        heights: dict[str, int]
+
+    said = words(Balloon("red", {"basket": 3}, t=1, node="mn"))
+    assert said == 'colour=red heights={"basket":3}'
 
 
 def test_the_text_shows_the_losses_and_the_request(fig09: story.Story) -> None:

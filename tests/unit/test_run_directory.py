@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from roamlab.errors import BadInput, LabError
+from roamlab.record.events import AddressUp, AgentDied, DataReceived, DataSent, LinkUp, RunStart
 from roamlab.record.run_directory import EVENTS, PLAN, EventLog, RunDirectory
 
 
@@ -35,20 +36,22 @@ def test_equal_content_gives_equal_bytes(run: RunDirectory) -> None:
 
 def test_events_are_relative_to_the_start(run: RunDirectory) -> None:
     log = EventLog(run, 10**18)
-    log.write(10**18 + 5, "mn", "address.up", address="192.0.2.1")
+    log.write(AddressUp("wlan0", "192.0.2.1", t=10**18 + 5, node="mn"))
     log.close()
     start, event = run.events()
-    assert start == {"t": 0, "node": "lab", "kind": "run.start", "epoch_ns": 10**18}
-    assert event == {"t": 5, "node": "mn", "kind": "address.up", "address": "192.0.2.1"}
+    assert start == RunStart(10**18, t=0, node="lab")
+    assert event == AddressUp("wlan0", "192.0.2.1", t=5, node="mn")
+    lines = (run.path / EVENTS).read_text().splitlines()
+    assert lines[1] == '{"address":"192.0.2.1","kind":"address.up","nic":"wlan0","node":"mn","t":5}'
 
 
 def test_a_last_event_that_was_cut_off_is_left_out(run: RunDirectory) -> None:
     log = EventLog(run, 0)
-    log.write(1, "mn", "link.up")
+    log.write(LinkUp("wlan0", t=1, node="mn"))
     log.close()
     whole = (run.path / EVENTS).read_bytes()
     (run.path / EVENTS).write_bytes(whole[:-3])
-    assert [event["kind"] for event in run.events()] == ["run.start"]
+    assert [event.kind for event in run.events()] == ["run.start"]
 
 
 def test_a_full_disk_is_one_sentence_that_names_the_way_out(run: RunDirectory) -> None:
@@ -56,7 +59,7 @@ def test_a_full_disk_is_one_sentence_that_names_the_way_out(run: RunDirectory) -
     log.close()
     log._file = open("/dev/full", "wb", buffering=0)  # noqa: SIM115, PTH123 - every write to it fails with ENOSPC
     with pytest.raises(LabError, match=r"no space left .* --runs"):
-        log.write(1, "mn", "link.up")
+        log.write(LinkUp("wlan0", t=1, node="mn"))
     log.close()
 
 
@@ -102,24 +105,32 @@ def test_a_directory_that_cannot_be_written_is_bad_input(tmp_path: Path) -> None
 def test_a_batch_is_appended_at_its_end_and_read_by_time(run: RunDirectory) -> None:
     log = EventLog(run, 0)
     with log.batch():
-        log.write(7, "cn", "data.received")
-        log.write(5, "mn", "data.sent")
-        assert [event["kind"] for event in run.events()] == ["run.start"]
+        log.write(DataReceived(1, "up", 0, t=7, node="cn"))
+        log.write(DataSent(1, "up", 0, t=5, node="mn"))
+        assert [event.kind for event in run.events()] == ["run.start"]
     log.close()
-    assert [event["t"] for event in run.events()] == [0, 5, 7]
+    assert [event.t for event in run.events()] == [0, 5, 7]
 
 
-def test_events_before_a_damaged_line_are_read_by_time(run: RunDirectory) -> None:
-    lines = [
-        b'{"t":7,"node":"mn","kind":"late"}',
-        b'{"t":5,"node":"mn","kind":"early"}',
+@pytest.mark.parametrize(
+    "damage",
+    [
         b"{damage",
-        b'{"t":9,"node":"mn","kind":"never"}',
+        b'{"t":6,"node":"mn","kind":"balloon.up"}',
+        b'{"t":"soon","node":"mn","kind":"link.up","nic":"wlan0"}',
+    ],
+)
+def test_events_before_a_line_that_is_none_are_read_by_time(run: RunDirectory, damage: bytes) -> None:
+    lines = [
+        b'{"t":7,"node":"mn","kind":"link.up","nic":"late"}',
+        b'{"t":5,"node":"mn","kind":"link.up","nic":"early"}',
+        damage,
+        b'{"t":9,"node":"mn","kind":"link.up","nic":"never"}',
         b"",
     ]
     (run.path / "events.jsonl").write_bytes(b"\n".join(lines))
     events = run.events()
-    assert [next(events)["kind"], next(events)["kind"]] == ["early", "late"]
+    assert [next(events).details(), next(events).details()] == [{"nic": "early"}, {"nic": "late"}]
     with pytest.raises(BadInput, match="line 3"):
         next(events)
 
@@ -129,13 +140,13 @@ def test_a_batch_is_appended_even_when_it_is_left_by_an_error(run: RunDirectory)
 
     def die() -> None:
         with log.batch():
-            log.write(5, "mn", "agent.died")
+            log.write(AgentDied("SIGKILL", t=5, node="mn"))
             raise LabError("the agent of mn died")
 
     with pytest.raises(LabError):
         die()
     log.close()
-    assert [event["kind"] for event in run.events()] == ["run.start", "agent.died"]
+    assert [event.kind for event in run.events()] == ["run.start", "agent.died"]
 
 
 def test_of_a_directory_of_runs_the_latest_is_opened(tmp_path: Path) -> None:

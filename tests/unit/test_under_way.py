@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from roamlab.lab.under_way import RECEIVED, SENT, UnderWay
+from roamlab.lab.under_way import UnderWay
+from roamlab.record.events import AssociationLost, Data, DataReceived, DataSent
+
+SENT, RECEIVED = DataSent, DataReceived
 
 
-def seen(*events: tuple[str, int], session: int = 1, stimulus_after: int = 0) -> UnderWay:
+def seen(*events: tuple[type[Data], int], session: int = 1, stimulus_after: int = 0) -> UnderWay:
     under_way = UnderWay()
     for number, (kind, sequence) in enumerate(events):
         if number == stimulus_after:
             under_way.stimulated(number - 1)
-        under_way.noticed(number, kind, {"session": session, "dir": "up", "seq": sequence})
+        under_way.noticed(kind(session, "up", sequence, t=number))
     return under_way
 
 
 def test_what_was_sent_and_has_not_come_is_under_way_until_it_comes() -> None:
     under_way = seen((SENT, 1), (RECEIVED, 1), (SENT, 2))
     assert under_way.any({1})
-    under_way.noticed(9, RECEIVED, {"session": 1, "dir": "up", "seq": 2})
+    under_way.noticed(RECEIVED(1, "up", 2, t=9))
     assert not under_way.any({1})
 
 
@@ -34,15 +37,15 @@ def test_nothing_is_under_way_where_nothing_came_that_is_younger_than_the_last_s
 def test_what_was_sent_before_the_stimulus_may_be_told_after_it() -> None:
     under_way = seen((RECEIVED, 1), (SENT, 2))
     under_way.stimulated(50)
-    under_way.noticed(40, SENT, {"session": 1, "dir": "up", "seq": 3})
-    under_way.noticed(60, SENT, {"session": 1, "dir": "up", "seq": 4})
-    under_way.noticed(61, RECEIVED, {"session": 1, "dir": "up", "seq": 3})
+    under_way.noticed(SENT(1, "up", 3, t=40))
+    under_way.noticed(SENT(1, "up", 4, t=60))
+    under_way.noticed(RECEIVED(1, "up", 3, t=61))
     assert not under_way.any({1})
 
 
 def test_a_lost_association_has_nothing_under_way() -> None:
     under_way = seen((SENT, 1), (RECEIVED, 1), (SENT, 2))
-    under_way.noticed(9, "association.lost", {"session": 1})
+    under_way.noticed(AssociationLost(session=1, t=9))
     assert not under_way.any({1})
 
 

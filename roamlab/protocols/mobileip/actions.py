@@ -5,11 +5,12 @@ repeat. Events are for people and verdicts: nothing depends on them.
 """
 
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address
 from typing import NamedTuple
+
+from roamlab.record.mobile_ip_events import MipEvent
 
 DEFAULT_TTL = 64
 MAX_TTL = 255
@@ -176,49 +177,23 @@ Action = (
 )
 
 
-class EventKind(StrEnum):
-    """Kinds of events, as they stand in a run's record."""
-
-    DISCARDED = "mip.discarded"
-    REQUEST_SENT = "mip.request"
-    REPLIED = "mip.reply"
-    RELAYED = "mip.relayed"
-    REGISTERED = "mip.registered"
-    DEREGISTERED = "mip.deregistered"
-    DENIED = "mip.denied"
-    EXPIRED = "mip.expired"
-    AGENT_FOUND = "mip.agent.found"
-    AGENT_LOST = "mip.agent.lost"
-    AGENT_REBOOTED = "mip.agent.rebooted"
-    STATE = "mip.state"
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something worth recording; `details` can go into a JSON object as they are."""
-
-    kind: EventKind
-    details: Mapping[str, str | int] = field(default_factory=dict)
-
-
 class Outbox:
     """Queues of actions and events: the way out of every machine here."""
 
     def __init__(self) -> None:
         self._actions: deque[Action] = deque()
-        self._events: deque[Event] = deque()
+        self._events: deque[MipEvent] = deque()
 
     def next_action(self) -> Action | None:
         """Return the next action to carry out, or None."""
         return self._actions.popleft() if self._actions else None
 
-    def next_event(self) -> Event | None:
+    def next_event(self) -> MipEvent | None:
         """Return the next event to record, or None."""
         return self._events.popleft() if self._events else None
 
     def _do(self, *actions: Action) -> None:
         self._actions.extend(actions)
 
-    def _tell(self, kind: EventKind, **details: str | int | IPv4Address) -> None:
-        plain = {k: str(v) if isinstance(v, IPv4Address) else v for k, v in details.items()}
-        self._events.append(Event(kind, plain))
+    def _tell(self, event: MipEvent) -> None:
+        self._events.append(event)

@@ -14,7 +14,6 @@ from roamlab.protocols.mobileip.actions import (
     MAX_TTL,
     Encapsulation,
     Endpoint,
-    EventKind,
     Outbox,
     SendIcmp,
     SendUdp,
@@ -40,6 +39,14 @@ from roamlab.protocols.mobileip.registration import (
     decode_registration,
 )
 from roamlab.protocols.mobileip.visitors import Pending, Visitor, VisitorList
+from roamlab.record.mobile_ip_events import (
+    MipDenied,
+    MipDeregistered,
+    MipDiscarded,
+    MipExpired,
+    MipRegistered,
+    MipRelayed,
+)
 
 PENDING_TIMEOUT = 7 * SECOND
 """How long a request may stay unanswered before the mobile node is told (RFC 5944, 3.7.1)."""
@@ -187,7 +194,7 @@ class ForeignAgent(Outbox):
         try:
             message = decode_registration(data)
         except DecodeError as error:
-            self._tell(EventKind.DISCARDED, source=source.address, why=str(error))
+            self._tell(MipDiscarded(source=str(source.address), why=str(error)))
             return
         if isinstance(message, RegistrationRequest):
             self._request(message, Arrival(source, destination, link, ttl), now)
@@ -199,7 +206,7 @@ class ForeignAgent(Outbox):
         try:
             AgentSolicitation.decode(data)
         except DecodeError as error:
-            self._tell(EventKind.DISCARDED, source=source, why=str(error))
+            self._tell(MipDiscarded(source=str(source), why=str(error)))
             return
         self._advertiser.solicited(now)
 
@@ -243,12 +250,12 @@ class ForeignAgent(Outbox):
         self._do(
             SendUdp(relayed.encode(), Endpoint(self.config.address, PORT), Endpoint(request.home_agent, PORT))
         )
-        self._tell(EventKind.RELAYED, home_address=home, home_agent=request.home_agent)
+        self._tell(MipRelayed(home_address=str(home), home_agent=str(request.home_agent)))
 
     def _reply(self, reply: RegistrationReply, source: Endpoint, now: int) -> None:
         pending = self._pending.get(reply.home_address)
         if pending is None or low(pending.request.identification) != low(reply.identification):
-            self._tell(EventKind.DISCARDED, source=source.address, why="no such request pending")
+            self._tell(MipDiscarded(source=str(source.address), why="no such request pending"))
             return
         del self._pending[reply.home_address]
         association = self.config.home_agents.get(pending.request.home_agent)
@@ -262,14 +269,14 @@ class ForeignAgent(Outbox):
         if accepts(reply.code):
             self._accepted(pending, reply, now)
         self._send(relayed, pending.request, pending.arrival)
-        self._tell(EventKind.RELAYED, home_address=reply.home_address, code=reply.code)
+        self._tell(MipRelayed(home_address=str(reply.home_address), code=int(reply.code)))
 
     def _accepted(self, pending: Pending, reply: RegistrationReply, now: int) -> None:
         request = pending.request
         lifetime = min(reply.lifetime, request.lifetime)
         if lifetime == 0:
             self._do(*self._visitors.remove(request.home_address))
-            self._tell(EventKind.DEREGISTERED, home_address=request.home_address)
+            self._tell(MipDeregistered(home_address=str(request.home_address)))
             return
         visitor = Visitor(
             request.home_address,
@@ -284,7 +291,7 @@ class ForeignAgent(Outbox):
             reverse=RequestFlags.T in request.flags,
         )
         self._do(*self._visitors.put(visitor))
-        self._tell(EventKind.REGISTERED, home_address=request.home_address, lifetime=lifetime)
+        self._tell(MipRegistered(home_address=str(request.home_address), lifetime=lifetime))
 
     def _deny(self, request: RegistrationRequest, arrival: Arrival, code: ReplyCode) -> None:
         too_long = code is ReplyCode.FA_LIFETIME_TOO_LONG
@@ -292,7 +299,7 @@ class ForeignAgent(Outbox):
         reply = RegistrationReply(
             code, lifetime, request.home_address, request.home_agent, request.identification
         )
-        self._tell(EventKind.DENIED, home_address=request.home_address, code=int(code))
+        self._tell(MipDenied(home_address=str(request.home_address), code=int(code)))
         self._send(reply, request, arrival)
 
     def _send(self, reply: RegistrationReply, request: RegistrationRequest, arrival: Arrival) -> None:
@@ -310,4 +317,4 @@ class ForeignAgent(Outbox):
             self._deny(pending.request, pending.arrival, ReplyCode.FA_TIMEOUT)
         for visitor in [v for v in self.visitors() if v.expires is not None and v.expires <= now]:
             self._do(*self._visitors.remove(visitor.home_address))
-            self._tell(EventKind.EXPIRED, home_address=visitor.home_address)
+            self._tell(MipExpired(home_address=str(visitor.home_address)))

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 from random import Random
 
 from roamlab.protocols.errors import DecodeError
-from roamlab.protocols.mobileip.actions import Encapsulation, Endpoint, EventKind, Outbox, SendIcmp, SendUdp
+from roamlab.protocols.mobileip.actions import Encapsulation, Endpoint, Outbox, SendIcmp, SendUdp
 from roamlab.protocols.mobileip.admission import (
     ADMISSION,
     AUTHENTICITY,
@@ -27,6 +27,14 @@ from roamlab.protocols.mobileip.extensions import FOREIGN_HOME, MOBILE_HOME
 from roamlab.protocols.mobileip.identification import NonceGuard, Replay, ReplayGuard, TimestampGuard
 from roamlab.protocols.mobileip.policy import Arrival, expiry, granted_lifetime, requested_encapsulation
 from roamlab.protocols.mobileip.registration import PORT, RegistrationReply, RegistrationRequest, RequestFlags
+from roamlab.record.mobile_ip_events import (
+    MipDenied,
+    MipDeregistered,
+    MipDiscarded,
+    MipExpired,
+    MipRegistered,
+    MipReply,
+)
 
 
 class HomeAgent(Outbox):
@@ -52,7 +60,7 @@ class HomeAgent(Outbox):
         try:
             request = RegistrationRequest.decode(data)
         except DecodeError as error:
-            self._tell(EventKind.DISCARDED, source=source.address, why=str(error))
+            self._tell(MipDiscarded(source=str(source.address), why=str(error)))
             return
         self._answer(request, Arrival(source, destination, link), now)
 
@@ -63,7 +71,7 @@ class HomeAgent(Outbox):
         try:
             AgentSolicitation.decode(data)
         except DecodeError as error:
-            self._tell(EventKind.DISCARDED, source=source, why=str(error))
+            self._tell(MipDiscarded(source=str(source), why=str(error)))
             return
         self._advertiser.solicited(now)
 
@@ -80,7 +88,7 @@ class HomeAgent(Outbox):
 
     def _answer(self, request: RegistrationRequest, arrival: Arrival, now: int) -> None:
         if why := discarded(self.config, request):
-            self._tell(EventKind.DISCARDED, source=arrival.source.address, why=why)
+            self._tell(MipDiscarded(source=str(arrival.source.address), why=why))
             return
         identification = request.identification
         case = Case(self.config, self._table, request, arrival.source)
@@ -104,11 +112,11 @@ class HomeAgent(Outbox):
         if request.deregisters_all:
             bound = tuple(b.care_of_address for b in self._table.of(home))
             self._do(*self._table.remove(home, bound, Cause.RETURNED, arrival.link))
-            self._tell(EventKind.DEREGISTERED, home_address=home)
+            self._tell(MipDeregistered(home_address=str(home)))
             return ReplyCode.ACCEPTED, 0
         if request.deregisters:
             self._do(*self._table.remove(home, (care_of,), Cause.DEREGISTERED))
-            self._tell(EventKind.DEREGISTERED, home_address=home, care_of_address=care_of)
+            self._tell(MipDeregistered(home_address=str(home), care_of_address=str(care_of)))
             return ReplyCode.ACCEPTED, 0
         wants_simultaneous = RequestFlags.S in request.flags
         simultaneous = wants_simultaneous and self.config.max_bindings > 1
@@ -125,7 +133,7 @@ class HomeAgent(Outbox):
             broadcast=RequestFlags.B in request.flags,
         )
         self._do(*self._table.register(binding, simultaneous=simultaneous))
-        self._tell(EventKind.REGISTERED, home_address=home, care_of_address=care_of, lifetime=lifetime)
+        self._tell(MipRegistered(home_address=str(home), care_of_address=str(care_of), lifetime=lifetime))
         if wants_simultaneous and not simultaneous:
             return ReplyCode.ACCEPTED_NO_SIMULTANEOUS, lifetime
         return ReplyCode.ACCEPTED, lifetime
@@ -135,12 +143,14 @@ class HomeAgent(Outbox):
         association = self.config.foreign_agents.get(arrival.source.address)
         if association and not request.deregisters:  # never on a deregistration's messages (RFC 5944, 3.5.4)
             reply = sign(reply, FOREIGN_HOME, association)
+        kind = MipReply if accepts(reply.code) else MipDenied
         self._tell(
-            EventKind.REPLIED if accepts(reply.code) else EventKind.DENIED,
-            home_address=request.home_address,
-            care_of_address=request.care_of_address,
-            code=int(reply.code),
-            lifetime=reply.lifetime,
+            kind(
+                home_address=str(request.home_address),
+                care_of_address=str(request.care_of_address),
+                code=int(reply.code),
+                lifetime=reply.lifetime,
+            )
         )
         # Not from a group or broadcast address that the request may have been sent to (RFC 5944, 3.8.3.1).
         self._do(SendUdp(reply.encode(), Endpoint(self.config.address, PORT), arrival.source))
@@ -149,7 +159,7 @@ class HomeAgent(Outbox):
         for binding in [b for b in self._table if b.expires is not None and b.expires <= now]:
             home, care_of = binding.home_address, binding.care_of_address
             self._do(*self._table.remove(home, (care_of,), Cause.EXPIRED))
-            self._tell(EventKind.EXPIRED, home_address=home, care_of_address=care_of)
+            self._tell(MipExpired(home_address=str(home), care_of_address=str(care_of)))
 
     def _guard(self, home_address: IPv4Address) -> ReplayGuard:
         if home_address not in self._guards:

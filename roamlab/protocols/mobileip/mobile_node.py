@@ -16,7 +16,6 @@ from roamlab.protocols.mobileip.actions import (
     Decapsulate,
     Encapsulation,
     Endpoint,
-    EventKind,
     GratuitousArp,
     Outbox,
     RestoreHomeRoute,
@@ -34,6 +33,18 @@ from roamlab.protocols.mobileip.policy import expiry, requested_encapsulation
 from roamlab.protocols.mobileip.registering import MobileNodeConfig, Reaction, Registrar, Sent
 from roamlab.protocols.mobileip.registration import PORT, RegistrationReply, RequestFlags
 from roamlab.protocols.mobileip.roaming import TRANSITIONS, Input, State, Step
+from roamlab.record.mobile_ip_events import (
+    MipAgentFound,
+    MipAgentLost,
+    MipAgentRebooted,
+    MipDenied,
+    MipDeregistered,
+    MipDiscarded,
+    MipExpired,
+    MipRegistered,
+    MipRequest,
+    MipState,
+)
 
 SOLICITATIONS_AT_ONCE = 3
 SOLICITATION_MAX = 60 * SECOND
@@ -102,7 +113,7 @@ class MobileNode(Outbox):
         if interface in self._interfaces:
             self._interfaces.remove(interface)
         for agent in self._agents.forget(interface):
-            self._tell(EventKind.AGENT_LOST, agent=agent.address, why="link down")
+            self._tell(MipAgentLost(agent=str(agent.address), why="link down"))
         self._co_located.pop(interface, None)
         self._move(now)
 
@@ -123,13 +134,13 @@ class MobileNode(Outbox):
         try:
             advertisement = AgentAdvertisement.decode(data)
         except DecodeError as error:
-            self._tell(EventKind.DISCARDED, source=source, why=str(error))
+            self._tell(MipDiscarded(source=str(source), why=str(error)))
             return
         restarted = self._agents.hear(advertisement, source, interface, link, now)
         self._move(now)
         here = self.attachment
         if restarted and here and (here.gateway, here.interface) == (source, interface):
-            self._tell(EventKind.AGENT_REBOOTED, agent=source)
+            self._tell(MipAgentRebooted(agent=str(source)))
             self._turn(Input.RENEWAL, now)
 
     def receive(self, data: bytes, source: Endpoint, now: int) -> None:
@@ -137,10 +148,10 @@ class MobileNode(Outbox):
         try:
             reply = RegistrationReply.decode(data)
         except DecodeError as error:
-            self._tell(EventKind.DISCARDED, source=source.address, why=str(error))
+            self._tell(MipDiscarded(source=str(source.address), why=str(error)))
             return
         if why := self._objection(reply):
-            self._tell(EventKind.DISCARDED, source=source.address, code=reply.code, why=why)
+            self._tell(MipDiscarded(source=str(source.address), code=int(reply.code), why=why))
         elif self._sent:
             self._replied(reply, self._sent, now)
 
@@ -158,11 +169,11 @@ class MobileNode(Outbox):
     def handle_timer(self, now: int) -> None:
         """Do what is due: forget agents, renew, retransmit, solicit."""
         for agent in self._agents.expire(now):
-            self._tell(EventKind.AGENT_LOST, agent=agent.address, why="lifetime expired")
+            self._tell(MipAgentLost(agent=str(agent.address), why="lifetime expired"))
         self._move(now)
         granted = self.registration
         if granted and granted.expires is not None and granted.expires <= now:
-            self._tell(EventKind.EXPIRED, care_of_address=granted.attachment.care_of_address)
+            self._tell(MipExpired(care_of_address=str(granted.attachment.care_of_address)))
             self._turn(Input.EXPIRY, now)
         elif granted and granted.renew is not None and granted.renew <= now:
             self.registration = replace(granted, renew=None)
@@ -182,7 +193,7 @@ class MobileNode(Outbox):
         for step in steps:
             self._steps[step](now)
         if self.state is not before:
-            self._tell(EventKind.STATE, state=self.state, before=before, input=happened)
+            self._tell(MipState(state=self.state.value, before=before.value, input=happened.value))
 
     def _move(self, now: int) -> None:
         """Compare where the node is attached with where it could be."""
@@ -194,7 +205,7 @@ class MobileNode(Outbox):
         if chosen is None:
             self._turn(Input.LOST, now)
             return
-        self._tell(EventKind.AGENT_FOUND, agent=chosen.gateway, place=chosen.place)
+        self._tell(MipAgentFound(agent=str(chosen.gateway), place=chosen.place))
         self._registrar.moved()
         self._retries = 0
         self._solicit_at = None
@@ -249,12 +260,12 @@ class MobileNode(Outbox):
             self._registrar.accepted(reply)
             if sent.request.deregisters:
                 self._bound_until = 0
-                self._tell(EventKind.DEREGISTERED, care_of_address=sent.request.care_of_address)
+                self._tell(MipDeregistered(care_of_address=str(sent.request.care_of_address)))
             else:
                 self._grant(reply, sent)
             self._turn(Input.ACCEPTED, now)
             return
-        self._tell(EventKind.DENIED, code=reply.code, lifetime=reply.lifetime)
+        self._tell(MipDenied(code=int(reply.code), lifetime=reply.lifetime))
         reaction = self._registrar.denied(reply, sent)
         if reaction is Reaction.AGAIN and self._retries < MAX_RETRIES_AT_ONCE:
             self._retries += 1
@@ -269,10 +280,9 @@ class MobileNode(Outbox):
         renew = None if expires is None else sent.at + (expires - sent.at) * 3 // 4
         self.registration = Registration(sent.attachment, lifetime, expires, renew)
         self._tell(
-            EventKind.REGISTERED,
-            care_of_address=sent.request.care_of_address,
-            lifetime=lifetime,
-            code=reply.code,
+            MipRegistered(
+                care_of_address=str(sent.request.care_of_address), lifetime=lifetime, code=int(reply.code)
+            )
         )
 
     # -- steps
@@ -353,10 +363,11 @@ class MobileNode(Outbox):
         to = Endpoint(here.agent or self._registrar.home_agent, PORT)
         self._do(SendUdp(sent.data, Endpoint(source, PORT), to, sent.ttl, here.link, here.interface))
         self._tell(
-            EventKind.REQUEST_SENT,
-            home_agent=request.home_agent,
-            care_of_address=request.care_of_address,
-            lifetime=request.lifetime,
+            MipRequest(
+                home_agent=str(request.home_agent),
+                care_of_address=str(request.care_of_address),
+                lifetime=request.lifetime,
+            )
         )
 
     def _start_soliciting(self, now: int) -> None:
