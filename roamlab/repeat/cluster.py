@@ -1,6 +1,6 @@
 """The same cells on other machines: a Dask cluster as an executor.
 
-Each worker machine needs this repository at the same commit, its packages with requirements-sweep.txt, and the same lab kernel
+Each worker machine needs this repository at the same commit, its packages with requirements-sweep.lock, and the same lab kernel
 in its cache; a run directory stays on the machine that made it (docs/virtual-time.md).
 """
 

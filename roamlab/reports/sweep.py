@@ -85,7 +85,7 @@ def read(directory: Path) -> list[dict[str, Any]]:
         import pyarrow  # only who looks at a sweep needs it: requirements-sweep.txt
         import pyarrow.parquet
     except ImportError:
-        raise BadInput("to read a sweep: .venv/bin/pip install -r requirements-sweep.txt") from None
+        raise BadInput("to read a sweep: .venv/bin/pip install -r requirements-sweep.lock") from None
     file = directory / RESULTS
     if not file.is_file():
         raise BadInput(f"{directory} is no sweep (it has no {RESULTS}); `{COMMAND} sweep` makes them")
