@@ -20,6 +20,7 @@ from roamlab.record import (  # events of all kinds are read here, so their clas
     attack_events,  # noqa: F401
     guarded,
     mobile_ip_events,  # noqa: F401
+    owner,
     stimuli,  # noqa: F401
 )
 from roamlab.record.event import Event, decoder, encoder
@@ -58,9 +59,10 @@ class RunDirectory:
         for attempt in range(1000):
             path = root.absolute() / scenario / (stamp if not attempt else f"{stamp}-{attempt}")
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                owner.make_directory(path.parent)
                 # What a guest leaves in it may have any mode and any name: others stay out.
                 path.mkdir(mode=0o700)
+                owner.give(path)
             except FileExistsError:
                 if path.is_dir():
                     continue

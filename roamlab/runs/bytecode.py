@@ -5,6 +5,7 @@ from __future__ import annotations
 import compileall
 from typing import Final
 
+from roamlab.record import owner
 from roamlab.where import PACKAGE
 
 _OUTSIDE: Final = frozenset({"cli", "judge", "query", "repeat", "reports", "runs"})
@@ -19,3 +20,8 @@ def prepare() -> None:
         if entry.is_dir() and entry.name not in _OUTSIDE:
             compileall.compile_dir(entry, quiet=2)
     compileall.compile_dir(PACKAGE, maxlevels=0, quiet=2)
+    if owner.caller() is not None:
+        for entry in (PACKAGE, *PACKAGE.iterdir()):
+            for made in entry.resolve().rglob("__pycache__"):
+                owner.give(made)
+                owner.give_all(made)

@@ -15,7 +15,7 @@ from roamlab import own_files
 from roamlab.errors import LabError, NoSession, UnsupportedHere
 from roamlab.kernels.inside.base import NEVER_HIDDEN_BY
 from roamlab.kernels.job import Job, Kernel, KernelError, Outcome, Unsupported
-from roamlab.record import ours, run_directory, verified
+from roamlab.record import ours, owner, run_directory, verified
 from roamlab.record.identity import hashes, identity, kernel_name
 from roamlab.record.result import Judgement, Result
 from roamlab.record.run_directory import RunDirectory
@@ -140,6 +140,7 @@ def _run(
     )
     directory.write(run_directory.VERDICT, judgement)
     directory.write(run_directory.MANIFEST, _manifest(scenario, parameters, seed, kernel, result))
+    owner.give_all(directory.path)
     return result
 
 

@@ -18,6 +18,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import pwd
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from pathlib import Path
 import msgspec
 
 from roamlab.kernels.build.errors import BuildError
+from roamlab.record.owner import caller
 
 BINARY = "linux"
 CONFIG = "config"
@@ -104,6 +106,22 @@ def kernels_dir() -> Path:
     return Path(base) / "roamlab" / "kernels"
 
 
+def caches(part: str) -> list[Path]:
+    """Give where a part of the cache is looked for: in the user's own, and under sudo in that of the user who called it.
+
+    That user may run what he likes as root, and what was built for him is there.
+    """
+    own = kernels_dir().parent / part
+    who = caller()
+    if who is None or os.environ.get("XDG_CACHE_HOME"):
+        return [own]
+    try:
+        home = pwd.getpwuid(who[0]).pw_dir
+    except KeyError:
+        return [own]
+    return [own, Path(home) / ".cache" / "roamlab" / part]
+
+
 def hash_file(path: Path) -> str:
     """Give the SHA-256 of a file."""
     with path.open("rb") as file:
@@ -112,7 +130,8 @@ def hash_file(path: Path) -> str:
 
 def built(root: Path | None = None) -> list[BuiltKernel]:
     """List what looks like a kernel, newest version first, then by variant; whether one is intact is not looked at."""
-    found = (_read(path.parent) for path in (root or kernels_dir()).glob(f"[!.]*/{METADATA}"))
+    roots = [root] if root else caches("kernels")
+    found = (_read(path.parent) for place in roots for path in place.glob(f"[!.]*/{METADATA}"))
     kernels = [kernel for kernel in found if kernel is not None]
     by_variant = sorted(kernels, key=lambda kernel: (kernel.metadata.variant, kernel.directory.name))
     return sorted(by_variant, key=lambda kernel: numbers(kernel.metadata.version), reverse=True)

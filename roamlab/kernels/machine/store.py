@@ -24,7 +24,7 @@ import msgspec
 
 from roamlab.kernels.abilities import ABILITIES
 from roamlab.kernels.build.errors import BuildError
-from roamlab.kernels.build.store import hash_file, kernels_dir, locked
+from roamlab.kernels.build.store import caches, hash_file, kernels_dir, locked
 from roamlab.kernels.machine.modules import Module
 from roamlab.where import COMMAND
 
@@ -131,7 +131,8 @@ def machines_dir() -> Path:
 def fetched(root: Path | None = None) -> list[Fetched]:
     """List the kernels in the cache, by name."""
     found = []
-    for path in sorted((root or machines_dir()).glob(f"[!.]*/{METADATA}")):
+    roots = [root] if root else caches("machines")
+    for path in sorted(path for place in roots for path in place.glob(f"[!.]*/{METADATA}")):
         try:
             found.append(Fetched(path.parent, msgspec.json.decode(path.read_bytes(), type=Metadata)))
         except (OSError, msgspec.DecodeError):
