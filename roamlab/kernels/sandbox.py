@@ -139,9 +139,9 @@ def shut_in(bwrap: str, keep: Sequence[Path]) -> tuple[str, ...]:
 
     It sees the machine's files read-only, and can write none; `keep` are those to show although a tmpfs would hide them.
     """
-    line = [bwrap, *_NAMESPACES, *_ROOT]
+    line = [bwrap, *_NAMESPACES, *_ROOT, *_SMALL, "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108
     for directory in ("/run", "/var/tmp", "/tmp"):  # noqa: S108
-        line += ["--tmpfs", directory]
+        line += [*_SMALL, directory]
     for path in keep:
         line += ["--ro-bind", str(path), str(path)]
     return (*line, "--chdir", "/", "--")

@@ -11,7 +11,7 @@ import hashlib
 import importlib.metadata
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -26,24 +26,13 @@ from roamlab.kernels.uml import UmlKernel
 from roamlab.record import guarded
 from roamlab.record.run_directory import CAPTURE, EVENTS, VERDICT
 from roamlab.registry import Scenario
-from roamlab.where import PACKAGE
+from roamlab.where import PACKAGE, inside_files
 
 SAME_BITS: Final = (EVENTS, CAPTURE, VERDICT)
 """The files of a run that follow from its identity; the others hold dates, wall times and paths."""
 _PACKAGES: Final = ("mininet", "msgspec", "pyroute2", "pysctp")
 # What else a machine's bits follow from, where each instruction takes a nanosecond.
 _MACHINES: Final = ("modules_sha256", "initramfs_sha256", "qemu")
-_INSIDE: Final = (
-    "protocols",
-    "topologies",
-    "network",
-    "agents",
-    "nodes",
-    "lab",
-    "record",
-    "experiments",
-    "kernels/inside",
-)
 
 
 def identity(kernel: Kernel, scenario: Scenario) -> dict[str, Any]:
@@ -88,18 +77,10 @@ def kernel_name(kernel: Kernel) -> str:
 def code_sha256() -> str:
     """One hash over all of roamlab's code that can run inside and the data that comes with it, wherever it is installed."""
     digest = hashlib.sha256()
-    for path in _code():
+    for path in inside_files():
         digest.update(f"{path.relative_to(PACKAGE)}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
-
-
-def _code() -> Iterator[Path]:
-    for package in _INSIDE:
-        for path in sorted((PACKAGE / package).rglob("*")):
-            hidden = any(part.startswith((".", "__pycache__")) for part in path.relative_to(PACKAGE).parts)
-            if path.is_file() and not hidden:
-                yield path
 
 
 @lru_cache(maxsize=1)

@@ -140,7 +140,9 @@ def _take(root: Path, work: Path, vmlinuz: Path, name: str, packages: tuple[Pack
         data = modules.read(files[module])
         kept = made / store.MODULES / f"{module}.ko"
         kept.write_bytes(data)
-        known[module] = modules.Module(hash_file(kept), modules.before(data))
+        # A soft dependency may name what several modules give; those of single processors would refuse ours.
+        needed = [name if name in files else f"{name}_generic" for name in modules.before(data)]
+        known[module] = modules.Module(hash_file(kept), tuple(name for name in needed if name in files))
         waiting += known[module].before
     metadata = Metadata(
         name=name,

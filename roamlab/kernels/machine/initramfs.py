@@ -20,21 +20,10 @@ from roamlab.kernels.build.store import hash_file, locked
 from roamlab.kernels.job import KernelError
 from roamlab.kernels.machine import compiling, cpio
 from roamlab.kernels.machine.closure import Found, closure
-from roamlab.where import PACKAGE, ROOT
+from roamlab.where import PACKAGE, ROOT, inside_files
 
 CODE: Final = "/usr/lib/roamlab"
 """Where roamlab and the packages that it imports lie inside."""
-_ROOMS: Final = (
-    "protocols",
-    "topologies",
-    "network",
-    "agents",
-    "nodes",
-    "lab",
-    "record",
-    "experiments",
-    "kernels/inside",
-)
 # The packages' own code is not run (roamlab/lab/lean.py).
 _BARE: Final = frozenset({"pyroute2"})
 # Nobody inside runs these, though something that is imported could; libcrypto alone would be a fifth of the archive.
@@ -79,10 +68,16 @@ class Initramfs:
 
 @dataclass(frozen=True, slots=True)
 class More:
-    """What an archive is to have besides: modules by name with all that they import, and programs by absolute path."""
+    """What an archive is to have besides.
+
+    modules   modules by name, with all that they import
+    programs  by absolute path, with the libraries that they need
+    files     files of the checkout, as they are
+    """
 
     modules: tuple[str, ...] = ()
     programs: tuple[Path, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 NOTHING: Final = More()
@@ -148,27 +143,14 @@ def _forget(cache: Path) -> None:
         old.with_suffix(".sha256").unlink(missing_ok=True)
 
 
-def _sources() -> Iterator[Path]:
-    for room in _ROOMS:
-        yield from sorted((PACKAGE / room).rglob("*.py"))
-
-
 def _key(more: More) -> str:
     """Name the archive by the files it is made of, as far as one sees from outside that they changed."""
     digest = hashlib.sha256(repr((sys.version, more)).encode())
-    own = (Path(__file__), Path(compiling.__file__), Path(cpio.__file__), python())
-    for path in (*own, *PACKAGE.glob("*.py"), *_sources(), *more.programs, *_packages(), *_test_files(more)):
+    own = (python(), *sorted(PACKAGE.rglob("*.py")), *inside_files(), *_packages())
+    for path in (*own, *more.programs, *more.files):
         stat = path.stat()
         digest.update(f"{path}\0{stat.st_mtime_ns}\0{stat.st_size}\0".encode())
     return digest.hexdigest()[:24]
-
-
-def _test_files(more: More) -> Iterator[Path]:
-    """The files of the checkout that are asked for besides, by the module's name."""
-    for name in more.modules:
-        path = ROOT.joinpath(*name.split(".")).with_suffix(".py")
-        if path.is_file():
-            yield path
 
 
 def _packages() -> list[Path]:
@@ -184,12 +166,10 @@ def _search() -> list[str]:
 
 def build(more: More) -> bytes:
     """Make the archive."""
-    roots = [_module_name(path) for path in _sources()]
-    found = [
-        module
-        for module in closure([*roots, *more.modules], _search(), _BARE, _LEFT_OUT)
-        if module.file.suffix in (".py", ".so")
-    ]
+    ours = list(inside_files())
+    roots = [_module_name(path) for path in ours if path.suffix == ".py"]
+    without = _LEFT_OUT - {name.split(".")[0] for name in more.modules}
+    found = closure([*roots, *more.modules], _search(), _BARE, without)
     entries: dict[str, cpio.Entry] = dict.fromkeys(_DIRECTORIES, None)
     entries |= _FILES
     entries |= _merged()
@@ -201,6 +181,8 @@ def build(more: More) -> bytes:
         entries[_merged_path(inside(path))] = path.read_bytes()
     for path in libraries(binaries):
         entries[_merged_path(inside(path))] = path.read_bytes()
+    data = [path for path in ours if path.suffix != ".py"]
+    entries |= {inside(path): path.read_bytes() for path in (*data, *more.files)}
     entries["/usr/bin/python3"] = cpio.Link(_merged_path(str(python())))
     run = frozenset(_merged_path(inside(path)) for path in (*binaries, *libraries(binaries)))
     return cpio.archive(entries, run)

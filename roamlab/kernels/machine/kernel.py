@@ -16,6 +16,7 @@ from roamlab.kernels.abilities import modules_for, option
 from roamlab.kernels.cpu import own_cpu
 from roamlab.kernels.inside.handing import JOB
 from roamlab.kernels.job import Job, KernelError, OnLine, Outcome, Unsupported
+from roamlab.kernels.limits import check_limits
 from roamlab.kernels.machine import cpio, initramfs, modules, qemu, results, store
 from roamlab.kernels.machine.initramfs import CODE, NOTHING, Initramfs, More
 from roamlab.kernels.machine.store import Fetched
@@ -25,6 +26,8 @@ from roamlab.where import COMMAND, PACKAGE, ROOT
 
 # A run directory has another name each time, and names of another length take another time.
 RUN_DIR: Final = Path("/run/lab")
+# It would hold the guest's whole memory.
+_NO_CORE: Final = ("prlimit", "--core=0:0")
 _MODULES: Final = "/run/modules"
 # QEMU carries instructions out ten to twenty times slower than UML.
 _SLOWER: Final = 10.0
@@ -99,7 +102,7 @@ class MachineKernel:
             init = ("/usr/bin/python3", "-I", "-S", initramfs.inside(code))
             command = qemu.command(self.fetched.kernel, memory, ram, initrd, job.seed, init)
             launch = Launch(
-                command=(*self._confinement(), *command),
+                command=(*self._confinement(), *_NO_CORE, *command),
                 env={"PATH": SYSTEM_PATH, "HOME": "/", "LANG": "C.UTF-8"},
                 cpu=cpu,
                 fds=(ram, initrd),
@@ -121,17 +124,22 @@ class MachineKernel:
 
     def _refuse(self, job: Job) -> None:
         """Raise for what can't work, before anything is started."""
-        for need in sorted(job.needs - self.abilities):
-            missing = f"{option(need)} is not in {self.fetched.name} {self.version}"
-            raise Unsupported(
-                need, f"{missing}; use another kernel, `{COMMAND} kernel --list` shows those that are here"
-            )
         if not self.fetched.intact:
             raise KernelError(
                 f"the kernel {self.fetched.name} in the cache is damaged; fetch it again with "
                 f"`{COMMAND} kernel --distribution {self.fetched.name}`"
             )
+        for need in sorted(job.needs - self.abilities):
+            missing = f"{option(need)} is not in {self.fetched.name} {self.version}"
+            raise Unsupported(
+                need, f"{missing}; use another kernel, `{COMMAND} kernel --list` shows those that are here"
+            )
         check_run_dir(job.run_dir)
+        check_limits(qemu.Memory.of(job.memory_mib).size)
+        if job.shown or job.written:
+            raise KernelError(
+                f"a guest of {self.fetched.name} sees none of this machine's files; use --kernel uml"
+            )
         programs = {str(path) for path in (initramfs.python(), *self.more.programs)}
         if _inside(job.argv[0], job.run_dir) not in programs:
             raise KernelError(
