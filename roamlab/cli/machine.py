@@ -88,9 +88,42 @@ def kernel(
             terminal.console().print(f"built: {made}", soft_wrap=True)
 
 
-@command(help={"only": "what to run: unit, netns, uml, browser or a path; all without"})
+@command(
+    help={
+        "output": "the box's file",
+        "key": "a file with a public key that may log in too",
+    }
+)
+def box(_: Context, output: str = "roamlab.box", key: str = "") -> None:
+    """Make a Vagrant box (libvirt) of Debian's packages, with the lab kernel in it where one was built."""
+    from roamlab import box as boxes
+    from roamlab.reports import kernels, terminal
+
+    with kernels.BuildProgress() as progress:
+        made = boxes.make(
+            Path(output).absolute(), [Path(key)] if key else [], lambda step: progress.show(step, -1.0)
+        )
+    terminal.console().print(f"made: {made}; use it with", soft_wrap=True)
+    terminal.console().print(f"  vagrant box add --name {boxes.NAME} {made}", soft_wrap=True)
+
+
+def _fetch_missing_kernels() -> None:
+    from roamlab.kernels.job import KernelError
+    from roamlab.kernels.machine import fetch, store
+
+    here = {kernel.name for kernel in store.fetched() if kernel.intact}
+    for name in fetch.DISTRIBUTIONS:
+        if name in here:
+            continue
+        try:
+            _fetch_kernel(name)
+        except KernelError as error:
+            sys.stderr.write(f"lab: tests that need the kernel of {name} are skipped: {error}\n")
+
+
+@command(help={"only": "what to run: unit, netns, uml, machine, browser or a path; all without"})
 def test(_: Context, only: str = "") -> int:
-    """Run the tests, with the reasons of those that were skipped; builds the lab kernels first that are missing."""
+    """Run the tests, with the reasons of those that were skipped; builds or fetches the kernels first that are missing."""
     from roamlab.kernels.job import KernelError
 
     _need_checkout("test")
@@ -103,8 +136,10 @@ def test(_: Context, only: str = "") -> int:
             _build_kernels(every=True)
         except KernelError as error:
             sys.stderr.write(f"lab: tests that need the lab kernel are skipped: {error}\n")
+    if only in ("", "machine"):
+        _fetch_missing_kernels()
     # Browsers last: the driver stays as a child of the process, and tests of guests count those.
-    parts = ("unit", "netns", "uml", "browser")
+    parts = ("unit", "netns", "uml", "machine", "browser")
     where = [f"tests/{part}" for part in parts if only in ("", part)] or [only]
     ended = subprocess.run([sys.executable, "-m", "pytest", *where], cwd=ROOT).returncode
     return _STATUS_OF_PYTEST.get(ended, LabError.status)
