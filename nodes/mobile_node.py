@@ -12,15 +12,15 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 from roamlab.agents.acknowledgements import AcknowledgementWatch
-from roamlab.agents.addresses import AddressChange, AddressWatch
+from roamlab.agents.addresses import AddressChange, AddressWatch, LinkChange
 from roamlab.agents.agent import now_ns
 from roamlab.agents.association import Association
 from roamlab.agents.endpoint import Endpoint
 from roamlab.agents.streams import Channel
-from roamlab.protocols.mobility import Announce, Command, MobilityPolicy, Verb, Wishes
+from roamlab.protocols.mobility import Announce, Command, MobilityPolicy, State, Verb, Wishes
 from roamlab.protocols.payload import Direction
 from roamlab.protocols.rewriting import OWN_IDS
-from roamlab.protocols.sctp.parameters import DeleteIp
+from roamlab.protocols.sctp.parameters import DeleteIp, SetPrimary
 from roamlab.protocols.signals import Decision, SignalPolicy, Thresholds
 from roamlab.record import commands
 from roamlab.record.events import (
@@ -39,6 +39,7 @@ from roamlab.record.events import (
 )
 
 if TYPE_CHECKING:  # what few runs use is imported where it is: imports are a quarter of a short run
+    from roamlab.agents.kept_addresses import KeptAddresses
     from roamlab.agents.rewriter import OutgoingRewriter
 
 # Linux tells of a new address before it can be bound: __inet_insert_ifa sends the netlink message first and then has the
@@ -50,6 +51,9 @@ _DECISIONS: Final[dict[Decision, type[RadioDecision]]] = {
     Decision.PREFER: RadioPrefer,
     Decision.REMOVE: RadioRemove,
 }
+_SAME_PLACE_NS: Final = 100_000_000
+"""A link that is back for so long, with the address that it had, is where it was."""
+_LOOPBACK: Final = "lo"
 
 
 class MobileNode(Endpoint):
@@ -63,6 +67,8 @@ class MobileNode(Endpoint):
         self._association: Association | None = None
         self._rewriter: OutgoingRewriter | None = None
         self._addresses: dict[str, str] = {}
+        self._kept: KeptAddresses | None = None
+        self._present = ""
 
     def obey(self, command: commands.Command) -> None:
         """Do what a command says."""
@@ -104,10 +110,12 @@ class MobileNode(Endpoint):
         self._policy = MobilityPolicy(way, Wishes(command.set_primary, command.delete))
         self.emit(AsconfWay(way.value))
         if way is Announce.REWRITING:
+            from roamlab.agents.kept_addresses import KeptAddresses
             from roamlab.agents.rewriter import OutgoingRewriter
 
             self._rewriter = OutgoingRewriter(self, self._family)
             self._rewriter.rules.together = command.set_primary
+            self._kept = KeptAddresses() if command.set_primary and command.delete else None
 
     def _watch_nics(self, family: int) -> None:
         addresses = AddressWatch()
@@ -171,21 +179,42 @@ class MobileNode(Endpoint):
             self._association = None
             if self._policy:
                 self._policy.association_down()
+            if self._kept is not None:
+                for address in self._kept.addresses():
+                    self._kept.drop(address)
 
     def _nics_changed(self, watch: AddressWatch) -> None:
         for change in watch.read():
             if isinstance(change, AddressChange):
-                if (":" in change.address) != (self._family == 6):
+                if (":" in change.address) != (self._family == 6) or change.nic == _LOOPBACK:
                     continue
                 kind = AddressUp if change.up else AddressDown
                 self.emit(kind(change.nic, change.address))
                 if change.up:
                     self._addresses[change.nic] = change.address
+                else:
+                    self._keep(change.address)
                 if self._policy:
                     (self._policy.address_up if change.up else self._policy.address_down)(change.address)
             else:
                 self.emit(LinkUp(change.nic) if change.up else LinkDown(change.nic))
+                self._link_changed(change)
         self._obey()
+
+    def _keep(self, address: str) -> None:
+        """Keep the last address of the association, which has gone, for as long as it takes to replace it."""
+        if self._kept is not None and self._rewriter and self._policy and self._policy.last(address):
+            self._kept.keep(address)
+            self._rewriter.hold()
+
+    def _link_changed(self, change: LinkChange) -> None:
+        """Keep back what would leave by a link that is gone, where it is the only one."""
+        address = self._addresses.get(change.nic, "")
+        if self._kept is not None and self._rewriter and self._policy and self._policy.last(address):
+            if change.up:
+                self.at(now_ns() + _SAME_PLACE_NS, self._rewriter.resume)
+            else:
+                self._rewriter.hold()
 
     def _acknowledged(self, watch: AcknowledgementWatch) -> None:
         for refused in watch.read():
@@ -193,7 +222,24 @@ class MobileNode(Endpoint):
             self.emit(AsconfAcknowledged(said))
             if self._policy:
                 self._policy.acknowledged(refused)
+                self._forget_kept()
         self._obey()
+
+    def _forget_kept(self) -> None:
+        """Give up kept addresses that the peer has no more: first the kernel's association, then the node."""
+        if self._kept is None or not (self._policy and self._association and self._rewriter):
+            return
+        for address in self._kept.addresses():
+            state = self._policy.state(address)
+            if state is State.ABSENT and not self._kept.is_asked(address):
+                # The peer granted the DELETE in the one message, of which the kernel knows the ADD alone.
+                self._rewriter.order([SetPrimary(0, ip_address(self._present))])
+                self._policy.asked_otherwise()
+                self._kept.asked(address)
+                self._association.delete(address)
+            elif state not in (State.ORPHAN, State.RETURNING):
+                self._kept.drop(address)
+                self._rewriter.replaced(address)
 
     def _obey(self) -> None:
         """Carry out what the policy asks for."""
@@ -214,7 +260,16 @@ class MobileNode(Endpoint):
                 self._obey()
 
     def _perform(self, association: Association, command: Command) -> None:
+        kept = self._kept if self._kept is not None else ()
         match command.verb:
+            case Verb.ADD if self._rewriter and command.instead_of in kept:
+                association.check_route(command.address)
+                association.add(command.address)
+                self._present = command.address
+                self._rewriter.replaces(command.instead_of, command.address)
+            case Verb.DELETE if self._kept is not None and command.address in kept:
+                self._kept.asked(command.address)
+                association.delete(command.address)
             case Verb.ADD if command.instead_of:
                 association.replace(command.instead_of, command.address)
             case Verb.ADD:

@@ -198,12 +198,12 @@ class Association:
         address until an ADD (RFC 5061, 5.3, F5), and then, and only then, sends from the address that is being added (F1).
         OSError when the socket refuses.
         """
-        self._check_route(new)
+        self.check_route(new)
         if old in self.addresses():  # not where this is repeated: the new address may need another moment
             self._sock.bindx([(old, self.port)], sctp.BINDX_REMOVE)
         self.add(new)
 
-    def _check_route(self, source: str) -> None:
+    def check_route(self, source: str) -> None:
         """EADDRNOTAVAIL unless what is sent from an address finds a way to the peer: an ASCONF that does not waits 3 s."""
         with socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET, socket.SOCK_DGRAM) as probe:
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections import deque
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
@@ -11,7 +12,8 @@ from typing import Final
 from roamlab.agents.agent import Agent, now_ns
 from roamlab.linux.nftables import OutputQueue, Queued
 from roamlab.protocols.errors import DecodeError
-from roamlab.protocols.rewriting import Gate, NoKey, Rewriter, Rewritten
+from roamlab.protocols.ip import Address
+from roamlab.protocols.rewriting import OWN_IDS, Gate, NoKey, Rewriter, Rewritten
 from roamlab.protocols.sctp import chunks
 from roamlab.protocols.sctp.chunks import (
     Asconf,
@@ -32,6 +34,8 @@ from roamlab.record.events import AsconfRewritten, AsconfUnchanged
 _TRAFFIC: Final = frozenset({Data.type, Sack.type, HeartbeatAck.type})
 _STOPPED: Final = (*sorted(_TRAFFIC), Init.type, InitAck.type, Auth.type, Asconf.type)
 _REQUESTS: Final = {"ADD IP": AddIp, "DELETE IP": DeleteIp, "SET PRIMARY": SetPrimary}
+_NEWEST_BYTES: Final = 2190
+"""Half of what a sender may have under way on a new path (RFC 9260, 7.2.1)."""
 _IPV6_HEADER: Final = 40
 _IPPROTO_SCTP: Final = 132
 
@@ -46,11 +50,16 @@ class OutgoingRewriter:
         self.rules = Rewriter()
         self._gate = Gate()
         self._kept: list[Queued] = []
+        self._moved: dict[Address, Address] = {}
+        self._newest: deque[bytes] = deque()
+        self._newest_bytes = 0
+        self._again: list[bytes] = []
         self._agent = agent
         self._queue = OutputQueue(family, _STOPPED)
         kind = socket.AF_INET if family == 4 else socket.AF_INET6
         self._arriving = socket.socket(kind, socket.SOCK_RAW, _IPPROTO_SCTP)
         self._arriving.setblocking(False)
+        self._raw = socket.socket(kind, socket.SOCK_RAW, socket.IPPROTO_RAW)  # takes the IP header from here
         self._ipv4 = family == 4
         agent.on_readable(self._queue, self._leave)
         agent.on_readable(self._arriving, self._arrive)
@@ -58,6 +67,29 @@ class OutgoingRewriter:
     def order(self, requests: Sequence[Parameter]) -> None:
         """Let the next ASCONF carry these requests in the place of the kernel's."""
         self.rules.order(requests)
+
+    def hold(self) -> None:
+        """Keep back what leaves until a new address is there (:meth:`replaces`), or the old one after all (:meth:`resume`)."""
+        if not self._gate.shut:
+            self._again = list(self._newest)
+        self._gate.shut_now()
+
+    def resume(self) -> None:
+        """Let go of what was kept back, if nothing has come of the loss of the link."""
+        if self._gate.shut:
+            self._again.clear()
+            self._gate.open()
+            self._let_go()
+
+    def replaces(self, old: str, new: str) -> None:
+        """Have what the kernel sends from ``old`` leave from ``new``, and the next ASCONF, an ADD of ``new``, say all of it."""
+        former, present = ip_address(old), ip_address(new)
+        self._moved = {former: present}
+        self.order([AddIp(0, present), SetPrimary(OWN_IDS, present), DeleteIp(OWN_IDS + 1, former)])
+
+    def replaced(self, old: str) -> None:
+        """Let what the kernel sends from ``old`` leave from there again: it has been given up."""
+        self._moved.pop(ip_address(old), None)
 
     def _arrive(self) -> None:
         """Learn keys from the peer's INIT or INIT-ACK, and what it answered to an ASCONF."""
@@ -92,26 +124,55 @@ class OutgoingRewriter:
             start = (packet.datagram[0] & 0xF) * 4 if self._ipv4 else _IPV6_HEADER
             body = packet.datagram[start:]
             if not self._gate.closed and body[HEADER_LENGTH] in _TRAFFIC:
-                self._queue.release(packet)
+                if body[HEADER_LENGTH] == Data.type:
+                    self._remember(packet.datagram)
+                self._release(packet)
                 continue
             self.rules.keys.learn(body)
             changed = self._changed(body)
-            if not self._may_leave(packet.datagram, body):
+            if not self._may_leave(packet.datagram, changed.packet if changed else body):
                 self._kept.append(packet)
             elif changed is None:
-                self._queue.release(packet)
+                self._release(packet)
             else:
-                self._queue.release(packet, with_payload(packet.datagram[:start], changed.packet))
+                self._release(packet, with_payload(packet.datagram[:start], changed.packet))
             self._let_go()
 
+    def _release(self, packet: Queued, datagram: bytes | None = None) -> None:
+        """Let a packet go, with other bytes if there are any, and from the address that it is to come from."""
+        source = self._source(packet.datagram)
+        if (moved := self._moved.get(source)) is not None:
+            datagram = from_source(datagram or packet.datagram, moved)
+        self._queue.release(packet, datagram)
+
+    def _destination(self, datagram: bytes) -> Address:
+        return IPv4Address(datagram[16:20]) if self._ipv4 else IPv6Address(datagram[24:40])
+
+    def _source(self, datagram: bytes) -> Address:
+        return IPv4Address(datagram[12:16]) if self._ipv4 else IPv6Address(datagram[8:24])
+
     def _may_leave(self, datagram: bytes, body: bytes) -> bool:
-        source = IPv4Address(datagram[12:16]) if self._ipv4 else IPv6Address(datagram[8:24])
+        source = self._source(datagram)
         first = next((chunk for chunk in _chunks(body) if not isinstance(chunk, Auth)), None)
-        return first is None or self._gate.leaving(source, first)
+        return first is None or self._gate.leaving(self._moved.get(source, source), first)
 
     def _let_go(self) -> None:
-        while self._kept and not self._gate.closed:
-            self._queue.release(self._kept.pop(0))
+        if self._gate.closed:
+            return
+        while self._again:
+            datagram = self._again.pop(0)
+            source = self._source(datagram)
+            again = from_source(datagram, self._moved.get(source, source))
+            self._raw.sendto(again, (str(self._destination(datagram)), 0))
+        while self._kept:
+            self._release(self._kept.pop(0))
+
+    def _remember(self, datagram: bytes) -> None:
+        """Take note of a packet with DATA that leaves: of those that are the last before a link goes, some are lost."""
+        self._newest.append(datagram)
+        self._newest_bytes += len(datagram)
+        while self._newest_bytes > _NEWEST_BYTES:
+            self._newest_bytes -= len(self._newest.popleft())
 
     def _changed(self, body: bytes) -> Rewritten | None:
         try:
@@ -136,6 +197,14 @@ def _chunks(body: bytes) -> tuple[Chunk, ...]:
         return chunks.decode(body[HEADER_LENGTH:])
     except DecodeError:
         return ()
+
+
+def from_source(datagram: bytes, source: Address) -> bytes:
+    """An IP datagram (IPv6's without extension headers) from another source address. SCTP's checksum has no part in it."""
+    if datagram[0] >> 4 == 6:
+        return datagram[:8] + source.packed + datagram[24:]
+    length = (datagram[0] & 0xF) * 4
+    return with_payload(datagram[:12] + source.packed + datagram[16:length], datagram[length:])
 
 
 def with_payload(header: bytes, payload: bytes) -> bytes:

@@ -271,6 +271,11 @@ class MobilityPolicy:
         self._outstanding.append(command)
         return command
 
+    def last(self, address: str) -> bool:
+        """Whether an address is the association's only one."""
+        inside = self.state(address) in (State.MEMBER, State.PREFERRING, State.CLEARING, State.PRIMARY)
+        return inside and not self._others(address)
+
     @property
     def _together(self) -> bool:
         return self.announce is Announce.REWRITING

@@ -10,6 +10,8 @@ over others (RFC 5061, 5.1, A6), so IDs decide what it learns:
 * SET PRIMARY takes the ID of the kernel's DELETE, and the DELETE gets a new one. Where the peer refuses the DELETE alone, as
   kernels with FIG. 9's regression do, the kernel takes its ASCONF for granted and lets data flow; the mobility manager,
   which reads the whole ASCONF-ACK, asks for the DELETE again.
+* Where the last address has gone, the kernel is told of the ADD alone, and keeps the old address on its loopback meanwhile
+  (``roamlab/agents/kept_addresses.py``). Its own way to give up a last address ends with a congestion window of one packet.
 * Requests that replace the kernel's have IDs from :data:`OWN_IDS` on: what the peer answers to them is not for the kernel.
 """
 
@@ -95,18 +97,30 @@ class Gate:
     patience: int = 50_000_000
     deadline: int | None = None
     _address: Address | None = None
+    _shut: bool = False
 
     @property
     def closed(self) -> bool:
         """Whether it keeps anything back."""
-        return self._address is not None
+        return self._shut or self._address is not None
+
+    @property
+    def shut(self) -> bool:
+        """Whether it was shut, and no ASCONF has left since."""
+        return self._shut
+
+    def shut_now(self) -> None:
+        """Keep everything back but ASCONF: the last address, or its link, has gone."""
+        self._shut = True
 
     def leaving(self, source: Address, chunk: Chunk) -> bool:
         """Whether a packet that begins with ``chunk`` (behind AUTH) may leave from ``source``; may close or open."""
         if isinstance(chunk, Asconf):
             if any(isinstance(p, AddIp) and p.address == source for p in chunk.requests):
-                self._address, self.deadline = source, None
+                self._address, self.deadline, self._shut = source, None, False
             return True
+        if self._shut:
+            return False
         if source != self._address:
             return True
         if isinstance(chunk, HeartbeatAck):
@@ -124,6 +138,7 @@ class Gate:
     def open(self) -> None:
         """Let everything leave."""
         self._address = self.deadline = None
+        self._shut = False
 
 
 @dataclass(slots=True)

@@ -64,25 +64,29 @@ def test_every_step_that_a_report_s_page_draws_of_a_figure_is_there(mobile_ip: P
 
 
 def outage_ratios(run: Played) -> list[float]:
-    """Outage over bound, up and down."""
+    """Outage over bound, up and down; to find the new network's router is its own business, and left out."""
     judged = run.judgement
+    resolution = judged.waits_s["neighbour resolution"]
     pairs = [
         (judged.outage_s.up, judged.lower_bound_s.up),
         (judged.outage_s.down, judged.lower_bound_s.down),
     ]
-    return [outage / bound for outage, bound in pairs if outage is not None and bound]
+    return [(outage - resolution) / bound for outage, bound in pairs if outage is not None and bound]
 
 
+@pytest.mark.parametrize(("edge", "core"), [("5", "20"), ("100", "150")])
 @pytest.mark.parametrize("family", ["4", "6"])
 @pytest.mark.parametrize("gap", ["0", "2"])
-def test_fig_9_in_one_message_is_as_fast_as_physics_lets(mobile_ip: Player, family: str, gap: str) -> None:
-    """At most 1.1 times the bound, without the kernel's own wait, on a kernel with the regression as well."""
-    run = mobile_ip("fig09", way="rewriting", family=family, gap=gap)
+def test_fig_9_in_one_message_is_as_fast_as_physics_lets(
+    mobile_ip: Player, family: str, gap: str, edge: str, core: str
+) -> None:
+    """At most 1.05 times the bound, without the kernel's own wait, also with the regression and on long paths."""
+    run = mobile_ip("fig09", way="rewriting", family=family, gap=gap, edge_delay_ms=edge, core_delay_ms=core)
     ratios = outage_ratios(run)
     assert len(ratios) == 2
-    assert all(ratio <= 1.1 for ratio in ratios), ratios
+    assert all(ratio <= 1.05 for ratio in ratios), ratios
     assert run.judgement.waits_s["before the request"] < 0.02
-    assert any("way rewriting: 2" in reason for reason in run.judgement.reasons)
+    assert any("way rewriting: 1" in reason for reason in run.judgement.reasons)
 
 
 def test_through_the_socket_the_kernel_does_not_wait_either(mobile_ip: Player) -> None:

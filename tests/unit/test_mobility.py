@@ -239,6 +239,17 @@ def test_signals_bring_an_address_in_choose_it_and_give_up_the_other() -> None:
     assert answer_all(policy) == [Command(Verb.ADD, A)]
 
 
+def test_the_last_address_is_the_only_one_that_the_association_has() -> None:
+    policy = connected(Announce.REWRITING)
+    assert policy.last(A)
+    assert not policy.last(X)
+    policy.address_up(B)
+    answer_all(policy)
+    assert policy.last(B)
+    policy.address_down(B)
+    assert not policy.last(B)
+
+
 class Wandering(RuleBasedStateMachine):
     """Addresses come and go while the peer answers late; the invariants hold whatever the order."""
 

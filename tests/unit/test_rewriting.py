@@ -5,7 +5,9 @@ from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
-from roamlab.agents.rewriter import with_payload
+from roamlab.agents.rewriter import from_source, with_payload
+from roamlab.protocols import ip
+from roamlab.protocols.ip import Datagram
 from roamlab.protocols.rewriting import OWN_IDS, Gate, NoKey, Rewriter, one_message
 from roamlab.protocols.sctp import auth, causes, chunks, packet
 from roamlab.protocols.sctp.chunks import Asconf, AsconfAck, Auth, Data, HeartbeatAck, Init, InitAck
@@ -182,6 +184,33 @@ def test_an_add_from_another_address_closes_nothing() -> None:
     gate = Gate()
     gate.leaving(A, ROAM)
     assert not gate.closed
+
+
+def test_a_gate_that_was_shut_lets_asconf_leave_alone_until_the_peer_has_verified_the_new_address() -> None:
+    gate = Gate()
+    gate.shut_now()
+    assert gate.closed
+    assert gate.shut
+    assert not gate.leaving(A, DATA)
+    assert not gate.leaving(A, HeartbeatAck(()))
+    assert gate.leaving(X, ROAM)
+    assert not gate.shut
+    assert not gate.leaving(X, DATA)
+    gate.answered(REFUSED, 0)
+    assert gate.leaving(X, HeartbeatAck(()))
+    assert not gate.closed
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "at"), [(A, X, 12), (IPv6Address("2001:db8::1"), IPv6Address("2001:db8::2"), 8)]
+)
+def test_a_datagram_from_another_address_is_the_same_but_for_that(
+    old: IPv4Address | IPv6Address, new: IPv4Address | IPv6Address, at: int
+) -> None:
+    datagram = ip.encode(Datagram(old, new, 132, 64, b"whatever is carried"))
+    moved = from_source(datagram, new)
+    assert moved == ip.encode(Datagram(new, new, 132, 64, b"whatever is carried"))
+    assert moved[at : at + len(new.packed)] == new.packed
 
 
 def test_the_ip_header_follows_its_payload() -> None:
