@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from roamlab.agents.association import Association
 from roamlab.agents.endpoint import Endpoint
-from roamlab.agents.streams import Channel
 from roamlab.protocols.payload import Direction
 from roamlab.record.commands import Command, Favour
+from roamlab.transports.association import Association
+from roamlab.transports.base import Channel
 
 
 class CorrespondentNode(Endpoint):

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 
-from roamlab.agents.association import Association
 from roamlab.agents.endpoint import Endpoint
 from roamlab.linux.namespace import enter
 from roamlab.protocols.payload import Direction
 from roamlab.record.commands import Command, Connect, Join, PreferEach
+from roamlab.transports.association import Association
 
 
 class Crowd(Endpoint):

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from roamlab.agents.acknowledgements import AcknowledgementWatch
 from roamlab.agents.addresses import AddressChange, AddressWatch, LinkChange
 from roamlab.agents.agent import now_ns
-from roamlab.agents.association import Association
 from roamlab.agents.endpoint import Endpoint
-from roamlab.agents.streams import Channel
 from roamlab.protocols.mobility import Announce, Command, MobilityPolicy, State, Verb, Wishes
 from roamlab.protocols.payload import Direction
 from roamlab.protocols.rewriting import OWN_IDS
@@ -37,6 +35,8 @@ from roamlab.record.events import (
     RadioPrefer,
     RadioRemove,
 )
+from roamlab.transports.association import Association
+from roamlab.transports.base import Channel
 
 if TYPE_CHECKING:  # what few runs use is imported where it is: imports are a quarter of a short run
     from roamlab.agents.kept_addresses import KeptAddresses

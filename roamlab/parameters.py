@@ -70,6 +70,13 @@ class TextFile:
         return f"# {' '.join(path.name.split())}\n{content}"
 
 
+@dataclass(frozen=True, slots=True)
+class NameOf:
+    """Marks a ``str`` parameter that names something: ``find`` raises BadInput for a name that there is not."""
+
+    find: Callable[[str], object]
+
+
 def file_content(value: str) -> str:
     """What stood in the file that a ``TextFile`` parameter was set to."""
     return value.partition("\n")[2]
@@ -104,6 +111,8 @@ def read(name: str, text: str, parameter: Parameter) -> Any:
     for note in _notes(parameter.annotation):
         if isinstance(note, TextFile):
             return note.read(name, text)
+        if isinstance(note, NameOf):
+            note.find(text)
     kind = plain(parameter.annotation)
     try:
         value = msgspec.convert(text, kind, strict=False)

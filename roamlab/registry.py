@@ -27,6 +27,7 @@ import msgspec
 from roamlab.errors import BadInput
 from roamlab.parameters import Seconds as Seconds  # noqa: PLC0414 - what scenarios need comes from here
 from roamlab.parameters import check, plain, read, shorten, shown
+from roamlab.transports import find as find_transport
 from roamlab.where import COMMAND
 
 if TYPE_CHECKING:
@@ -126,7 +127,12 @@ class Scenario:
 
     def needs_for(self, values: Mapping[str, Any]) -> frozenset[str]:
         """The abilities of a kernel that it cannot do without when it is played with these parameters."""
-        return self.needs | (REWRITING if values.get("way") == "rewriting" else frozenset())
+        transport = values.get("transport")
+        return (
+            self.needs
+            | (REWRITING if values.get("way") == "rewriting" else frozenset())
+            | (find_transport(transport).needs if isinstance(transport, str) else frozenset())
+        )
 
     def complete(self, texts: Mapping[str, str]) -> dict[str, Any]:
         """All parameters with their values: those given (as text) read as their types, the others their defaults.

@@ -12,9 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 from roamlab.agents.agent import Agent, now_ns
-from roamlab.agents.association import Association, PathState
 from roamlab.agents.sctp_state import sctp_state
-from roamlab.agents.streams import Channel, Listening, listen, open_channel
 from roamlab.protocols import payload
 from roamlab.protocols.payload import Direction, Kind, Message
 from roamlab.record import events
@@ -33,6 +31,9 @@ from roamlab.record.events import (
     SessionOpened,
     Up,
 )
+from roamlab.transports import find, sctp, tcp, udp  # noqa: F401 - agents are forks of whoever imports this
+from roamlab.transports.association import Association, PathState
+from roamlab.transports.base import Channel, Listening
 
 _LOOK_NS: Final = 250_000_000  # how often a sender looks at its paths
 
@@ -50,7 +51,7 @@ class _Session:
 
 
 class Endpoint(Agent):
-    """Sessions over SCTP, TCP or UDP. ``direction`` is the one that this node sends in."""
+    """Sessions over any transport. ``direction`` is the one that this node sends in."""
 
     direction: Direction
 
@@ -82,9 +83,9 @@ class Endpoint(Agent):
 
     def connect(self, command: Connect) -> None:
         """Set up an association for a session; a session that had one before goes on over the new one."""
-        session, transport = command.session, command.transport
-        association = open_channel(
-            transport, command.local, command.local_port, kernel_announces=command.kernel_announces
+        session, transport = command.session, find(command.transport)
+        association = transport.open(
+            command.local, command.local_port, kernel_announces=command.kernel_announces
         )
         state = self._sessions.setdefault(session, _Session(session))
         state.association = None
@@ -92,11 +93,13 @@ class Endpoint(Agent):
         association.connect(command.peer, command.port)
         port = association.port if isinstance(association, Association) else 0
         self.emit(AssociationConnect(session, command.peer, port))
-        if transport != "sctp":  # SCTP says by a notification, which can be read, that it is up
+        if not transport.says_when_up:
             self.on_writable(association, lambda: self._decided(association, state))
 
     def _listen(self, command: Listen) -> None:
-        listener = listen(command.transport, command.local, command.port, one_to_many=command.one_to_many)
+        listener = find(command.transport).listen(
+            command.local, command.port, one_to_many=command.one_to_many
+        )
         self.on_readable(listener, lambda: self._accept(listener))
         self.emit(events.Listening(command.local, command.port))
 

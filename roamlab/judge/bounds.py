@@ -19,6 +19,7 @@ from roamlab.protocols.sctp.chunks import Asconf, AsconfAck, Init
 from roamlab.protocols.trace import ArpPacket, IcmpPacket, SctpPacket, Sighting
 from roamlab.record.events import AddressUp
 from roamlab.record.stimuli import Move, Reconnect, Stimulus
+from roamlab.transports import find
 
 DETECTION: Final = "detection"
 TIMER: Final = "before the request"
@@ -32,23 +33,6 @@ STALLED: Final = "a silence before the move"
 
 _SOLICITATION: Final = 135  # ICMPv6, RFC 4861, 4.3
 _SLACK_NS: Final = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Crossings:
-    """How often a message must cross the new path, up and down, before one of the application's may arrive over it.
-
-    ``up`` and ``down`` are pairs (times up, times down) for data in that direction.
-    """
-
-    up: tuple[int, int]
-    down: tuple[int, int]
-
-
-ADD_IP: Final = Crossings(up=(2, 1), down=(2, 2))
-"""SCTP, RFC 5061, 5.3 F1: no data from a new address until the ASCONF-ACK; RFC 9260, 5.4: none to one not yet verified."""
-SET_UP: Final = Crossings(up=(2, 1), down=(2, 2))
-"""SCTP, RFC 9260, 5.1: data may leave with the COOKIE-ECHO, and the peer's with its COOKIE-ACK."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +141,12 @@ def handover(evidence: Evidence, stimulus: Stimulus) -> Handover | None:
     request = _first(evidence, stimulus.node, Way.OUT, usable, asks)
     if request is None:
         return None
-    crossings = SET_UP if by_hand else ADD_IP
+    transport = find(evidence.transport)
+    crossings = transport.connecting if by_hand else transport.moving
+    if crossings is None:
+        return None
     u, d = stimulus.up_ns, stimulus.down_ns
+    least_up, least_down = crossings.least_ns(u, d)
     answer = _first(evidence, stimulus.node, Way.IN, request.time_ns, AsconfAck) if asks is Asconf else None
     begun = _asked_neighbour(evidence, stimulus.node, usable, request.time_ns)
     data = list(_data(evidence, stimulus.new, request.time_ns))
@@ -168,8 +156,8 @@ def handover(evidence: Evidence, stimulus: Stimulus) -> Handover | None:
         usable_ns=usable,
         begun_ns=request.time_ns if begun is None else begun,
         asked_ns=request.time_ns,
-        up_ns=crossings.up[0] * u + crossings.up[1] * d,
-        down_ns=crossings.down[0] * u + crossings.down[1] * d,
+        up_ns=least_up,
+        down_ns=least_down,
         round_trip_ns=u + d,
         answered_ns=answer.time_ns if answer else None,
         sending_ns=min((t for way, t in data if way == "up"), default=None),

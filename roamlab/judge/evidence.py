@@ -7,16 +7,15 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from roamlab.judge.byte_streams import ENDINGS, ByteStreams, ends
 from roamlab.protocols import payload
 from roamlab.protocols.payload import Direction, Kind, Message
 from roamlab.protocols.pcapng import Direction as Way
-from roamlab.protocols.sctp import chunks
-from roamlab.protocols.trace import SctpPacket, Sighting, TcpPacket, Trace, UdpPacket
+from roamlab.protocols.trace import IpDatagram, Trace
 from roamlab.record.event import Event
-from roamlab.record.events import LinkDown, RunStart
+from roamlab.record.events import LinkDown, RunStart, SessionStart
 from roamlab.record.messages import Key, Messages, messages
 from roamlab.record.stimuli import Stimulus
+from roamlab.transports import find
 
 E = TypeVar("E", bound=Event)
 
@@ -37,7 +36,7 @@ class Arrival:
     """The packet that brought a message of ours (or the last of it), seen where it arrived (or left)."""
 
     time_ns: int
-    packet: SctpPacket | TcpPacket | UdpPacket
+    packet: IpDatagram
     message: Message
     association: int
 
@@ -83,6 +82,11 @@ class Evidence:
         return self.messages.others
 
     @property
+    def transport(self) -> str:
+        """The name of the session's transport: the first session's, as long as a run is judged by one."""
+        return next((start.transport for start in self.of(SessionStart)), "sctp")
+
+    @property
     def stimuli(self) -> list[Stimulus]:
         """What the scenario did, in order."""
         return self.of(Stimulus)
@@ -119,10 +123,13 @@ def gather(trace: Trace, events: Sequence[Event], mobile: str, correspondent: st
     none of the session's.
     """
     evidence = Evidence(trace, on_clock(events))
-    reader = _Reader(evidence, mobile)
+    collector = _Collector(evidence, mobile)
+    names = sorted({start.transport for start in evidence.of(SessionStart)})
+    readers = [find(name).reader() for name in names]
     for packet in trace.sightings:
         if packet.node in (mobile, correspondent):
-            reader.read(packet)
+            for reader in readers:
+                reader.read(packet, collector)
     return evidence
 
 
@@ -135,72 +142,40 @@ def on_clock(events: Sequence[Event]) -> list[Event]:
     return moved
 
 
-class _Reader:
-    """Reads the two end nodes' packets, in the capture's order."""
+class _Collector:
+    """Takes what the transports' readers find at the two end nodes."""
 
     def __init__(self, evidence: Evidence, mobile: str) -> None:
         self._evidence = evidence
         self._mobile = mobile
         self._owner: dict[Hashable, int] = {}
-        self._asked: dict[int, int] = {}
-        """Whose INIT an INIT-ACK answered, by the tags in the two."""
-        self._bytes = ByteStreams()
 
-    def read(self, packet: Sighting) -> None:
-        if isinstance(packet, SctpPacket):
-            self._sctp(packet)
-        elif isinstance(packet, TcpPacket):
-            self._tcp(packet)
-        elif isinstance(packet, UdpPacket):
-            self._carried(packet, packet.udp.payload, "flow")
-
-    def _sctp(self, packet: SctpPacket) -> None:
-        for chunk in packet.chunks:
-            match chunk:
-                case chunks.InitAck():
-                    self._offered(packet.tag, chunk.tag)
-                case chunks.CookieEcho():
-                    self._taken(packet.tag)
-                case chunks.Abort() | chunks.Shutdown():
-                    self._ended(packet, packet.tag, chunk.name)
-                case chunks.Data():
-                    self._message(packet, chunk.data, packet.tag)
-
-    def _offered(self, asked: int, offered: int) -> None:
-        """An INIT-ACK: each INIT that comes again is answered with another tag, until a COOKIE-ECHO takes one of them."""
-        number = self._owner.get(asked)
+    def carrier(self, key: Hashable, name: str) -> None:
+        """A carrier exists, or has another name."""
+        number = self._owner.get(key)
         if number is None:
-            number = self._owner[asked] = len(self._evidence.associations)
-            self._evidence.associations.append(Association(_named(asked, offered)))
-        self._owner[offered] = number
-        self._asked[offered] = asked
-
-    def _taken(self, tag: int) -> None:
-        if tag in self._asked:
-            self._evidence.associations[self._owner[tag]].name = _named(self._asked[tag], tag)
-
-    def _tcp(self, packet: TcpPacket) -> None:
-        for data in self._bytes.messages(packet):
-            self._carried(packet, data, "connection")
-        for flag, name in ENDINGS.items():
-            if packet.tcp.flags & flag:
-                self._ended(packet, frozenset(ends(packet)), name)
-
-    def _carried(self, packet: TcpPacket | UdpPacket, data: bytes, kind: str) -> None:
-        key = frozenset(ends(packet))
-        if key not in self._owner and payload.decode(data) is not None:
             self._owner[key] = len(self._evidence.associations)
-            (source, sport), (destination, dport) = ends(packet)
-            name = f"{kind} {source}:{sport} to {destination}:{dport}"
             self._evidence.associations.append(Association(name))
-        self._message(packet, data, key)
+        else:
+            self._evidence.associations[number].name = name
 
-    def _ended(self, packet: Sighting, key: Hashable, how: str) -> None:
+    def also(self, key: Hashable, other: Hashable) -> None:
+        """Another key of a carrier."""
+        if key in self._owner:
+            self._owner[other] = self._owner[key]
+
+    def known(self, key: Hashable) -> bool:
+        """Whether a carrier has that key."""
+        return key in self._owner
+
+    def ended(self, packet: IpDatagram, key: Hashable, how: str) -> None:
+        """A packet ended a carrier."""
         number = self._owner.get(key)
         if number is not None and self._evidence.associations[number].ended is None:
             self._evidence.associations[number].ended = (packet.time_ns, how)
 
-    def _message(self, packet: SctpPacket | TcpPacket | UdpPacket, data: bytes, key: Hashable) -> None:
+    def message(self, packet: IpDatagram, data: bytes, key: Hashable) -> None:
+        """A packet brought a message."""
         message = payload.decode(data)
         if message is None or message.kind is not Kind.DATA or message.session in self._evidence.others:
             return
@@ -209,7 +184,3 @@ class _Reader:
             seen = self._evidence.departed if at_sender else self._evidence.arrived
             arrival = Arrival(packet.time_ns, packet, message, self._owner.get(key, -1))
             seen.setdefault((message.session, message.direction.word, message.sequence), arrival)
-
-
-def _named(asked: int, offered: int) -> str:
-    return f"association (tags {asked:08x} and {offered:08x})"

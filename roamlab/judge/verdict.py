@@ -45,6 +45,7 @@ from roamlab.record.result import Both, Count, Judgement, Outage, longest
 from roamlab.record.run_directory import RunDirectory
 from roamlab.record.stimuli import Stimulus
 from roamlab.registry import Scenario, Verdict, find
+from roamlab.transports import find as find_transport
 
 _LAST_NS: Final = 10**9
 
@@ -181,18 +182,19 @@ def _breaks(evidence: Evidence, session: SessionStart) -> list[str]:
     lost_ones = {e.session for e in gone}
     if first and first.ended and len(used) == 1 and lost_ones - evidence.others - {None}:
         reasons.append(f"the {first.name} ended with {first.ended[1]}")
+    transport = find_transport(session.transport)
     for direction in DIRECTIONS:
         sent = [key for key in evidence.sent if key[1] == direction]
         lost = [key for key in sent if key not in evidence.delivered]
         after = [key for key in sent if evidence.sent[key] > moved_ns]
         twice = [key for key, times in evidence.delivered.items() if key[1] == direction and len(times) > 1]
-        if twice and session.transport != "udp":
+        if twice and transport.reliable:
             reasons.append(f"{len(twice)} messages {direction} were delivered more than once")
         if after and not any(key in evidence.delivered for key in after):
             reasons.append(
                 f"nothing sent {direction} after the {stimuli[-1].action} was delivered by the end of the run"
             )
-        elif session.transport == "udp":
+        elif not transport.reliable:
             last = [key for key in sent if evidence.sent[key] > evidence.sent[sent[-1]] - _LAST_NS]
             if not any(key in evidence.delivered for key in last):
                 reasons.append(

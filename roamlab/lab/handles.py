@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
+from roamlab.parameters import NameOf
 from roamlab.protocols.mobility import Announce, Wishes
 from roamlab.record.commands import Command, Prefer
 from roamlab.record.events import Way
+from roamlab.transports import find as find_transport
 
 if TYPE_CHECKING:
     from roamlab.lab.lab import Lab
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 PORT: Final = 5001
 """Where nodes listen."""
 Family = Literal[4, 6]
-Transport = Literal["sctp", "tcp", "udp"]
+Transport: TypeAlias = Annotated[str, NameOf(find_transport)]
+"""The name of a transport: roamlab's own or one that was added (docs/transports.md)."""
 Style = Literal["one-to-one", "one-to-many"]
 """Of a listening socket: to Linux one endpoint an association, or one for all."""
 
@@ -42,7 +45,7 @@ class Session:
         announce: who puts new addresses of ``mobile`` into ASCONFs.
         wishes: how far its mobility manager goes.
         managed: whether there is one.
-        transport: "sctp", "tcp" or "udp".
+        transport: its transport's name.
         called: whether ``correspondent`` set it up.
         anywhere: whether who was called listened on all its addresses though it is a mobile node.
 
@@ -132,6 +135,7 @@ class Node:
         correspondent that calls does unless it is told otherwise. A mobile node that is called listens on the address that
         it has then, or ``anywhere``. Raises LabError when there is no association within 20 s.
         """
+        find_transport(transport)  # a name that there is not is told before anything is sent
         lab = self.lab
         lab.family = family
         called = self not in lab.mobiles and peer in lab.mobiles

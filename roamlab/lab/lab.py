@@ -29,6 +29,7 @@ from roamlab.record.mobile_ip_events import MipState, MipTable, TableRow
 from roamlab.record.run_directory import EventLog
 from roamlab.record.stimuli import Stimulus
 from roamlab.registry import Verdict, nearest
+from roamlab.transports import find
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -178,7 +179,7 @@ class Lab(Generic[Net_co]):
 
     def _await_last(self, end_s: float) -> None:
         """Go on, second by second, while a session that outlived the last stimulus has messages under way."""
-        reliable = {session.number for session in self.sessions if session.transport != "udp"}
+        reliable = {session.number for session in self.sessions if find(session.transport).reliable}
         last_s = end_s
         while last_s < end_s + _LAST_WAIT_S and self._under_way.any(reliable):
             last_s += 1.0
@@ -211,7 +212,7 @@ class Lab(Generic[Net_co]):
             lambda: session.number in self._up,
             "no session came up within 20 s; see mn.log, cn.log and the capture in the run directory",
             NoSession,
-            partial(self._greet, session) if session.transport == "udp" else None,
+            partial(self._greet, session) if not find(session.transport).repeats else None,
         )
 
     def _listen(self, session: Session) -> None:

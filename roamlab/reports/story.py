@@ -23,6 +23,7 @@ from roamlab.record.stimuli import Stimulus
 from roamlab.record.verified import Manifest
 from roamlab.registry import Plan, known
 from roamlab.topologies import RoamingTopo
+from roamlab.transports import find
 
 MOBILE_NODE: Final = "mn"
 CORRESPONDENT_NODE: Final = "cn"
@@ -99,9 +100,7 @@ class Story:
     @property
     def carrier(self) -> str:
         """What carried the session, in the word of its transport."""
-        if self.trace is None or self.trace.sctp:
-            return "association"
-        return "connection" if self.trace.tcp else "session"
+        return find(self.session.transport).carrier if self.session else "session"
 
     @cached_property
     def stimuli(self) -> list[Stimulus]:

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
-from roamlab.agents.streams import Channel, Connection, Flow, Listening, listen, open_channel
 from roamlab.linux.namespace import Namespace
 from roamlab.linux.rtnetlink import set_link
 from roamlab.record.events import Notice
+from roamlab.transports import find
+from roamlab.transports.base import Channel, Listening
+from roamlab.transports.tcp import Connection
+from roamlab.transports.udp import Flow
 
 HERE, PORT = "127.0.0.1", 5001
 LOOPBACK = 1
@@ -49,8 +52,8 @@ def accept(listener: Listening) -> Channel:
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 def test_messages_go_both_ways_with_their_borders(keep: Keep, transport: str) -> None:
-    listener = keep(listen(transport, HERE, PORT))
-    caller = keep(open_channel(transport, HERE))
+    listener = keep(find(transport).listen(HERE, PORT))
+    caller = keep(find(transport).open(HERE))
     caller.connect(HERE, PORT)
     up = wait(caller, writable=True)
     assert isinstance(up, Notice)
@@ -68,8 +71,8 @@ def test_messages_go_both_ways_with_their_borders(keep: Keep, transport: str) ->
 
 
 def test_the_end_of_a_connection_is_an_empty_message(keep: Keep) -> None:
-    listener = keep(listen("tcp", HERE, PORT))
-    caller = keep(open_channel("tcp", HERE))
+    listener = keep(find("tcp").listen(HERE, PORT))
+    caller = keep(find("tcp").open(HERE))
     caller.connect(HERE, PORT)
     wait(caller, writable=True)
     called = keep(accept(listener))
@@ -78,7 +81,7 @@ def test_the_end_of_a_connection_is_an_empty_message(keep: Keep) -> None:
 
 
 def test_a_refused_connection_has_failed(keep: Keep) -> None:
-    caller = keep(open_channel("tcp", HERE))
+    caller = keep(find("tcp").open(HERE))
     caller.connect(HERE, PORT)
     said = wait(caller, writable=True)
     assert isinstance(said, Notice)
@@ -86,7 +89,7 @@ def test_a_refused_connection_has_failed(keep: Keep) -> None:
 
 
 def test_a_reset_connection_is_lost_and_then_at_its_end(keep: Keep) -> None:
-    listener = keep(listen("tcp", HERE, PORT))
+    listener = keep(find("tcp").listen(HERE, PORT))
     raw = socket.create_connection((HERE, PORT))
     called = keep(accept(listener))
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -98,7 +101,7 @@ def test_a_reset_connection_is_lost_and_then_at_its_end(keep: Keep) -> None:
 
 
 def test_bytes_that_are_no_message_of_ours_lose_the_connection(keep: Keep) -> None:
-    listener = keep(listen("tcp", HERE, PORT))
+    listener = keep(find("tcp").listen(HERE, PORT))
     with socket.create_connection((HERE, PORT)) as raw:
         called = keep(accept(listener))
         raw.sendall(b"\xff\xff\xff\xff")
@@ -117,7 +120,7 @@ def test_a_flow_goes_on_where_the_network_says_that_a_datagram_was_lost(keep: Ke
 
 
 def test_a_full_connection_takes_no_more_until_it_has_room(keep: Keep) -> None:
-    listener = keep(listen("tcp", HERE, PORT))
+    listener = keep(find("tcp").listen(HERE, PORT))
     caller = keep(Connection.open(HERE))
     caller.connect(HERE, PORT)
     wait(caller, writable=True)
@@ -129,7 +132,7 @@ def test_a_full_connection_takes_no_more_until_it_has_room(keep: Keep) -> None:
 
 
 def test_sending_on_a_reset_connection_is_reported_to_the_reader(keep: Keep) -> None:
-    listener = keep(listen("tcp", HERE, PORT))
+    listener = keep(find("tcp").listen(HERE, PORT))
     raw = socket.create_connection((HERE, PORT))
     called = keep(accept(listener))
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")

@@ -1,0 +1,130 @@
+"""What a transport is: its channels on sockets, its reading of a capture, and what it needs and allows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from roamlab.protocols.trace import IpDatagram, Sighting
+from roamlab.record.events import Notice
+
+
+class Channel(Protocol):
+    """One association (connection, flow) of a session at one end; all calls return at once."""
+
+    def fileno(self) -> int:
+        """The descriptor to wait on."""
+
+    def connect(self, peer: str, port: int) -> None:
+        """Begin the set-up; a notification ``*.up`` or ``*.failed`` follows."""
+
+    def send(self, data: bytes) -> bool:
+        """Queue a message; False when there is no room for it now."""
+
+    def receive(self) -> bytes | Notice | None:
+        """The next message or notification; b"" at the end, None when there is nothing now."""
+
+    def hides_more(self) -> bool:
+        """Whether something can be received that the descriptor does not show."""
+
+    def shutdown(self) -> None:
+        """End in order."""
+
+    def close(self) -> None:
+        """Close the socket."""
+
+
+class Listening(Protocol):
+    """Where channels come from on the side that waits for them."""
+
+    def fileno(self) -> int:
+        """The descriptor to wait on."""
+
+    def accept(self) -> Channel | None:
+        """The next channel, or None when there is none now."""
+
+
+class Sink(Protocol):
+    """Takes what a `Reader` finds. A carrier (association, connection, flow) is known by keys of the reader's own."""
+
+    def carrier(self, key: Hashable, name: str) -> None:
+        """A carrier exists; a second call gives it another name."""
+
+    def also(self, key: Hashable, other: Hashable) -> None:
+        """``other`` is another key of the carrier ``key``, which may be unknown so far."""
+
+    def known(self, key: Hashable) -> bool:
+        """Whether a carrier has that key."""
+
+    def message(self, packet: IpDatagram, data: bytes, key: Hashable) -> None:
+        """A packet brought a message's bytes, or the last of them."""
+
+    def ended(self, packet: IpDatagram, key: Hashable, how: str) -> None:
+        """A packet ended a carrier: ``how`` is its word for that."""
+
+
+class Reader(Protocol):
+    """Reads one transport's packets at the two ends of a session, in the capture's order."""
+
+    def read(self, packet: Sighting, sink: Sink) -> None:
+        """Tell the sink what a packet shows; packets of other transports show nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crossings:
+    """How often a packet must cross the new path, up and down, before a message may arrive over it (docs/measures.md).
+
+    ``up`` and ``down`` are pairs (times up, times down) for messages in that direction.
+    """
+
+    up: tuple[int, int]
+    down: tuple[int, int]
+
+    def least_ns(self, up_ns: int, down_ns: int) -> tuple[int, int]:
+        """The least time for messages up and down, with one-way delays up and down (ns)."""
+        return (
+            self.up[0] * up_ns + self.up[1] * down_ns,
+            self.down[0] * up_ns + self.down[1] * down_ns,
+        )
+
+
+class Transport(ABC):
+    """A transport. Derive from it, and give an instance to an entry point of the group ``roamlab.transports``.
+
+    Attributes:
+        name: What ``transport=`` takes.
+        carrier: The word for what carries a session: ``association``, ``connection``, ``flow``.
+        needs: The abilities of a kernel that it needs (roamlab/kernels/abilities.py).
+        reliable: Whether a message that is lost breaks the session.
+        repeats: Whether it sends again what was lost, a greeting too.
+        says_when_up: Whether a notification that can be read tells that a channel is up, rather than that it can be written.
+        moving: What must cross the new path when its node's address changes; None where no session can outlive that.
+        connecting: What must cross it when the session connects again over it.
+
+    """
+
+    name: ClassVar[str]
+    carrier: ClassVar[str]
+    needs: ClassVar[frozenset[str]] = frozenset()
+    reliable: ClassVar[bool] = True
+    repeats: ClassVar[bool] = True
+    says_when_up: ClassVar[bool] = False
+    moving: ClassVar[Crossings | None] = None
+    connecting: ClassVar[Crossings]
+
+    @abstractmethod
+    def open(self, local: str, port: int = 0, *, kernel_announces: bool = False) -> Channel:
+        """A channel from a local address, to be connected; port 0 lets the kernel choose.
+
+        ``kernel_announces`` has the kernel tell the peer of new addresses by itself, where it can.
+        """
+
+    @abstractmethod
+    def listen(self, local: str, port: int, *, one_to_many: bool = False) -> Listening:
+        """Wait for channels; ``one_to_many`` is a style of SCTP sockets (RFC 6458, 3)."""
+
+    @abstractmethod
+    def reader(self) -> Reader:
+        """A reader of its packets, for one run."""

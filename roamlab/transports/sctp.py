@@ -1,0 +1,79 @@
+"""SCTP: associations of the kernel's own stack, known on the wire by their verification tags."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from roamlab.protocols.sctp.chunks import Abort, CookieEcho, Data, InitAck, Shutdown
+from roamlab.protocols.trace import SctpPacket, Sighting
+from roamlab.transports.base import Crossings, Reader, Sink, Transport
+
+if TYPE_CHECKING:
+    from roamlab.transports.association import Association, Listener, OneToManyListener
+
+
+class SctpReader:
+    """Reads chunks; an association has the two tags that its INIT and INIT-ACK chose (RFC 9260, 8.5)."""
+
+    def __init__(self) -> None:
+        self._asked: dict[int, int] = {}
+        """Whose INIT an INIT-ACK answered, by the tags in the two."""
+
+    def read(self, packet: Sighting, sink: Sink) -> None:
+        """Tell the sink of set-ups, ends and DATA."""
+        if not isinstance(packet, SctpPacket):
+            return
+        for chunk in packet.chunks:
+            match chunk:
+                case InitAck():
+                    self._offered(packet.tag, chunk.tag, sink)
+                case CookieEcho():
+                    if packet.tag in self._asked:
+                        sink.carrier(packet.tag, _named(self._asked[packet.tag], packet.tag))
+                case Abort() | Shutdown():
+                    sink.ended(packet, packet.tag, chunk.name)
+                case Data():
+                    sink.message(packet, chunk.data, packet.tag)
+
+    def _offered(self, asked: int, offered: int, sink: Sink) -> None:
+        """An INIT that comes again is answered with another tag each time, until a COOKIE-ECHO takes one of them."""
+        if not sink.known(asked):
+            sink.carrier(asked, _named(asked, offered))
+        sink.also(asked, offered)
+        self._asked[offered] = asked
+
+
+class Sctp(Transport):
+    """SCTP (RFC 9260) with dynamic address reconfiguration (RFC 5061)."""
+
+    name = "sctp"
+    carrier = "association"
+    needs = frozenset({"sctp"})
+    says_when_up = True
+    moving = Crossings(up=(2, 1), down=(2, 2))
+    """RFC 5061, 5.3, F1: no data from a new address before the ASCONF-ACK; RFC 9260, 5.4: none to one not yet verified."""
+    connecting = Crossings(up=(2, 1), down=(2, 2))
+    """RFC 9260, 5.1: data may leave with the COOKIE-ECHO, and the peer's after it."""
+
+    def open(self, local: str, port: int = 0, *, kernel_announces: bool = False) -> Association:
+        """An association from a local address, to be connected."""
+        from roamlab.transports.association import Association
+
+        return Association.open(local, port, kernel_announces=kernel_announces)
+
+    def listen(self, local: str, port: int, *, one_to_many: bool = False) -> Listener | OneToManyListener:
+        """Wait for associations, on a one-to-one or a one-to-many socket."""
+        from roamlab.transports.association import Listener, OneToManyListener
+
+        return OneToManyListener(local, port) if one_to_many else Listener(local, port)
+
+    def reader(self) -> Reader:
+        """A reader of chunks."""
+        return SctpReader()
+
+
+def _named(asked: int, offered: int) -> str:
+    return f"association (tags {asked:08x} and {offered:08x})"
+
+
+TRANSPORT: Final = Sctp()
