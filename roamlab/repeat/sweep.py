@@ -75,6 +75,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     virtual_s: float
     wall_s: float
     run_dir: str  # relative to the sweep's directory
+    measures: dict[str, float] = {}
+    """what the scenario measures besides, by key (roamlab.record.result.Measure); a column each"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,9 +297,18 @@ def medians(rows: Sequence[Row], swept: Sequence[str]) -> list[dict[str, Any]]:
             "runs": len(group),
             "as_expected": sum(row.verdict == row.expected for row in group),
             **{name: _median([getattr(row, name) for row in group]) for name in _MEASURED},
+            **{
+                key: _median([row.measures[key] for row in group if key in row.measures])
+                for key in _keys(group)
+            },
         }
         for values, group in groups.items()
     ]
+
+
+def _keys(rows: Sequence[Row]) -> dict[str, None]:
+    """The measures that any of the rows has, in their order."""
+    return {key: None for row in rows for key in row.measures}
 
 
 _MEASURED: Final = (
@@ -346,4 +357,5 @@ def _row(order: Order, result: Result, sweep: Path) -> Row:
         virtual_s=judgement.virtual_s,
         wall_s=result.wall_s,
         run_dir=str(run.relative_to(sweep) if run.is_relative_to(sweep) else run),
+        measures=judgement.figures,
     )

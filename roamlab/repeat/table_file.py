@@ -23,7 +23,7 @@ _ARROW: Final = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: p
 
 def write(directory: Path, rows: Sequence[Row], parameters: Mapping[str, Parameter]) -> Path:
     """Write ``results.parquet``; the file's path. Raises LabError when there is no room."""
-    table = pa.Table.from_pylist([_flat(row) for row in rows], schema=_schema(parameters))
+    table = pa.Table.from_pylist([_flat(row) for row in rows], schema=_schema(parameters, rows))
     place = directory / NAME
     content = pa.BufferOutputStream()
     pq.write_table(table, content)
@@ -36,15 +36,19 @@ def write(directory: Path, rows: Sequence[Row], parameters: Mapping[str, Paramet
 
 def _flat(row: Row) -> dict[str, Any]:
     values = msgspec.to_builtins(row)
-    return {**values.pop("parameters"), **values}
+    return {**values.pop("parameters"), **values.pop("measures"), **values}
 
 
-def _schema(parameters: Mapping[str, Parameter]) -> pa.Schema:
+def _schema(parameters: Mapping[str, Parameter], rows: Sequence[Row]) -> pa.Schema:
     fields = {field.name: field.type for field in msgspec.structs.fields(Row)}
     columns: list[tuple[str, pa.DataType]] = []
     for name, kind in fields.items():
         if name == "parameters":
             columns += [(known.name, _type(known.annotation)) for known in parameters.values()]
+        elif name == "measures":
+            columns += [
+                (key, pa.float64()) for key in dict.fromkeys(key for row in rows for key in row.measures)
+            ]
         else:
             columns.append((name, _type(kind)))
     return pa.schema(columns)

@@ -113,9 +113,17 @@ def summary(results: Sequence[Result]) -> str:
             f"{judgement.duplicated.up} / {judgement.duplicated.down}",
         ]
         lines.append("| " + " | ".join(map(_cell, cells)) + " |")
+    measured = [result for result in results if result.judgement.measures]
+    lines += ["", *map(_measured, measured)] if measured else []
     others = [r for r in results if r.judgement.verdict != r.judgement.expected]
     lines += ["", *(f"- {_cell(name(r))}: {_cell(_why(r.judgement))}" for r in others)] if others else []
     return "\n".join(lines) + "\n"
+
+
+def _measured(result: Result) -> str:
+    """What one result measured besides, as a line of a list."""
+    told = (f"{measure.title} {measure.text}" for measure in result.judgement.measures)
+    return f"- {_cell(name(result))}: {_cell(', '.join(told))}"
 
 
 def measurements(result: Result) -> dict[str, str]:
@@ -127,7 +135,7 @@ def measurements(result: Result) -> dict[str, str]:
             value = getattr(getattr(judgement, what), direction)
             if value is not None:
                 found[f"{what}.{direction}"] = str(value)
-    return found
+    return {**found, **{measure.key: f"{measure.value:g}" for measure in judgement.measures}}
 
 
 def _why(judgement: Judgement) -> str:

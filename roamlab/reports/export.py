@@ -21,6 +21,7 @@ from roamlab.reports.story import Story
 from roamlab.reports.timeline import timeline
 
 COLUMNS: Final = ("session", "direction", "message", "sent_s", "delivered_s", "duplicates")
+MEASURES: Final = ("measure", "value", "unit", "better")
 PNG_SIGN: Final = "Software\0roamlab"
 _HEADER: Final = 8 + 25  # bytes of a PNG's signature and of its first chunk, IHDR
 _ZOOM: Final = 2  # pixels of a PNG to one of the SVG, for print and for dense screens
@@ -98,6 +99,17 @@ def measurements(run: RunDirectory) -> str:
         writer.writerow(
             (*key, _seconds(sent.get(key)), _seconds(next(iter(times), None)), max(0, len(times) - 1))
         )
+    return out.getvalue()
+
+
+def measures(run: RunDirectory) -> str:
+    """What a run's kind of scenario measures besides, as CSV: name, value, unit, which way it is better."""
+    judgement = story.read(run).judgement
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(MEASURES)
+    for measure in judgement.measures if judgement else ():
+        writer.writerow((measure.name, f"{measure.value:g}", measure.unit, measure.better))
     return out.getvalue()
 
 

@@ -93,6 +93,7 @@ def render(read: Story) -> str:
         summary=known.summary if known else "",
         kernel=read.manifest.get("kernel") or {},
         settings=_settings(read),
+        versions=_versions(read),
         network=map_svg.draw(laid_out) if laid_out else None,
         still=Markup(ladder_svg.draw(drawn, read, window=window)) if drawn.rows else None,  # noqa: S704 - SVG, escaped
         still_is_part=window is not None,
@@ -141,6 +142,12 @@ def _printable(drawn: Ladder, read: Story) -> tuple[int, int] | None:
     start = read.stimuli[0].t - 10**8 if read.stimuli else 0
     shown = [row.time_ns - read.epoch_ns for row in rows if row.time_ns - read.epoch_ns >= start]
     return start, shown[min(_PRINTED, len(shown)) - 1] if shown else start
+
+
+def _versions(read: Story) -> dict[str, str]:
+    """What identity holds over that a person may want to know: versions and the processor, no hashes."""
+    known = read.manifest.get("identity") or {}
+    return {name: value for name, value in known.items() if not name.endswith("sha256")}
 
 
 def _settings(read: Story) -> str:

@@ -38,7 +38,10 @@ def write(names: Sequence[Path], *, matrix: str = "", sweep: str = "", export: s
         for run in runs:
             into = Path(export) / f"{run.path.parent.name}-{run.path.name}"
             written += exports.pictures(run, into)
-            table = into / "measurements.csv"
-            ours.save(table, exports.measurements(run), ",".join(exports.COLUMNS))
-            written.append(table)
+            for name, table, columns in (
+                ("measurements.csv", exports.measurements, exports.COLUMNS),
+                ("measures.csv", exports.measures, exports.MEASURES),
+            ):
+                written.append(into / name)
+                ours.save(written[-1], table(run), ",".join(columns))
     return written

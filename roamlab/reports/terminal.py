@@ -33,7 +33,7 @@ from rich.text import Text
 
 from roamlab.errors import LabError
 from roamlab.record import guarded, verified
-from roamlab.record.result import Both, Count, Judgement, Result
+from roamlab.record.result import Both, Count, Judgement, Measure, Result
 from roamlab.record.run_directory import CONSOLE, REPORT, VERDICT, RunDirectory
 from roamlab.registry import Scenario
 from roamlab.reports import words
@@ -238,7 +238,19 @@ def show_result(result: Result) -> None:
             say(out, f"  {link.t:10.6f} s  {link.node:<6} {link.step:<22} {link.text}", 23)
         out.print()
     out.print(table([result], out.width))
+    if judgement.measures:
+        out.print(_measures(judgement.measures))
     out.print(Text(f"run directory: {result.run_dir}", "dim"), soft_wrap=True)
+
+
+def _measures(measures: Sequence[Measure]) -> Table:
+    """What this kind of scenario measures besides."""
+    made = Table("measure", box=None, padding=(0, 2, 0, 0), header_style="bold")
+    made.add_column("value", justify="right")
+    made.add_column("unit")
+    for measure in measures:
+        made.add_row(measure.title, f"{measure.value:g}", measure.unit)
+    return made
 
 
 def show_pages(pages: Sequence[Path]) -> None:

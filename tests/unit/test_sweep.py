@@ -14,7 +14,7 @@ import pytest
 
 from roamlab.errors import BadInput, LabError
 from roamlab.record import ours
-from roamlab.record.result import Both, Judgement, Result
+from roamlab.record.result import Both, Judgement, Measure, Result
 from roamlab.record.run_directory import MANIFEST, PLAN, RunDirectory
 from roamlab.registry import find
 from roamlab.repeat import sweep as module
@@ -47,6 +47,7 @@ class Played:
                 expected="survived",
                 reasons=["so it was"],
                 outage_s=Both(gap + order.seed, None),
+                measures=[Measure("path_stretch_up", 1.0 + order.seed, "", "less")],
             ),
             parameters=order.parameters,
             kernel={"version": "7.3.4", "variant": "", "kind": "uml"},
@@ -322,6 +323,7 @@ def test_medians_are_over_the_seeds_of_each_combination(
         (0.5, 3, 2.5),
     ]
     assert [line["outage_down_s"] for line in lines] == [None, None]
+    assert [line["path_stretch_up"] for line in lines] == [3.0, 3.0]
 
 
 def test_the_parquet_file_has_a_column_for_each_parameter(
@@ -338,6 +340,7 @@ def test_the_parquet_file_has_a_column_for_each_parameter(
     )
     assert str(table.schema.field("gap").type) == "double"
     assert table.column("outage_down_s").null_count == 8
+    assert table.column("path_stretch_up").to_pylist() == [row.measures["path_stretch_up"] for row in rows]
 
 
 def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
