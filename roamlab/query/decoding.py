@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from enum import IntFlag
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from roamlab.errors import BadInput
 from roamlab.protocols import trace
@@ -24,6 +24,13 @@ from roamlab.query.filtering import WAYS, Filter, facts, message
 from roamlab.record import guarded
 from roamlab.record.run_directory import CAPTURE, RunDirectory
 
+_PACKED: Final = {
+    "gunzip": b"\x1f\x8b",
+    "unxz": b"\xfd7zXZ",
+    "unzstd": b"\x28\xb5\x2f\xfd",
+    "bunzip2": b"BZh",
+}
+
 
 def decode(capture: Path, expression: str = "") -> Iterator[str]:
     """The lines for the packets of a capture, or a run's, that fit. Raises BadInput for what is neither, or no filter."""
@@ -36,8 +43,15 @@ def decode(capture: Path, expression: str = "") -> Iterator[str]:
     try:
         captured = trace.read(content)
     except DecodeError as error:
-        raise BadInput(f"{capture} is not a capture: {error}") from None
+        raise BadInput(f"{capture} is {_no_capture(content, error)}") from None
     return _lines(captured, chosen)
+
+
+def _no_capture(content: bytes, error: DecodeError) -> str:
+    packed = next((how for how, start in _PACKED.items() if content.startswith(start)), None)
+    if packed:
+        return f"packed; unpack it with `{packed}` first"
+    return f"not a capture: {str(error).removeprefix('not a capture: ')}"
 
 
 def _of_run(capture: Path) -> bytes:

@@ -57,7 +57,8 @@ class RunDirectory:
         """
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
         for attempt in range(1000):
-            path = root.absolute() / scenario / (stamp if not attempt else f"{stamp}-{attempt}")
+            # Links are followed here: where the guest sees the directory, what they go through may be hidden.
+            path = Path(os.path.realpath(root)) / scenario / (stamp if not attempt else f"{stamp}-{attempt}")
             try:
                 owner.make_directory(path.parent)
                 # What a guest leaves in it may have any mode and any name: others stay out.

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from roamlab.repeat.sweep import Row, medians
 from roamlab.reports.terminal import WIDE, console, verdict_text
+from roamlab.reports.words import ratio
 
 _SHOWN: Final = 12  # combinations in the live table
 _QUIET_S: Final = 2.0
@@ -83,7 +84,7 @@ def median_table(rows: Sequence[Row], swept: Sequence[str], width: int = WIDE) -
     for name in swept:
         made.add_column(name, justify="right")
     made.add_column("verdict", no_wrap=True)
-    for heading in ("runs", "as expected", "outage s", "lost", *(["bound s"] if wide else [])):
+    for heading in ("runs", "as expected", "outage s", "lost", *(["bound s", "ratio"] if wide else [])):
         made.add_column(heading, justify="right", no_wrap=heading != "as expected")
     by_group = _verdicts(rows, swept)
     for line in medians(rows, swept):
@@ -94,7 +95,7 @@ def median_table(rows: Sequence[Row], swept: Sequence[str], width: int = WIDE) -
             str(line["as_expected"]),
             _both(line, "outage_{}_s", 3),
             _both(line, "lost_{}", 0),
-            *([_both(line, "lower_bound_{}_s", 3)] if wide else []),
+            *([_both(line, "lower_bound_{}_s", 3), _ratio(line)] if wide else []),
         )
     return made
 
@@ -108,6 +109,12 @@ def _verdicts(rows: Sequence[Row], swept: Sequence[str]) -> dict[tuple[Any, ...]
         group: verdict_text(*words) if len(words) == 1 else Text("/".join(sorted(words)))
         for group, words in ((group, list(verdicts)) for group, verdicts in found.items())
     }
+
+
+def _ratio(line: Mapping[str, Any]) -> str:
+    """How many times the median bound the median outage is, up/down."""
+    pairs = ((line[f"outage_{way}_s"], line[f"lower_bound_{way}_s"]) for way in ("up", "down"))
+    return "/".join(ratio(outage, bound, "-") for outage, bound in pairs)
 
 
 def _both(line: Mapping[str, Any], name: str, digits: int) -> str:

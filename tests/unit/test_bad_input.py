@@ -373,6 +373,13 @@ def test_what_is_no_file_is_not_waited_for(
         assert "root:" not in out
 
 
+def test_packed_captures_name_what_unpacks_them(lab: Command, tmp_path: Path) -> None:
+    for start, how in ((b"\x1f\x8b\x08", "gunzip"), (b"\xfd7zXZ\0", "unxz"), (b"\x28\xb5\x2f\xfd", "unzstd")):
+        (tmp_path / "capture").write_bytes(start + bytes(20))
+        status, _, err = lab("decode", str(tmp_path / "capture"))
+        assert (status, how in err) == (2, True)
+
+
 def test_outputs_that_are_somebody_elses_are_refused(lab: Command, whole: Path, tmp_path: Path) -> None:
     thesis = tmp_path / "thesis"
     thesis.write_text("mine")

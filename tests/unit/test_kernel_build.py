@@ -529,3 +529,21 @@ def test_who_may_not_install_is_told_the_line_to_type(monkeypatch: pytest.Monkey
 def test_too_little_room_on_the_disk_is_said_before_anything_is_done(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"needs \d+\.\d GiB under .*make room"):
         tools.check_room(tmp_path, needed=1 << 62)
+
+
+def test_what_is_no_kernel_in_the_cache_is_left_alone(tmp_path: Path) -> None:
+    for name in (
+        "mine",
+        "7.3.4-0123456789ab",
+        ".building-x",
+        "7.3.4+cookie-key-0123456789ac",
+        "7.3.4-0123456789ad",
+    ):
+        (tmp_path / name).mkdir()
+    (tmp_path / "mine" / "linux").touch()
+    (tmp_path / "7.3.4-0123456789ab" / "notes").touch()
+    (tmp_path / "7.3.4-0123456789ad" / "linux").touch()
+    (tmp_path / "linked-0123456789ae").symlink_to(tmp_path / "7.3.4-0123456789ad")
+    gone = {".building-x", "7.3.4+cookie-key-0123456789ac", "7.3.4-0123456789ad"}
+    assert set(store.sweep(tmp_path)) == gone
+    assert {path.name for path in tmp_path.iterdir()} == {"mine", "7.3.4-0123456789ab", "linked-0123456789ae"}

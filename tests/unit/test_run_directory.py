@@ -166,3 +166,10 @@ def test_a_run_is_held_while_somebody_plays_it(run: RunDirectory) -> None:
     with run.held():
         assert run.is_held()
     assert not run.is_held()
+
+
+def test_a_run_directory_is_named_by_where_it_really_is(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for root in (tmp_path / "link", tmp_path / "real" / ".." / "real"):
+        assert RunDirectory.create(root, "fig09").path.parent == tmp_path.resolve() / "real" / "fig09"

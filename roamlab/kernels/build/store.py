@@ -19,6 +19,7 @@ import fcntl
 import hashlib
 import os
 import pwd
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -34,6 +35,7 @@ BINARY = "linux"
 CONFIG = "config"
 METADATA = "kernel.json"
 _UNDER_WAY = ".building-"
+_PLACE = re.compile(r"\d[\w.]*(\+[\w-]+)?-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,16 +175,18 @@ def locked(root: Path, on_wait: Callable[[], None]) -> Iterator[None]:
 
 
 def sweep(root: Path) -> list[str]:
-    """Remove what interrupted builds and unreadable kernels left; call it with the lock held."""
-    left = [path for path in root.glob(f"{_UNDER_WAY}*") if path.is_dir()]
-    left += [
-        path
-        for path in root.iterdir()
-        if path.is_dir() and not path.name.startswith(".") and path.name != "sources" and _read(path) is None
-    ]
+    """Remove what interrupted builds and removals left, and nothing else; call it with the lock held."""
+    left = [path for path in root.iterdir() if not path.is_symlink() and path.is_dir() and _is_left(path)]
     for path in left:
         shutil.rmtree(path, ignore_errors=True)
     return [path.name for path in left]
+
+
+def _is_left(path: Path) -> bool:
+    """Whether this is a build under way, or a kernel of which a removal took the metadata already."""
+    if path.name.startswith(_UNDER_WAY):
+        return True
+    return bool(_PLACE.fullmatch(path.name)) and {file.name for file in path.iterdir()} <= {BINARY, CONFIG}
 
 
 @contextlib.contextmanager
