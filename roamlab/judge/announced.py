@@ -32,7 +32,32 @@ def unmet(evidence: Evidence) -> list[str]:
         and (
             fate == _REFUSED or evidence.following(stimulus) is None
         )  # a NIC that went on owes the earlier place nothing
+        and not (verb is Verb.ADD and fate != _REFUSED and _stayed(evidence, stimulus))
     ]
+
+
+def _stayed(evidence: Evidence, stimulus: Arrival) -> bool:
+    """Whether the peer had the new address from an earlier time at the same place, and never lost it.
+
+    So a node that went on and came back before its DELETE IP was granted has nothing to ask for.
+    """
+    out: dict[int, chunks.Asconf] = {}
+    member = False
+    for packet, chunk in evidence.trace.asconfs:
+        if packet.node != stimulus.node:
+            continue
+        if isinstance(chunk, chunks.Asconf) and packet.direction is Way.OUT:
+            out[chunk.serial] = chunk
+        elif isinstance(chunk, chunks.AsconfAck) and packet.direction is Way.IN and chunk.serial in out:
+            refused = {p.correlation_id for p in chunk.parameters if isinstance(p, ErrorCauseIndication)}
+            for request in out.pop(chunk.serial).requests:
+                if not isinstance(request, AddIp | DeleteIp) or request.correlation_id in refused:
+                    continue
+                if str(request.address) == stimulus.new:
+                    if isinstance(request, DeleteIp) and packet.time_ns > stimulus.t:
+                        return False
+                    member = isinstance(request, AddIp)
+    return member
 
 
 def _fate(evidence: Evidence, verb: Verb, stimulus: Arrival) -> str:

@@ -137,6 +137,25 @@ def test_what_a_move_should_have_led_to(packets: tuple[SctpPacket, ...], fate: s
     assert unmet(evidence(move, *packets)) == expected
 
 
+X = IPv4Address("198.51.100.10")
+ADDED = (
+    seen(5, "mn", Direction.OUT, Asconf(6, (IPv4Parameter(A), AddIp(0, X)))),
+    seen(6, "mn", Direction.IN, AsconfAck(6)),
+)
+DELETED = (
+    seen(12, "mn", Direction.OUT, Asconf(7, (IPv4Parameter(A), DeleteIp(0, X)))),
+    seen(13, "mn", Direction.IN, AsconfAck(7)),
+)
+
+
+@pytest.mark.parametrize(("packets", "missing"), [(ADDED, False), ((), True), ((*ADDED, *DELETED), True)])
+def test_a_node_that_comes_back_to_an_address_that_its_peer_still_has_needs_not_ask(
+    packets: tuple[SctpPacket, ...], missing: bool
+) -> None:
+    move = Move(to="visited", new=str(X), expects=(Verb.ADD,), t=10, node="mn", at_s=5.0)
+    assert bool(unmet(evidence(move, *packets))) == missing
+
+
 def trying(echo: str, sets_up: int) -> Cookie:
     return Cookie(echo, sets_up, t=10, node="lab", at_s=1.0)
 
