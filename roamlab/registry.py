@@ -41,9 +41,10 @@ _READABLE: Final = 20  # names in a sentence
 
 
 class Verdict(Enum):
-    """What became of the session; design words."""
+    """What became of the session; design words. ``recovered`` is for programs: another connection took over."""
 
     SURVIVED = "survived"
+    RECOVERED = "recovered"
     BROKE = "broke"
     NO_SESSION = "no session"
     UNSUPPORTED = "unsupported"

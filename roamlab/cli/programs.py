@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json as jsonlib
 import sys
 from pathlib import Path
 
@@ -89,3 +90,91 @@ def exec_(
     )
     commands.end(ran)
     return ran.status
+
+
+@command(
+    name="try",
+    help={
+        "cn": "a line for a shell: the program on the correspondent node, say a server; nodes know each other as cn and mn",
+        "mn": "a line for a shell: the program on the mobile node, say a client",
+        "at": "seconds after the client's start at which the mobile node's NIC leaves",
+        "move": "the segment to which it goes",
+        "gap": "seconds without a link",
+        "wait": "seconds after the move at which the run ends at the latest",
+        "ready": "a port on which the server listens, or a pattern of what it says; without, any port",
+        "family": "4 or 6: what names are looked up as",
+        "expect": "survived, recovered or broke: the exit status is 0 when it comes to that",
+        "max-outage": "seconds: a longer outage is a failure too",
+        "auto-asconf": "have the kernel announce new addresses in SCTP associations by itself (default_auto_asconf)",
+    },
+)
+def try_(
+    _: Context,
+    cn: str = "",
+    mn: str = "",
+    at: str = "5",
+    move: str = "visited",
+    gap: str = "2",
+    wait: str = "60",
+    ready: str = "",
+    family: int = 4,
+    expect: str = "survived",
+    max_outage: str = "",
+    auto_asconf: bool = False,
+    kernel: str = "",
+    seed: int = 1,
+    runs: str = "runs",
+    json: bool = False,
+    report: bool = True,
+    junit: str = "",
+    summary: str = "",
+) -> int:
+    """Run two programs, move the mobile node between networks, and say whether they got over it."""
+    from roamlab.kernels.choose import select
+    from roamlab.registry import check_seed, find
+    from roamlab.reports import commands, terminal
+    from roamlab.reports.outputs import Outputs
+    from roamlab.runs import orchestrator
+
+    if not mn:
+        raise BadInput("--mn is missing: the program on the mobile node, as in --mn 'curl http://cn:8000/'")
+    if family not in (4, 6):
+        raise BadInput(f"--family is 4 or 6, not {family}")
+    if expect not in ("survived", "recovered", "broke"):
+        raise BadInput(f"--expect is survived, recovered or broke, not {expect!r}")
+    numbers = {"at": at, "gap": gap, "wait": wait, "max-outage": max_outage or "0"}
+    for name, text in numbers.items():
+        if not text.replace(".", "", 1).isdecimal():
+            raise BadInput(f"--{name} {text} is no number of seconds")
+    given = {
+        "cn": cn,
+        "mn": mn,
+        "at": at,
+        "move": move,
+        "gap": gap,
+        "wait": wait,
+        "ready": ready,
+        "expect": expect,
+    }
+    given |= {"family": str(family), "auto_asconf": str(auto_asconf).lower(), "directory": str(Path.cwd())}
+    if max_outage:
+        given["max_outage"] = max_outage
+    chosen = find("programs")
+    parameters = chosen.complete({name: text for name, text in given.items() if text})
+    with terminal.Progress([chosen.name], quiet=json) as progress:
+        result = orchestrator.run(
+            chosen,
+            parameters,
+            seed=check_seed(seed),
+            kernel=select(kernel or None),
+            runs=Path(runs),
+            on_line=lambda line: progress.line(chosen.name, line),
+        )
+    if json:
+        print(jsonlib.dumps(result.as_dict()), flush=True)
+    else:
+        commands.show_talks(result)
+    pages = Outputs(report, junit, False, summary).write([result])
+    if not json:
+        terminal.show_pages(pages)
+    return result.status

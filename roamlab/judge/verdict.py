@@ -21,6 +21,7 @@ from roamlab.judge.growth import growth
 from roamlab.judge.growth import measures as growth_measures
 from roamlab.judge.made_packets import wrong_replies
 from roamlab.judge.outages import DIRECTIONS, bounded, cost, defects
+from roamlab.judge.programs import judge_programs
 from roamlab.judge.registrations import measures
 from roamlab.judge.steps import steps
 from roamlab.judge.witness import unseen_stimuli
@@ -41,6 +42,7 @@ from roamlab.record.events import (
     SessionStart,
 )
 from roamlab.record.mobile_ip_events import MipServing
+from roamlab.record.program_events import ProgramStarted
 from roamlab.record.result import Both, Count, Judgement, Outage, longest
 from roamlab.record.run_directory import RunDirectory
 from roamlab.record.stimuli import Stimulus
@@ -57,6 +59,9 @@ def judge(run: RunDirectory, scenario: Scenario | None = None) -> Judgement:
     """
     scenario = scenario or find(run.read(run_directory.PLAN)["scenario"])
     events = list(run.events())
+    if any(isinstance(event, ProgramStarted) for event in events):
+        announced = [event.verdict for event in events if isinstance(event, Expectation)]
+        return judge_programs(run, scenario, events, [scenario.expect.value, *announced][-1])
     session = next((e for e in events if isinstance(e, SessionStart)), None)
     captured, missing = _material(run, events, session)
     if captured is None or session is None:

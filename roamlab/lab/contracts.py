@@ -12,6 +12,7 @@ from roamlab.agents.agent import Agent
 from roamlab.lab.handles import Nic
 from roamlab.lab.mobile_ip import Agent as MobilityAgent
 from roamlab.lab.mobile_ip import MobileIp, Terms
+from roamlab.lab.programs import Place as ProgramPlace
 from roamlab.record.commands import Command
 from roamlab.record.stimuli import Move
 from roamlab.topologies import Segment
@@ -70,7 +71,7 @@ class Place(Protocol):
         """One-way delay between two nodes or segments over wired links, in seconds."""
 
 
-class Site(Place, Protocol):
+class Site(Place, ProgramPlace, Protocol):
     """What a lab and its verbs ask of the place where a scenario plays (``roamlab.lab.site.Site``).
 
     Addresses are those of the sessions' ``family``, as text without prefix length, unless it says otherwise. LabError where a
@@ -116,6 +117,9 @@ class Site(Place, Protocol):
 
     def announcing(self, node: str) -> None:
         """Have a node's kernel announce its addresses in ASCONFs."""
+
+    def announce(self, node: str, nic: str) -> None:
+        """Have a node tell its neighbours its new IPv4 address."""
 
     def without_auth(self) -> None:
         """Take ASCONFs without AUTH on all nodes."""

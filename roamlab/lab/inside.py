@@ -43,6 +43,7 @@ def _play(run: RunDirectory) -> None:
     lean()
     from roamlab.lab.clock import SystemClock
     from roamlab.lab.site import Site
+    from roamlab.lab.surroundings import PROGRAMS, come_of_age
     from roamlab.linux.errors import MissingKernelOption
     from roamlab.record.commands import Command
     from roamlab.record.event import Event, decoder
@@ -53,6 +54,8 @@ def _play(run: RunDirectory) -> None:
     plan = msgspec.convert(run.read(PLAN), Plan)
     scenario = find(f"{plan.file}:{plan.scenario}" if plan.file else plan.scenario, plan.topology)
     topology, own = scenario.split(plan.parameters)
+    if PROGRAMS in scenario.needs:
+        come_of_age()
     try:
         with Site(scenario.topology(**topology), run, SystemClock(), announce_step=step) as site:
             step("scenario")

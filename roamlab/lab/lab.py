@@ -10,8 +10,8 @@ A scenario reads like the figure it reproduces::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, Generic
 from typing import TypeVar as _TypeVar
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from roamlab.lab.contracts import Commands, HasHome, HasVisited, HasVisited2, Site
     from roamlab.lab.mobile_ip import MobileIp, Terms
+    from roamlab.lab.programs import Program, Programs, Ready
     from roamlab.topologies import HomeAndVisited, Segment
 
     Net_co = TypeVar("Net_co", covariant=True, default=HomeAndVisited)
@@ -174,8 +175,54 @@ class Lab(Generic[Net_co]):
         self.streams.clear()
         for second in range(1, int(end_s) + 1):
             self.timeline.at(float(second), partial(print, f"roamlab: at {second}/{end_s:g}", flush=True))
-        self.timeline.play(end_s, self.agents.readers, self._log.batch)
+        self.timeline.play(end_s, self._readers, self._log.batch)
         self._await_last(end_s)
+
+    @cached_property
+    def programs(self) -> Programs:
+        """The programs that run on nodes besides the lab's own agents."""
+        from roamlab.lab.programs import Programs  # few scenarios have any
+
+        return Programs(self.site, self._clock, self._emit)
+
+    def run(
+        self,
+        node: str,
+        words: str | Sequence[str],
+        *,
+        ready: Ready = None,
+        waits: bool = False,
+        **options: Any,
+    ) -> Program:
+        """Start any program on a node; see `Node.run`."""
+        program = self.programs.run(node, words, **options)
+        if waits or ready is not None:
+            self.programs.await_ready(program, ready)
+        return program
+
+    def until_ended(self, program: Program, *, least_s: float, most_s: float) -> None:
+        """Play everything that was set, until a program has ended: from ``least_s`` on, and until ``most_s`` at the longest."""
+        self.end_s = most_s
+        self.timeline.postpone()
+        now_s = 0.0
+        while now_s < most_s and (program.status is None or now_s < least_s):
+            now_s = min(now_s + 1.0, most_s)
+            print(f"roamlab: at {now_s:g}/{most_s:g}", flush=True)
+            self.timeline.play(now_s, self._readers, self._log.batch)
+
+    @property
+    def now_s(self) -> float:
+        """Seconds since the run's start."""
+        return (self._clock.now_ns() - self._log.start_ns) / 1e9
+
+    def _readers(self) -> Mapping[Any, Callable[[], None]]:
+        if "programs" not in self.__dict__:
+            return self.agents.readers()
+        return {**self.agents.readers(), **self.programs.readers()}
+
+    def _emit(self, event: Event) -> None:
+        event.t = self._clock.now_ns()
+        self._log.write(event)
 
     def _await_last(self, end_s: float) -> None:
         """Go on, second by second, while a session that outlived the last stimulus has messages under way."""
@@ -184,7 +231,7 @@ class Lab(Generic[Net_co]):
         while last_s < end_s + _LAST_WAIT_S and self._under_way.any(reliable):
             last_s += 1.0
             print(f"roamlab: at {last_s:g}/{last_s:g}", flush=True)
-            self.timeline.play(last_s, self.agents.readers, self._log.batch)
+            self.timeline.play(last_s, self._readers, self._log.batch)
 
     # -- what the verbs of At come to --------------------------------------------------------------------------------
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+import struct
+from collections.abc import Callable, Mapping
 from ipaddress import ip_interface
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -14,7 +17,9 @@ from roamlab.lab.agents import Agents
 from roamlab.lab.clock import Clock
 from roamlab.lab.handles import Nic
 from roamlab.lab.lab import Lab
+from roamlab.lab.names import addresses_of
 from roamlab.lab.settling import begin, settle
+from roamlab.linux.namespace import Namespace
 from roamlab.network.intf import Intf
 from roamlab.network.net import Mininet
 from roamlab.nodes.correspondent_node import CorrespondentNode
@@ -50,6 +55,7 @@ class Site:
         self._step = announce_step
         self.asconf = True
         self.family = 4
+        self.directory = Path("/root")
         self.mobile = topology.mobile
         self.mobile_nic = topology.mobile_nic
         self.mobile_ip: MobileIp | None = None
@@ -88,6 +94,8 @@ class Site:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
+            if "programs" in self.lab.__dict__:
+                self.lab.programs.stop()
             self._agents.stop()
             report = self._net.stop_capture()
             if report and report.error:
@@ -153,6 +161,40 @@ class Site:
         """Take ASCONFs without AUTH on all nodes, in associations that are set up from now on."""
         for name in (*self.mobiles, *self.correspondents):
             self._net[name].sysctl({"net.sctp.auth_enable": 0, "net.sctp.addip_noauth_enable": 1})
+
+    # -- what programs ask -----------------------------------------------------------------------------------------
+
+    def namespace(self, node: str) -> Namespace:
+        """A node's network namespace. Raises LabError for one that does not exist."""
+        if node not in self._net:
+            raise LabError(
+                f"this topology has no node {node!r}; it has {', '.join(h.name for h in self._net.hosts)}"
+            )
+        namespace: Namespace = self._net[node].namespace
+        return namespace
+
+    def announce(self, node: str, nic: str) -> None:
+        """Have a node tell its neighbours its new IPv4 address, as a host does that was just given it (RFC 5227)."""
+        intf = self._net.nic(node, nic)
+        address = next(interface.ip for interface in intf.addresses if interface.version == 4)
+        hardware = bytes.fromhex(intf.MAC().replace(":", ""))
+        body = (
+            struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + hardware + address.packed + bytes(6) + address.packed
+        )
+        with self.namespace(node).entered():
+            wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+        with wire:
+            wire.bind((nic, 0))
+            wire.send(b"\xff" * 6 + hardware + b"\x08\x06" + body)
+
+    def names(self) -> Mapping[str, str]:
+        """Every address of the sessions' family, and whose it is."""
+        return addresses_of(self._net, (self.family,))
+
+    @property
+    def run_dir(self) -> Path:
+        """Where output goes."""
+        return self._run.path
 
     # -- Mobile IP -----------------------------------------------------------------------------------------------
 

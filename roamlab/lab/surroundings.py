@@ -8,6 +8,8 @@ from typing import Final
 
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _AGE_S: Final = 10.0
+PROGRAMS: Final = "overlay"
+"""What a scenario with programs on its nodes needs of a kernel."""
 
 
 def environment(more: Mapping[str, str]) -> dict[str, str]:

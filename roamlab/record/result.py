@@ -97,6 +97,33 @@ class Measure(msgspec.Struct, frozen=True):
         return f"{self.value:g} {self.unit}".rstrip()
 
 
+class Talk(msgspec.Struct, frozen=True):
+    """What became of a service that a program used, over all its conversations (docs/programs.md).
+
+    ``outcome`` is ``survived`` (the same conversation went on), ``recovered`` (another took over) or ``broke``; ``text`` says
+    so in a sentence, ``facts`` what was to be seen besides.
+    """
+
+    service: str
+    outcome: str
+    text: str
+    outages: tuple[Outage, ...] = ()
+    facts: tuple[str, ...] = ()
+
+
+class ProgramEnd(msgspec.Struct, frozen=True):
+    """A program and how it ended.
+
+    ``status`` is None where it ran until the lab ended it; ``ended_ns`` is since the run's start.
+    """
+
+    name: str
+    node: str
+    words: str
+    status: int | None
+    ended_ns: int | None
+
+
 # -- the causal chain --------------------------------------------------------------------------------------------------
 
 
@@ -220,6 +247,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     virtual_s: float = 0.0
     chain: list[CausalStep] = []
     steps: list[FigureStep] = []
+    talks: list[Talk] = []
+    programs: list[ProgramEnd] = []
 
     @property
     def waits_s(self) -> dict[str, float]:

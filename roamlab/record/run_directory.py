@@ -21,6 +21,7 @@ from roamlab.record import (  # events of all kinds are read here, so their clas
     guarded,
     mobile_ip_events,  # noqa: F401
     owner,
+    program_events,  # noqa: F401
     stimuli,  # noqa: F401
 )
 from roamlab.record.event import Event, decoder, encoder

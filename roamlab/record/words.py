@@ -9,6 +9,7 @@ import msgspec
 from roamlab.record import attack_events as attack
 from roamlab.record import events as e
 from roamlab.record import mobile_ip_events as mip
+from roamlab.record import program_events as program
 from roamlab.record.event import Event
 from roamlab.record.stimuli import Stimulus
 
@@ -40,8 +41,32 @@ def words(event: Event) -> str:
             return f"{nic} is better: {levels_in_words(levels)}"
         case e.RadioRemove(nic, levels):
             return f"{nic} has faded: {levels_in_words(levels)}"
+        case program.ProgramEvent():
+            return _program(event)
+        case program.OutageAllowed(outage_s):
+            return f"an outage may last {outage_s:g} s"
+        case program.ProgramsOver():
+            return "what still runs is ended"
         case _:
             return _session(event)
+
+
+def _program(event: program.ProgramEvent) -> str:
+    name = event.program
+    match event:
+        case program.ProgramStarted():
+            return f"{name} starts: {' '.join(event.words)}"
+        case program.ProgramReady():
+            return f"{name} {event.by}"
+        case program.ProgramSaid():
+            return f"{name}: {' '.join(event.text.split()) or f'{event.size} octets'}"
+        case program.ProgramGiven():
+            return f"{name} is given {event.size} octets"
+        case program.ProgramEnded():
+            how = f"exit status {event.status}" if event.status >= 0 else f"signal {-event.status}"
+            return f"{name} ended: {how}" + (", as the lab wanted" if event.by_lab else "")
+        case _:
+            return name
 
 
 def levels_in_words(levels: Mapping[str, float]) -> str:

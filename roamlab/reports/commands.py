@@ -10,6 +10,9 @@ from typing import Final
 from roamlab.kernels.job import Kernel
 from roamlab.record.command import STDERR
 from roamlab.record.identity import kernel_name
+from roamlab.record.result import Result
+from roamlab.reports import terminal
+from roamlab.reports.words import MARKS
 from roamlab.runs.command import Ran, Request, differences, execute
 
 _DIFFERENT: Final = 1
@@ -61,3 +64,28 @@ def seeds(requests: Sequence[Request], kernel: Kernel, runs: Path, stdin: bytes)
 def _note(line: str) -> None:
     sys.stdout.flush()
     sys.stderr.write(line + "\n")
+
+
+def show_talks(result: Result) -> None:
+    """Say what became of programs' conversations: the verdict, each service with its outages, each program's end."""
+    judgement = result.judgement
+    out = terminal.console()
+    expected = "" if judgement.verdict == judgement.expected else f", expected {judgement.expected}"
+    mark = MARKS.get(judgement.verdict, "?")
+    out.print(
+        f"{mark} {judgement.verdict}{expected}", style=terminal.style(judgement.verdict), highlight=False
+    )
+    for reason in judgement.reasons:
+        out.print(f"  {reason}", markup=False, highlight=False)
+    for outage in judgement.outages:
+        length = f"{outage.length_ns / 1e9:.3f} s" if outage.length_ns is not None else "to the end"
+        out.print(
+            f"  outage {outage.direction}: {length}, from {outage.from_ns / 1e9:.3f} s on", highlight=False
+        )
+    for program in judgement.programs:
+        how = "ended by the lab" if program.status is None else f"exit status {program.status}"
+        when = (
+            f" at {program.ended_ns / 1e9:.3f} s" if program.status is not None and program.ended_ns else ""
+        )
+        out.print(f"  {program.name} on {program.node}: {how}{when}", markup=False, highlight=False)
+    out.print(f"  {result.run_dir}", markup=False, highlight=False, soft_wrap=True)

@@ -40,6 +40,7 @@ from roamlab.reports import words
 
 _STYLES: Final = {
     "survived": "green",
+    "recovered": "cyan",
     "broke": "red",
     "no session": "red",
     "unsupported": "yellow",
@@ -55,6 +56,11 @@ _FIVE_COLUMNS: Final = 110  # the same for the table of scenarios
 _COLUMNS: Final = ("expected", "verdict", "outage s", "lost", "dup.", "bound s", "ratio")
 _WORDS: Final = ("expected", "verdict")
 _KEPT: Final = ("verdict", "outage s", "lost")
+
+
+def style(verdict: str) -> str:
+    """The colour of a verdict."""
+    return _STYLES.get(verdict, "")
 
 
 def console(*, stderr: bool = False) -> Console:

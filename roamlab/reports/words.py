@@ -8,6 +8,7 @@ from roamlab.record.result import Judgement
 
 MARKS: Final = {
     "survived": "✓",
+    "recovered": "↻",
     "broke": "✗",
     "no session": "∅",
     "unsupported": "\N{EN DASH}",
@@ -32,6 +33,8 @@ def sentence(
         act = f"all {len(actions)} acts on its NICs"
     reason = "; ".join(judgement.reasons).rstrip(".")
     match judgement.verdict:
+        case "survived" | "recovered" | "broke" if judgement.talks:
+            return f"{reason}."
         case "survived":
             return f"The {carrier} survived {act}{_silences(judgement)}."
         case "broke":

@@ -80,7 +80,7 @@ def _run(
         seed=seed,
         needs=BASICS | scenario.needs_for(parameters),
         limit_s=_LIMIT_S,
-        shown=own_files.folders(there),
+        shown=(*own_files.folders(there), *_directory(parameters)),
     )
     bytecode.prepare()
     wall_s, status = 0.0, 3
@@ -163,6 +163,11 @@ def load(directory: RunDirectory) -> Result:
         wall_s=manifest.wall_s,
         status=manifest.status,
     )
+
+
+def _directory(parameters: Mapping[str, Any]) -> list[Path]:
+    """Where a scenario's programs start, which they are to see."""
+    return [Path(str(parameters["directory"]))] if "directory" in parameters else []
 
 
 def replay_line(scenario: Scenario, parameters: Mapping[str, Any], seed: int, kernel: str) -> str:
