@@ -21,7 +21,7 @@ class KeptAddresses:
     """The addresses that are kept now. OSError for what the kernel refuses."""
 
     def __init__(self) -> None:
-        self._rtnl = Rtnl(explained=False)
+        self._rtnl: Rtnl | None = None  # made when something is kept: most runs never lose their last address
         self._asked: dict[str, bool] = {}
 
     def __contains__(self, address: str) -> bool:
@@ -50,6 +50,7 @@ class KeptAddresses:
         self._do(rtnetlink.delete_address(_LOOPBACK_INDEX, _alone(address)))
 
     def _do(self, request: Request) -> None:
+        self._rtnl = self._rtnl or Rtnl(explained=False)
         try:
             self._rtnl.do(request)
         except NetlinkError as error:

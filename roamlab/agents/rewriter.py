@@ -59,7 +59,6 @@ class OutgoingRewriter:
         kind = socket.AF_INET if family == 4 else socket.AF_INET6
         self._arriving = socket.socket(kind, socket.SOCK_RAW, _IPPROTO_SCTP)
         self._arriving.setblocking(False)
-        self._raw = socket.socket(kind, socket.SOCK_RAW, socket.IPPROTO_RAW)  # takes the IP header from here
         self._ipv4 = family == 4
         agent.on_readable(self._queue, self._leave)
         agent.on_readable(self._arriving, self._arrive)
@@ -159,13 +158,21 @@ class OutgoingRewriter:
     def _let_go(self) -> None:
         if self._gate.closed:
             return
-        while self._again:
-            datagram = self._again.pop(0)
-            source = self._source(datagram)
-            again = from_source(datagram, self._moved.get(source, source))
-            self._raw.sendto(again, (str(self._destination(datagram)), 0))
+        if self._again:
+            self._send_again()
         while self._kept:
             self._release(self._kept.pop(0))
+
+    def _send_again(self) -> None:
+        """Send the newest packets from before once more, from the new address."""
+        kind = socket.AF_INET if self._ipv4 else socket.AF_INET6
+        # A raw socket of this protocol takes the IP header from the sender.
+        with socket.socket(kind, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+            while self._again:
+                datagram = self._again.pop(0)
+                source = self._source(datagram)
+                again = from_source(datagram, self._moved.get(source, source))
+                raw.sendto(again, (str(self._destination(datagram)), 0))
 
     def _remember(self, datagram: bytes) -> None:
         """Take note of a packet with DATA that leaves: of those that are the last before a link goes, some are lost."""
