@@ -19,7 +19,7 @@ from roamlab.protocols.mobileip.registration import (
     decode_registration,
 )
 from roamlab.protocols.sctp import chunks
-from roamlab.protocols.sctp.describe import describe, outline
+from roamlab.protocols.sctp.describe import Line, describe, heading, outline
 from roamlab.protocols.trace import MOBILE_IP_PORT, IcmpPacket, IpDatagram, SctpPacket, TcpPacket, UdpPacket
 
 _LONGEST: Final = 32  # bytes of opaque data that are shown
@@ -124,24 +124,24 @@ def label(packet: IpDatagram) -> str:
     return f"IP protocol {packet.datagram.protocol}"
 
 
-def fields(packet: IpDatagram) -> Iterator[str]:
-    """Every field, a line each; two blanks a level. A line is a name, or ``name: value``."""
+def fields(packet: IpDatagram) -> Iterator[Line]:
+    """Every field, a line each."""
     for outer in packet.outer:
-        yield f"tunnel (IP protocol {outer.protocol})"
+        yield heading(f"tunnel (IP protocol {outer.protocol})")
         yield from _datagram(outer)
-    yield f"IPv{packet.source.version}"
+    yield heading(f"IPv{packet.source.version}")
     yield from _datagram(packet.datagram)
     match packet:
         case SctpPacket():
-            yield "SCTP"
-            yield f"  source port: {packet.sport}"
-            yield f"  destination port: {packet.dport}"
-            yield f"  verification tag: 0x{packet.tag:08x}"
+            yield heading("SCTP")
+            yield Line(1, "source port", str(packet.sport))
+            yield Line(1, "destination port", str(packet.dport))
+            yield Line(1, "verification tag", f"0x{packet.tag:08x}")
             for chunk in packet.chunks:
                 yield from outline(chunk)
             if packet.error:
-                yield "what follows is damaged"
-                yield f"  {packet.error}"
+                yield heading("what follows is damaged")
+                yield heading(packet.error, 1)
         case UdpPacket():
             registration = _registration(packet)
             if registration is not None:
@@ -149,15 +149,15 @@ def fields(packet: IpDatagram) -> Iterator[str]:
             yield from _plain(packet.udp)
         case TcpPacket():
             yield from _plain(packet.tcp)
-            yield f"  flags set: {' '.join(_tcp_flags(packet.tcp.flags)) or 'none'}"
+            yield Line(1, "flags set", " ".join(_tcp_flags(packet.tcp.flags)) or "none")
         case IcmpPacket():
             yield from _plain(_discovery(packet) or packet.icmp)
     for message in messages(packet):
-        yield "message of the session"
-        yield f"  session: {message.session}"
-        yield f"  direction: {message.direction.word}"
-        yield f"  sequence number: {message.sequence}"
-        yield f"  sent at (ns, epoch): {message.sent_ns}"
+        yield heading("message of the session")
+        yield Line(1, "session", str(message.session))
+        yield Line(1, "direction", message.direction.word)
+        yield Line(1, "sequence number", str(message.sequence))
+        yield Line(1, "sent at (ns, epoch)", str(message.sent_ns))
 
 
 def tunnel_label(tunnels: tuple[Datagram, ...]) -> str:
@@ -194,12 +194,12 @@ def _chunk_label(chunk: chunks.Chunk) -> str:
     return chunk.name
 
 
-def _datagram(datagram: Datagram) -> Iterator[str]:
-    yield f"  source: {datagram.source}"
-    yield f"  destination: {datagram.destination}"
-    yield f"  hop limit: {datagram.hop_limit}"
+def _datagram(datagram: Datagram) -> Iterator[Line]:
+    yield Line(1, "source", str(datagram.source))
+    yield Line(1, "destination", str(datagram.destination))
+    yield Line(1, "hop limit", str(datagram.hop_limit))
     if datagram.fragment_offset or datagram.more_fragments:
-        yield f"  fragment at byte: {datagram.fragment_offset}"
+        yield Line(1, "fragment at byte", str(datagram.fragment_offset))
 
 
 def _registration(packet: UdpPacket) -> RegistrationRequest | RegistrationReply | None:
@@ -237,18 +237,17 @@ def _tcp_flags(flags: int) -> list[str]:
     return [name for bit, name in enumerate(_TCP_FLAGS) if flags >> bit & 1]
 
 
-def _plain(item: Any, depth: int = 0) -> Iterator[str]:
+def _plain(item: Any, depth: int = 0) -> Iterator[Line]:
     """The fields of any message without an outline of its own, by their names."""
-    indent = "  " * depth
-    yield f"{indent}{type(item).__name__}"
+    yield heading(type(item).__name__, depth)
     for field in fields_of(item):
         value, name = getattr(item, field.name), field.name.replace("_", " ")
         if isinstance(value, tuple) and value and is_dataclass(value[0]):
-            yield f"{indent}  {name}:"
+            yield Line(depth + 1, name)
             for inner in value:
                 yield from _plain(inner, depth + 2)
         else:
-            yield f"{indent}  {name}: {_value(value)}"
+            yield Line(depth + 1, name, _value(value))
 
 
 def _value(value: Any) -> str:

@@ -88,9 +88,9 @@ def pack_fields(found: Iterable[Journey]) -> dict[str, Any]:
         packet = journey.packet
         lines = known.get(id(packet))
         if lines is None:
-            parts = [line.partition(": ") for line in fields(packet)]
-            lines = [shapes(tuple(_field(name, bool(colon)) for name, colon, _ in parts))]
-            lines += [values(value) for _, colon, value in parts if colon]
+            parts = list(fields(packet))
+            lines = [shapes(tuple((part.depth, part.name, part.value is not None) for part in parts))]
+            lines += [values(part.value) for part in parts if part.value is not None]
             known[id(packet)] = lines
         packets.append(lines)
         start = packet.time_ns
@@ -161,12 +161,6 @@ def marks(
 def _place(nics: Texts, sighting: IpDatagram) -> int:
     """The number of (NIC, direction, tunnel) of a sighting."""
     return nics((f"{sighting.node}.{sighting.nic}", sighting.direction.name, tunnel_label(sighting.outer)))
-
-
-def _field(name: str, has_value: bool) -> tuple[int, str, bool]:
-    """A line of a packet's fields: (depth, name, whether a value follows)."""
-    plain = name.lstrip(" ")
-    return (len(name) - len(plain)) // 2, plain.removesuffix(":"), has_value
 
 
 def _steps(times: Sequence[int]) -> list[int]:

@@ -77,7 +77,7 @@ def test_a_tunnel_splits_a_packet_into_arrows_at_its_ends(tmp_path: Path) -> Non
 
 def test_every_field_of_an_asconf_is_listed(fig09: story.Story) -> None:
     asconf = next(a for a in ladder(fig09).arrows if "ADD" in a.label)
-    lines = [line.strip() for line in fields(asconf.journey.packet)]
+    lines = [str(line).strip() for line in fields(asconf.journey.packet)]
     assert {"ASCONF", "ADD IP", "DELETE IP", "address: 198.51.100.10", "AUTH"} <= set(lines)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import fields
 from functools import singledispatch
-from typing import Final, TypeGuard
+from typing import Final, NamedTuple, TypeGuard
 
 from roamlab.protocols.errors import DecodeError
 from roamlab.protocols.sctp import causes as c
@@ -23,24 +23,44 @@ def describe(item: Tlv) -> str:
     return " ".join((item.name, *(f"{name}={_short(value)}" for name, value in _shown(item))))
 
 
-def outline(item: Tlv, depth: int = 0, *, headers: bool = False) -> Iterator[str]:
-    """Yield the item's name, then each field by its name, nested ones deeper: two blanks a level.
+class Line(NamedTuple):
+    """One line of what a packet says: a field's name with its value, or with what is nested in it below; or an item's name.
+
+    ``depth`` counts from 0; printed it is two blanks a level.
+    """
+
+    depth: int
+    name: str
+    value: str | None = None
+    is_field: bool = True
+
+    def __str__(self) -> str:
+        colon = ":" if self.is_field else ""
+        return "  " * self.depth + self.name + colon + (f" {self.value}" if self.value is not None else "")
+
+
+def heading(name: str, depth: int = 0) -> Line:
+    """The line that names an item."""
+    return Line(depth, name, is_field=False)
+
+
+def outline(item: Tlv, depth: int = 0, *, headers: bool = False) -> Iterator[Line]:
+    """Yield the item's name, then each field by its name, nested ones deeper.
 
     With `headers` the name is followed by what the item's own header says (RFC 9260, 3.2 and 3.2.1): type, a chunk's flags,
     and length in bytes.
     """
-    indent = "  " * depth
-    yield f"{indent}{item.name}{_header(item) if headers else ''}"
+    yield heading(f"{item.name}{_header(item) if headers else ''}", depth)
     for name, value in _shown(item):
         if headers and name == "flags":
             continue
         inside = _inside(name, value)
         if inside:
-            yield f"{indent}  {name}:"
+            yield Line(depth + 1, name)
             for inner in inside:
                 yield from outline(inner, depth + 2, headers=headers)
         else:
-            yield f"{indent}  {name}: {_long(name, value)}"
+            yield Line(depth + 1, name, _long(name, value))
 
 
 def _header(item: Tlv) -> str:
