@@ -166,5 +166,5 @@ def test_a_kernel_in_real_time_proves_nothing(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_manifest_is_refused(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{}")
-    with pytest.raises(BadInput, match="is no manifest of a run"):
+    with pytest.raises(BadInput, match="is damaged or of another version"):
         replay(tmp_path, kernel=None, runs=tmp_path, on_line=lambda _line: None)
