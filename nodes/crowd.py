@@ -1,35 +1,38 @@
-"""Many mobile nodes in one process: it owns a socket in the network namespace of each of them.
+"""Many mobile nodes in one process: it makes its sockets in the network namespace of the node that each is for.
 
 A socket stays in the namespace that it was made in, so processes need not grow with nodes where a scenario wants load only.
+There is no mobility manager: the kernel announces new addresses (SCTP_AUTO_ASCONF), and the scenario asks for the rest.
 """
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
+from typing import Any
 
 from roamlab.agents.endpoint import Endpoint
 from roamlab.linux.namespace import enter
 from roamlab.protocols.payload import Direction
-from roamlab.record.commands import Command, Connect, Join, PreferEach
-from roamlab.transports.association import Association
+from roamlab.record import event
+from roamlab.record.commands import Command, For, Watch
 
 
-class Crowd(Endpoint):
-    """Connects one session a mobile node; the kernel announces new addresses (SCTP_AUTO_ASCONF)."""
+class CrowdNode(Endpoint):
+    """The agent of all mobile nodes of a crowd. ``namespaces`` are the descriptors of theirs, by node."""
 
     direction = Direction.UP
 
+    def __init__(self, namespaces: Mapping[str, int], name: str, control: Any) -> None:
+        super().__init__(name, control)
+        self._namespaces = namespaces
+        self._inner = event.decoder(Command)
+
     def obey(self, command: Command) -> None:
-        """Do what a command says."""
+        """Do what a command says, as the agent of the node that it is for would."""
         match command:
-            case Join(session, namespace, peer, port):
-                enter(namespace)
-                os.close(namespace)
-                self.connect(Connect(session, "::", peer, port, kernel_announces=True))
-            case PreferEach(addresses):
-                for session, address in addresses.items():
-                    association = self._sessions[session].association
-                    if isinstance(association, Association):
-                        association.set_primary(address)
+            case For(node, line):
+                enter(self._namespaces[node])
+                self.obey(self._inner.decode(line))
+            case Watch():
+                pass  # nobody here would act on what becomes of a NIC
             case _:
                 super().obey(command)

@@ -11,7 +11,7 @@ from errno import EADDRNOTAVAIL
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
-from roamlab.agents.acknowledgements import AcknowledgementWatch
+from roamlab.agents.acknowledgements import AcknowledgementWatch, Answer
 from roamlab.agents.addresses import AddressChange, AddressWatch, LinkChange
 from roamlab.agents.agent import now_ns
 from roamlab.agents.endpoint import Endpoint
@@ -65,6 +65,10 @@ class MobileNode(Endpoint):
         super().__init__(name, control)
         self._policy: MobilityPolicy | None = None
         self._association: Association | None = None
+        self._further: dict[Association, MobilityPolicy] = {}
+        """Managed associations beside the first."""
+        self._configured: dict[str, None] = {}
+        """Addresses that are configured now, in the order in which they came."""
         self._rewriter: OutgoingRewriter | None = None
         self._addresses: dict[str, str] = {}
         self._kept: KeptAddresses | None = None
@@ -164,14 +168,29 @@ class MobileNode(Endpoint):
 
     # -- the mobility manager ----------------------------------------------------------------------------------------
 
+    def association_accepted(self, association: Channel) -> None:
+        """A peer set one up: its addresses are managed as those of one of the node's own."""
+        self.association_up(association)
+
     def association_up(self, association: Channel) -> None:
         """Tell the policy which addresses the association has."""
         if not isinstance(association, Association):
+            return
+        if self._policy and self._association is not None:
+            self._manage_further(association, self._policy)
             return
         self._association = association
         if self._policy:
             self._policy.association_up(association.addresses())
             self._obey()
+
+    def _manage_further(self, association: Association, first: MobilityPolicy) -> None:
+        """Manage one more association as the first one: each has an address set, and answers, of its own."""
+        policy = self._further[association] = MobilityPolicy(first.announce, first.wishes)
+        for address in self._configured:
+            policy.address_up(address)
+        policy.association_up(association.addresses())
+        self._obey()
 
     def association_down(self, association: Channel) -> None:
         """Forget what was asked for."""
@@ -182,6 +201,8 @@ class MobileNode(Endpoint):
             if self._kept is not None:
                 for address in self._kept.addresses():
                     self._kept.drop(address)
+        elif isinstance(association, Association):
+            self._further.pop(association, None)
 
     def _nics_changed(self, watch: AddressWatch) -> None:
         for change in watch.read():
@@ -192,10 +213,12 @@ class MobileNode(Endpoint):
                 self.emit(kind(change.nic, change.address))
                 if change.up:
                     self._addresses[change.nic] = change.address
+                    self._configured[change.address] = None
                 else:
+                    self._configured.pop(change.address, None)
                     self._keep(change.address)
-                if self._policy:
-                    (self._policy.address_up if change.up else self._policy.address_down)(change.address)
+                for policy in self._policies():
+                    (policy.address_up if change.up else policy.address_down)(change.address)
             else:
                 self.emit(LinkUp(change.nic) if change.up else LinkDown(change.nic))
                 self._link_changed(change)
@@ -216,12 +239,16 @@ class MobileNode(Endpoint):
             else:
                 self._rewriter.hold()
 
+    def _policies(self) -> list[MobilityPolicy]:
+        return [*([self._policy] if self._policy else []), *self._further.values()]
+
     def _acknowledged(self, watch: AcknowledgementWatch) -> None:
-        for refused in watch.read():
-            said = tuple(f"{c.verb.value} {c.address}" for c in sorted(refused, key=str))
+        for answer in watch.read():
+            said = tuple(f"{c.verb.value} {c.address}" for c in sorted(answer.refused, key=str))
             self.emit(AsconfAcknowledged(said))
-            if self._policy:
-                self._policy.acknowledged(refused)
+            if (policy := self._asked_by(answer)) is not None:
+                policy.acknowledged(answer.refused)
+            if policy is self._policy:
                 self._forget_kept()
         self._obey()
 
@@ -241,23 +268,41 @@ class MobileNode(Endpoint):
                 self._kept.drop(address)
                 self._rewriter.replaced(address)
 
-    def _obey(self) -> None:
-        """Carry out what the policy asks for."""
-        while self._policy and self._association and (command := self._policy.next_command()):
-            self.emit(AsconfRequest(command.verb.value, command.address))
-            self._ask(self._association, command, _BIND_ATTEMPTS)
+    def _asked_by(self, answer: Answer) -> MobilityPolicy | None:
+        """The policy of the association that an answer belongs to."""
+        for association, policy in self._further.items():
+            try:
+                if (association.port, association.peer_port) == (answer.own_port, answer.peer_port):
+                    return policy
+            except OSError:  # it has ended, and its notification is still to be read
+                continue
+        return self._policy
 
-    def _ask(self, association: Association, command: Command, attempts: int) -> None:
+    def _obey(self) -> None:
+        """Carry out what the policies ask for."""
+        if self._policy and self._association:
+            self._carry_out(self._association, self._policy)
+        for association, policy in self._further.items():
+            self._carry_out(association, policy)
+
+    def _carry_out(self, association: Association, policy: MobilityPolicy) -> None:
+        while (command := policy.next_command()) is not None:
+            self.emit(AsconfRequest(command.verb.value, command.address))
+            self._ask(association, policy, command, _BIND_ATTEMPTS)
+
+    def _ask(self, association: Association, policy: MobilityPolicy, command: Command, attempts: int) -> None:
         try:
             self._perform(association, command)
         except OSError as error:
-            if error.errno == EADDRNOTAVAIL and attempts > 1 and association is self._association:
-                self.at(now_ns() + _BIND_RETRY_NS, lambda: self._ask(association, command, attempts - 1))
+            still = association is self._association or association in self._further
+            if error.errno == EADDRNOTAVAIL and attempts > 1 and still:
+                self.at(
+                    now_ns() + _BIND_RETRY_NS, lambda: self._ask(association, policy, command, attempts - 1)
+                )
                 return
             self.emit(AsconfUnasked(command.verb.value, command.address, str(error)))
-            if self._policy:
-                self._policy.failed(command)
-                self._obey()
+            policy.failed(command)
+            self._obey()
 
     def _perform(self, association: Association, command: Command) -> None:
         kept = self._kept if self._kept is not None else ()

@@ -71,8 +71,8 @@ class Scenario:
 
     A parameter of ``play`` that is a dataclass stands for its fields, each a parameter that can be set (``settable``).
     ``needs`` are the abilities of a kernel that it cannot do without. ``sense(**parameters)`` says why values that are each in
-    their range make no sense together, or None.
-    ``file`` is what declares it, None for roamlab's own;
+    their range make no sense together, or None. ``memory_mib`` is what its guest has, ``limit_s`` the wall time that a run may
+    take. ``file`` is what declares it, None for roamlab's own;
     it is ``installed`` where a package brings it by an entry point. ``topology_name`` names the topology that was asked for
     in place of its own.
     """
@@ -84,6 +84,8 @@ class Scenario:
     play: Callable[..., None]
     needs: frozenset[str]
     sense: Callable[..., str | None] | None = None
+    memory_mib: int = 512
+    limit_s: float = 180.0
     file: Path | None = None
     installed: bool = False
     topology_name: str = ""
@@ -189,6 +191,8 @@ def scenario(
     topology: Callable[..., Topology],
     needs: frozenset[str] = frozenset({"sctp"}),
     sense: Callable[..., str | None] | None = None,
+    memory_mib: int = 512,
+    limit_s: float = 180.0,
 ) -> Callable[
     [Callable[Concatenate[Lab[Topology], Parameters], None]],
     Callable[Concatenate[Lab[Topology], Parameters], None],
@@ -196,6 +200,8 @@ def scenario(
     """Register the decorated function as the scenario ``name``; ``figure`` is the design's that it reproduces.
 
     ``sense`` is called with all parameters by name, and says in a sentence why they make no sense together, or None.
+
+    ``memory_mib`` is what its guest has, ``limit_s`` the wall time that a run may take (s).
 
     Raises BadInput for a name that can be no directory's.
     """
@@ -207,7 +213,9 @@ def scenario(
     ) -> Callable[Concatenate[Lab[Topology], Parameters], None]:
         file = _own_file(play)
         declared = _SCENARIOS if file is None else _DECLARED.setdefault(file, {})
-        declared[name] = Scenario(name, figure, expect, topology, play, needs, sense, file)
+        declared[name] = Scenario(
+            name, figure, expect, topology, play, needs, sense, memory_mib, limit_s, file
+        )
         return play
 
     return register

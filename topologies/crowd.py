@@ -33,6 +33,7 @@ class Crowd(RoamingTopo):
 
     home: Segment
     visited: Segment
+    one_agent: ClassVar[bool] = True
     machine: ClassVar[Mapping[str, int]] = {
         # One table of a kernel holds the neighbours of all of its namespaces, and has room for 1024 unless told otherwise.
         **{

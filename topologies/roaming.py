@@ -84,6 +84,7 @@ class RoamingTopo(Topo):
         mobiles, correspondents: their names.
         mobile, mobile_nic, correspondent: names of the first of each, and of the mobile node's first NIC.
         machine: what the kernel's one table or queue for all nodes must have room for, as sysctls.
+        one_agent: whether one process serves as the agent of all mobile nodes (nodes/crowd.py).
 
     """
 
@@ -91,6 +92,7 @@ class RoamingTopo(Topo):
     mobile_nic = WLAN
     correspondent = CORRESPONDENT_NODE
     machine: ClassVar[Mapping[str, int]] = {}
+    one_agent: ClassVar[bool] = False
 
     def __init__(self, *args: Any, **params: Any) -> None:
         self.segments: dict[str, Segment] = {}

@@ -8,8 +8,9 @@ with DATA, and a SACK with nothing or DATA behind it, so that bulk traffic costs
 from __future__ import annotations
 
 import socket
+import struct
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from roamlab.linux.sockets import attach_filter
 from roamlab.protocols.errors import DecodeError
@@ -49,6 +50,14 @@ _DECIDE: Final = (
 )
 
 
+class Answer(NamedTuple):
+    """An ASCONF-ACK that arrived: by its ports the association, and the requests that it refuses (none: all was accepted)."""
+
+    own_port: int
+    peer_port: int
+    refused: frozenset[Command]
+
+
 class AcknowledgementWatch:
     """Reads the ASCONF-ACKs that arrive over IPv4 (``family`` 4) or IPv6 (6). Needs CAP_NET_RAW."""
 
@@ -63,8 +72,8 @@ class AcknowledgementWatch:
         """The descriptor to wait on."""
         return self._socket.fileno()
 
-    def read(self) -> Iterator[frozenset[Command]]:
-        """For each ASCONF-ACK that has arrived: the requests that it refuses (none when all was accepted)."""
+    def read(self) -> Iterator[Answer]:
+        """The ASCONF-ACKs that have arrived."""
         while True:
             try:
                 data = self._socket.recv(65536)
@@ -77,7 +86,8 @@ class AcknowledgementWatch:
                 continue  # not for us to judge; the kernel has dropped it or will answer it
             for chunk in bundled:
                 if isinstance(chunk, chunks.AsconfAck):
-                    yield refused(chunk)
+                    peer_port, own_port = struct.unpack_from("!HH", data, header)
+                    yield Answer(own_port, peer_port, refused(chunk))
 
 
 def attach(sock: socket.socket, *, ipv4: bool) -> None:

@@ -6,8 +6,10 @@ top of it is cut into waits: each is named after what ended it.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from roamlab.judge.evidence import Evidence
@@ -43,7 +45,7 @@ class Handover:
     its agent. ``begun_ns``: the stack had something to send, or asked for its neighbour. ``asked_ns``: the request left.
     ``up_ns`` and ``down_ns``: the least time from then until data can be delivered. ``answered_ns``: when the request's answer
     was at the mobile node, None for never. ``sending_ns``: the first data left the mobile node on the new path.
-    ``receiving_ns``: the first arrived there.
+    ``receiving_ns``: the first arrived there. ``outward`` is the direction of what the node that moved sends.
     """
 
     gone_ns: int
@@ -57,17 +59,21 @@ class Handover:
     answered_ns: int | None
     sending_ns: int | None
     receiving_ns: int | None
+    outward: str = "up"
 
     def least_ns(self, direction: str) -> int:
         """The earliest delivery that physics and the protocol allow, from when the NIC was plugged in."""
-        return self.plugged_ns + (self.up_ns if direction == "up" else self.down_ns)
+        return self.plugged_ns + self._crossing_ns(direction)
+
+    def _crossing_ns(self, direction: str) -> int:
+        return self.up_ns if direction == self.outward else self.down_ns
 
     def cuts(self, direction: str, one_way_ns: int) -> Iterator[Cut]:
         """The instants of this handover, each as the earliest delivery that it still allowed.
 
         What must be crossed comes first, so that a wait keeps its length though messages of before were under way in it.
         """
-        crossing = self.up_ns if direction == "up" else self.down_ns
+        crossing = self._crossing_ns(direction)
         yield Cut(BEFORE, self.gone_ns)
         yield Cut(NO_LINK, self.plugged_ns)
         yield Cut(CROSSING, self.plugged_ns + crossing)
@@ -76,7 +82,8 @@ class Handover:
         yield Cut(NEIGHBOUR, self.asked_ns + crossing)
         if self.answered_ns is not None:
             yield Cut(LATE, self.answered_ns + crossing - self.round_trip_ns)
-        open_ns = self.sending_ns + one_way_ns if direction == "up" and self.sending_ns else self.receiving_ns
+        outwards = direction == self.outward
+        open_ns = self.sending_ns + one_way_ns if outwards and self.sending_ns else self.receiving_ns
         if open_ns is not None:
             yield Cut(FURTHER, open_ns)
 
@@ -128,6 +135,8 @@ def handover(evidence: Evidence, stimulus: Stimulus) -> Handover | None:
         return _registered(evidence, stimulus)
     if not isinstance(stimulus, Move | Reconnect):
         return None
+    if stimulus.peer and stimulus.peer not in evidence.ends:
+        return None  # the delays are those to another peer
     by_hand = isinstance(stimulus, Reconnect)
     gap_ns = round(stimulus.gap_s * 1e9) if isinstance(stimulus, Move) else 0
     gone = stimulus.t if by_hand else evidence.effect_ns(stimulus)
@@ -149,7 +158,8 @@ def handover(evidence: Evidence, stimulus: Stimulus) -> Handover | None:
     least_up, least_down = crossings.least_ns(u, d)
     answer = _first(evidence, stimulus.node, Way.IN, request.time_ns, AsconfAck) if asks is Asconf else None
     begun = _asked_neighbour(evidence, stimulus.node, usable, request.time_ns)
-    data = list(_data(evidence, stimulus.new, request.time_ns))
+    outward = "down" if stimulus.node == evidence.ends[1] else "up"
+    data = list(_data(evidence, stimulus.new, request.time_ns, outward))
     return Handover(
         gone_ns=gone,
         plugged_ns=usable if by_hand else gone + gap_ns,
@@ -160,8 +170,9 @@ def handover(evidence: Evidence, stimulus: Stimulus) -> Handover | None:
         down_ns=least_down,
         round_trip_ns=u + d,
         answered_ns=answer.time_ns if answer else None,
-        sending_ns=min((t for way, t in data if way == "up"), default=None),
-        receiving_ns=min((t for way, t in data if way == "down"), default=None),
+        sending_ns=min((t for way, t in data if way == outward), default=None),
+        receiving_ns=min((t for way, t in data if way != outward), default=None),
+        outward=outward,
     )
 
 
@@ -189,14 +200,12 @@ def _registered(evidence: Evidence, stimulus: Move) -> Handover | None:
 
 
 def _first(evidence: Evidence, node: str, way: Way, since_ns: int, kind: type[Any]) -> SctpPacket | None:
+    everything = evidence.trace.sctp
     return next(
         (
             p
-            for p in evidence.trace.sctp
-            if p.time_ns >= since_ns
-            and p.node == node
-            and p.direction is way
-            and any(isinstance(c, kind) for c in p.chunks)
+            for p in islice(everything, bisect_left(everything, since_ns, key=_time_ns), None)
+            if p.node == node and p.direction is way and any(isinstance(c, kind) for c in p.chunks)
         ),
         None,
     )
@@ -204,15 +213,18 @@ def _first(evidence: Evidence, node: str, way: Way, since_ns: int, kind: type[An
 
 def _asked_neighbour(evidence: Evidence, node: str, since_ns: int, before_ns: int) -> int | None:
     """When a node asked for its neighbour's link-layer address, last before a packet left; None where it knew."""
+    everything = evidence.trace.sightings
+    first, last = (bisect_left(everything, time_ns, key=_time_ns) for time_ns in (since_ns, before_ns))
     asked = [
         p.time_ns
-        for p in evidence.trace.sightings
-        if p.node == node
-        and p.direction is Way.OUT
-        and since_ns <= p.time_ns < before_ns
-        and _asks_neighbour(p)
+        for p in islice(everything, first, last)
+        if p.node == node and p.direction is Way.OUT and _asks_neighbour(p)
     ]
     return asked[0] if asked else None
+
+
+def _time_ns(packet: Sighting) -> int:
+    return packet.time_ns
 
 
 def _asks_neighbour(packet: Sighting) -> bool:
@@ -221,11 +233,12 @@ def _asks_neighbour(packet: Sighting) -> bool:
     )
 
 
-def _data(evidence: Evidence, new: str, since_ns: int) -> Iterator[tuple[str, int]]:
-    for direction, seen in (("up", evidence.departed), ("down", evidence.arrived)):
+def _data(evidence: Evidence, new: str, since_ns: int, outward: str) -> Iterator[tuple[str, int]]:
+    inward = "up" if outward == "down" else "down"
+    for direction, seen in ((outward, evidence.departed), (inward, evidence.arrived)):
         for arrival in seen.values():
             packet = arrival.packet
-            end = packet.source if direction == "up" else packet.destination
+            end = packet.source if direction == outward else packet.destination
             if (
                 arrival.message.direction.word == direction
                 and arrival.time_ns >= since_ns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -54,6 +54,8 @@ class Evidence:
     associations: list[Association] = field(default_factory=list)
     arrived: dict[Key, Arrival] = field(default_factory=dict)
     departed: dict[Key, Arrival] = field(default_factory=dict)
+    ends: tuple[str, str] = ("", "")
+    """the session's nodes: whose messages go up, and the other"""
     messages: Messages = field(init=False)
     _by_class: dict[type[Event], list[Any]] = field(default_factory=dict, init=False, repr=False)
 
@@ -116,18 +118,25 @@ class Evidence:
         return self.messages.deliveries(direction)
 
 
-def gather(trace: Trace, events: Sequence[Event], mobile: str, correspondent: str) -> Evidence:
+def gather(
+    trace: Trace,
+    events: Sequence[Event],
+    mobile: str,
+    correspondent: str,
+    sessions: Mapping[int, tuple[str, str]] | None = None,
+) -> Evidence:
     """Read the capture and the events of a run; event times are taken to the capture's clock.
 
-    ``mobile`` and ``correspondent`` are the session's two nodes. What an attacker has himself sent (``attack.session``) is
-    none of the session's.
+    ``mobile`` and ``correspondent`` are the two nodes of every session, or of those that ``sessions`` doesn't name: whose
+    messages go up, and the other. What an attacker has himself sent (``attack.session``) is none of the session's.
     """
-    evidence = Evidence(trace, on_clock(events))
-    collector = _Collector(evidence, mobile)
+    evidence = Evidence(trace, on_clock(events), ends=(mobile, correspondent))
+    collector = _Collector(evidence, mobile, sessions or {})
     names = sorted({start.transport for start in evidence.of(SessionStart)})
     readers = [find(name).reader() for name in names]
+    read = {mobile, correspondent, *(node for two in (sessions or {}).values() for node in two)}
     for packet in trace.sightings:
-        if packet.node in (mobile, correspondent):
+        if packet.node in read:
             for reader in readers:
                 reader.read(packet, collector)
     return evidence
@@ -145,9 +154,10 @@ def on_clock(events: Sequence[Event]) -> list[Event]:
 class _Collector:
     """Takes what the transports' readers find at the two end nodes."""
 
-    def __init__(self, evidence: Evidence, mobile: str) -> None:
+    def __init__(self, evidence: Evidence, mobile: str, sessions: Mapping[int, tuple[str, str]]) -> None:
         self._evidence = evidence
         self._mobile = mobile
+        self._sessions = sessions
         self._owner: dict[Hashable, int] = {}
 
     def carrier(self, key: Hashable, name: str) -> None:
@@ -179,7 +189,10 @@ class _Collector:
         message = payload.decode(data)
         if message is None or message.kind is not Kind.DATA or message.session in self._evidence.others:
             return
-        at_sender = (packet.node == self._mobile) == (message.direction is Direction.UP)
+        upper, lower = self._sessions.get(message.session, (self._mobile, packet.node))
+        if packet.node not in (upper, lower):
+            return
+        at_sender = (packet.node == upper) == (message.direction is Direction.UP)
         if at_sender == (packet.direction is Way.OUT):
             seen = self._evidence.departed if at_sender else self._evidence.arrived
             arrival = Arrival(packet.time_ns, packet, message, self._owner.get(key, -1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -18,13 +18,19 @@ DIRECTIONS: Final[tuple[Way, Way]] = ("up", "down")
 _DEFECT_NS: Final = 1000
 
 
-def cost(evidence: Evidence, every_ns: int, epoch_ns: int) -> list[Outage]:
-    """The outages of the session whose messages were to be sent ``every_ns``: of each stimulus the longest, up and down."""
+def cost(
+    evidence: Evidence, every_ns: int, epoch_ns: int, ways: Collection[str] = DIRECTIONS
+) -> list[Outage]:
+    """The outages of the session whose messages were to be sent ``every_ns``: of each stimulus the longest, up and down.
+
+    Only what goes one of these ``ways`` can have one.
+    """
     stimuli = evidence.stimuli
     moves = [handover(evidence, stimulus) for stimulus in stimuli]
     return [
         outage
         for direction in DIRECTIONS
+        if direction in ways
         for outage in _of(evidence, stimuli, moves, direction, every_ns, epoch_ns)
     ]
 

@@ -23,6 +23,7 @@ from roamlab.judge.made_packets import wrong_replies
 from roamlab.judge.outages import DIRECTIONS, bounded, cost, defects
 from roamlab.judge.programs import judge_programs
 from roamlab.judge.registrations import measures
+from roamlab.judge.sessions import ends, renumbered, split, starts, together, worst_off
 from roamlab.judge.steps import steps
 from roamlab.judge.witness import unseen_stimuli
 from roamlab.protocols import trace
@@ -43,9 +44,9 @@ from roamlab.record.events import (
 )
 from roamlab.record.mobile_ip_events import MipServing
 from roamlab.record.program_events import ProgramStarted
-from roamlab.record.result import Both, Count, Judgement, Outage, longest
+from roamlab.record.result import Both, Count, Judgement, Outage, SessionJudgement, longest
 from roamlab.record.run_directory import RunDirectory
-from roamlab.record.stimuli import Stimulus
+from roamlab.record.stimuli import Fade, Impair, Stimulus
 from roamlab.registry import Scenario, Verdict, find
 from roamlab.transports import find as find_transport
 
@@ -72,7 +73,40 @@ def judge(run: RunDirectory, scenario: Scenario | None = None) -> Judgement:
             expected=scenario.expect.value,
             reasons=[missing],
         )
-    evidence = gather(captured, events, session.mobile, session.correspondent)
+    sessions = starts(events)
+    evidence = gather(captured, events, *ends(session), {s.session: ends(s) for s in sessions})
+    parts = split(evidence, sessions)
+    epoch_ns = evidence.of(RunStart)[0].epoch_ns
+    judged = [_of_session(part, one, epoch_ns) for part, one in zip(parts, sessions, strict=True)]
+    verdict, reasons = together(judged)
+    worst = worst_off(judged)
+    # The chain tells of one session: the first that something was done to.
+    told = next((n for n, part in enumerate(parts) if part.stimuli), 0)
+    whole = scenario.figure == SET_UP
+    causes = chain(parts[told], epoch_ns, *ends(sessions[told]), whole_set_up=whole)
+    return Judgement(
+        scenario=scenario.name,
+        figure=scenario.figure,
+        verdict=verdict.value,
+        expected=_expected(evidence, scenario.expect),
+        reasons=[*reasons, *_way(evidence), *gained(evidence), *defects(worst.outages)],
+        sent=_count(dict.fromkeys(evidence.sent, 1)),
+        delivered=_count(dict.fromkeys(evidence.delivered, 1)),
+        lost=_count({key: 1 for key in evidence.sent if key not in evidence.delivered}),
+        duplicated=_count({key: len(times) - 1 for key, times in evidence.delivered.items()}),
+        outage_s=worst.outage_s,
+        lower_bound_s=worst.lower_bound_s,
+        outages=renumbered(worst.outages, parts[judged.index(worst)], evidence),
+        sessions=judged,
+        measures=[*measures(evidence), *growth_measures(evidence), *attack_measures(evidence)],
+        virtual_s=round(events[-1].t / 1e9, 9),
+        chain=causes,
+        steps=steps(scenario.figure, causes),
+    )
+
+
+def _of_session(evidence: Evidence, session: SessionStart, epoch_ns: int) -> SessionJudgement:
+    """The judgement of one session, from the evidence that is its own."""
     invalid = [*unseen_stimuli(evidence), *_unseen_deliveries(evidence, session)]
     broken, unasked = _breaks(evidence, session), unmet(evidence)
     if broken:
@@ -80,26 +114,14 @@ def judge(run: RunDirectory, scenario: Scenario | None = None) -> Judgement:
     else:
         invalid += unasked  # a session that went on without them proves nothing of them
     verdict = Verdict.INVALID if invalid else Verdict.BROKE if broken else Verdict.SURVIVED
-    epoch_ns = evidence.of(RunStart)[0].epoch_ns
-    outages = cost(evidence, session.every_ns, epoch_ns)
-    causes = chain(
-        evidence,
-        epoch_ns,
-        session.mobile,
-        session.correspondent,
-        whole_set_up=scenario.figure == SET_UP,
-    )
-    return Judgement(
-        scenario=scenario.name,
-        figure=scenario.figure,
+    outages = cost(evidence, session.every_ns, epoch_ns, session.streams)
+    return SessionJudgement(
+        number=session.session,
+        mobile=session.mobile,
+        correspondent=session.correspondent,
+        transport=session.transport,
         verdict=verdict.value,
-        expected=_expected(evidence, scenario.expect),
-        reasons=[
-            *(invalid or broken or [_survival(evidence)]),
-            *_way(evidence),
-            *gained(evidence),
-            *defects(outages),
-        ],
+        reasons=invalid or broken or [_survival(evidence)],
         sent=_count(dict.fromkeys(evidence.sent, 1)),
         delivered=_count(dict.fromkeys(evidence.delivered, 1)),
         lost=_count({key: 1 for key in evidence.sent if key not in evidence.delivered}),
@@ -107,10 +129,6 @@ def judge(run: RunDirectory, scenario: Scenario | None = None) -> Judgement:
         outage_s=_headline(outages, lambda o: o.length_ns, 0.0),
         lower_bound_s=_headline(outages, lambda o: o.bound_ns, 0.0 if bounded(evidence) else None),
         outages=outages,
-        measures=[*measures(evidence), *growth_measures(evidence), *attack_measures(evidence)],
-        virtual_s=round(events[-1].t / 1e9, 9),
-        chain=causes,
-        steps=steps(scenario.figure, causes),
     )
 
 
@@ -135,7 +153,8 @@ def _material(
         return None, "the run did not come to its end"
     nodes = {e.node for e in events if isinstance(e, Stimulus | MipServing)}
     nodes |= {e.where for e in events if isinstance(e, AttackStakes)}
-    nodes |= {session.mobile, session.correspondent}
+    nodes |= {e.router for e in events if isinstance(e, Impair | Fade)}
+    nodes |= {node for one in starts(events) for node in ends(one)}
     try:
         captured = trace.read(guarded.read(run.path, run_directory.CAPTURE, guarded.FILE_LIMIT), nodes)
     except FileNotFoundError:
@@ -161,7 +180,7 @@ def _unseen_deliveries(evidence: Evidence, session: SessionStart) -> list[str]:
             reasons.append(
                 f"{len(unseen)} of {len(claimed)} messages reported as delivered {direction} did not arrive in the capture"
             )
-        if not claimed and session.streams:
+        if not claimed and direction in session.streams:
             reasons.append(f"nothing was delivered {direction} at any time, so there was no session to move")
     return reasons
 
@@ -190,6 +209,8 @@ def _breaks(evidence: Evidence, session: SessionStart) -> list[str]:
     transport = find_transport(session.transport)
     for direction in DIRECTIONS:
         sent = [key for key in evidence.sent if key[1] == direction]
+        if not sent:
+            continue
         lost = [key for key in sent if key not in evidence.delivered]
         after = [key for key in sent if evidence.sent[key] > moved_ns]
         twice = [key for key, times in evidence.delivered.items() if key[1] == direction and len(times) > 1]

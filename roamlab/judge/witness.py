@@ -11,6 +11,7 @@ from itertools import islice
 from roamlab.judge.answers import asked
 from roamlab.judge.cookies import echoed
 from roamlab.judge.evidence import Evidence
+from roamlab.judge.links import shown
 from roamlab.judge.made_packets import arrived
 from roamlab.judge.registrations import advertisements, heard, registrations
 from roamlab.protocols.mobileip.registration import RegistrationRequest
@@ -20,20 +21,15 @@ from roamlab.protocols.sctp.parameters import AddIp, DeleteIp, SetPrimary
 from roamlab.protocols.trace import IpDatagram, UdpPacket
 from roamlab.record.attack_events import AttackUnsent, CookieMissing
 from roamlab.record.stimuli import (
-    Allow,
     Announced,
     Arrival,
     Ask,
     Attack,
-    Block,
     Cookie,
     Crash,
-    Detach,
     Fail,
     Favour,
     Halt,
-    LinkDown,
-    LinkUp,
     Made,
     Move,
     Release,
@@ -93,12 +89,8 @@ def _witnessed(evidence: Evidence, stimulus: Stimulus) -> bool:
             return heard(evidence, stimulus) is not None
         case Arrival(new=new, old=old):
             return _readdressed(evidence, stimulus, new, old)
-        case Block(old=old) | Detach(old=old) | LinkDown(old=old):
-            return _readdressed(evidence, stimulus, "", old)
-        case LinkUp(new=new) | Allow(new=new):
-            return _readdressed(evidence, stimulus, new, "")
         case _:
-            return False
+            return shown(evidence, stimulus)
 
 
 def _readdressed(evidence: Evidence, stimulus: Stimulus, new: str, old: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from roamlab.agents.launch import AgentProcess
 from roamlab.errors import LabError
 from roamlab.lab.clock import Clock
 from roamlab.record import attack_events, event, mobile_ip_events  # noqa: F401 - agents report these
-from roamlab.record.commands import Command, Stop
+from roamlab.record.commands import Command, For, Stop
 from roamlab.record.event import Event
 from roamlab.record.events import AgentDied, AgentReady
 
@@ -35,6 +35,7 @@ class Agents:
         self._agents: dict[str, AgentProcess] = {}
         self._buffers: dict[str, bytes] = {}
         self._ready: set[str] = set()
+        self._shared: dict[str, str] = {}
         self._condemned: set[str] = set()
         self._piece = bytearray(_PIECE)
         self._decoder = event.decoder(Event)
@@ -45,6 +46,11 @@ class Agents:
         self._condemned.discard(agent.name)
         self._agents[agent.name] = agent
         self._buffers[agent.name] = b""
+
+    def adopt_for(self, agent: AgentProcess, nodes: Iterable[str]) -> None:
+        """Take charge of a process that is the agent of several nodes."""
+        self.adopt(agent)
+        self._shared.update(dict.fromkeys(nodes, agent.name))
 
     def await_ready(self) -> None:
         """Wait until every agent has said that it serves. Raises LabError when one doesn't."""
@@ -59,7 +65,10 @@ class Agents:
                 readers[source]()
 
     def command(self, name: str, command: Command) -> None:
-        """Tell an agent to do something. Raises LabError when it is gone."""
+        """Tell the agent of a node to do something. Raises LabError when it is gone."""
+        if name in self._shared:
+            self.command(self._shared[name], For(name, self._encoder.encode(command).decode()))
+            return
         if name not in self._agents:
             do = event.kind_of(type(command))
             raise LabError(
@@ -76,6 +85,10 @@ class Agents:
 
     def kill(self, name: str) -> None:
         """End an agent with SIGKILL, as a crash would: a death that is part of the experiment and does not end it."""
+        if name in self._shared:
+            raise LabError(
+                f"{name} has no agent of its own to kill: {self._shared[name]} serves several nodes"
+            )
         if name in self._agents:
             self._condemned.add(name)
             os.kill(self._agents[name].pid, signal.SIGKILL)

@@ -94,6 +94,9 @@ class Site(Place, ProgramPlace, Protocol):
     def wildcard(self) -> str:
         """The unspecified address."""
 
+    def start(self, node: str) -> Segment:
+        """The segment that a node starts on."""
+
     def address(self, node: str, nic: str = "") -> str:
         """The address of one of a node's NICs, by default its first."""
 

@@ -27,7 +27,7 @@ from roamlab.record.event import Event
 from roamlab.record.events import Expectation, Listening, SessionOpened, SessionStart, Way
 from roamlab.record.mobile_ip_events import MipState, MipTable, TableRow
 from roamlab.record.run_directory import EventLog
-from roamlab.record.stimuli import Stimulus
+from roamlab.record.stimuli import Arrival, Stimulus
 from roamlab.registry import Verdict, nearest
 from roamlab.transports import find
 
@@ -124,6 +124,10 @@ class Lab(Generic[Net_co]):
                 raise LabError(f"this topology has no node {name!r}{nearest(name, dict.fromkeys(known))}")
             self._nodes[name] = Node(name, self)
         return self._nodes[name]
+
+    def start(self, node: Node) -> Segment:
+        """The segment that a node starts on. Raises LabError for one that can't move."""
+        return self.site.start(node.name)
 
     @property
     def family(self) -> int:
@@ -271,11 +275,13 @@ class Lab(Generic[Net_co]):
         node.tell(Listen(local, PORT, transport, style))
 
     def _watch(self, node: Node, session: Session) -> None:
-        """Have a node that can move report its NICs, and act on them where the session is managed and its own."""
+        """Have a node that can move report its NICs, and act on them where the session is managed."""
         node.tell(Watch(self.family))
-        if session.managed and node is session.mobile:
-            wishes = session.wishes
-            node.tell(Manage(session.announce.value, wishes.set_primary, wishes.delete))
+        if session.managed:
+            wishes, announce = session.wishes, session.announce
+            if node is not session.mobile:  # it was called: see `open`
+                announce = Announce.KERNEL
+            node.tell(Manage(announce.value, wishes.set_primary, wishes.delete))
 
     def begin_again(self, node: Node) -> None:
         """Start a node's agent that was killed: it listens, watches and connects as it did, and its streams go on."""
@@ -377,5 +383,9 @@ class Lab(Generic[Net_co]):
         """Record what is done to a node now, so that the verdict can look for it in the capture."""
         stimulus.t, stimulus.node = self._clock.now_ns(), node
         self._under_way.stimulated(stimulus.t)
+        if isinstance(stimulus, Arrival):
+            own = self.node(node)
+            peers = dict.fromkeys(session.peer_of(own).name for session in own.sessions)
+            stimulus.peer = next(iter(peers)) if len(peers) > 1 else ""
         stimulus.at_s = round((stimulus.t - self._log.start_ns) / 1e9, 2)
         self._log.write(stimulus)

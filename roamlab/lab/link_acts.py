@@ -134,7 +134,7 @@ class LinkActs:
         lab, site = self.lab, self.lab.site
 
         def act() -> None:
-            lab.stimulus(nic.node, Impair(site.where(nic).router, delay, loss, rate, nic=nic.name))
+            lab.stimulus(nic.node, Impair(*self._link_of(nic), delay, loss, rate, nic=nic.name))
             site.impair(nic, **changes)
 
         lab.timeline.at(self.time_s, act)
@@ -150,7 +150,7 @@ class LinkActs:
         steps = max(1, round(over / _FADE_EVERY_S))
 
         def begin() -> None:
-            lab.stimulus(nic.node, Fade(site.where(nic).router, over, level, nic=nic.name))
+            lab.stimulus(nic.node, Fade(*self._link_of(nic), over, level, nic=nic.name))
 
         def step(number: int) -> None:
             quality = radio.link(_FADES_FROM + (level - _FADES_FROM) * number / steps)
@@ -199,6 +199,11 @@ class LinkActs:
             site.link(nic, up=up)
 
         lab.timeline.at(self.time_s, act)
+
+    def _link_of(self, nic: Nic) -> tuple[str, str]:
+        """The other end of a NIC's link: its segment's router, and the segment, whose name the router's port has."""
+        segment = self.lab.site.where(nic)
+        return segment.router, segment.name
 
     def _coming(
         self, verb: type[Attach | Reconnect], nic: Nic, to: Segment, expects: tuple[Verb, ...]

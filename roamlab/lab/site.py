@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from ipaddress import ip_interface
 from pathlib import Path
 from types import TracebackType
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from roamlab.lab.mobile_ip import MobileIp, Terms
 
 _SCTP: Final = {"net.sctp.addip_enable": 1, "net.sctp.auth_enable": 1}
+_BASE, _LARGE_BASE, _HOSTS_IN_BASE = "192.0.2.0/24", "192.0.0.0/16", 200
+_CROWD: Final = "crowd"
 _WILDCARD: Final = {4: "0.0.0.0", 6: "::"}
 
 
@@ -75,7 +79,10 @@ class Site:
         begin(self._clock)
         try:
             began_ns = self._clock.now_ns()
-            self._net = Mininet(topo=self._topology, on_event=self._nic_event)
+            self._make_room()
+            # Mininet counts through its address base for each host, though every one has its address from the topology.
+            base = _BASE if len(self.hosts) < _HOSTS_IN_BASE else _LARGE_BASE
+            self._net = Mininet(topo=self._topology, on_event=self._nic_event, ipBase=base)
             self._net.start()
             self._log = EventLog(self._run, began_ns + settle(self._clock))
             self._net.capture_to(self._run.path / CAPTURE)
@@ -86,7 +93,10 @@ class Site:
         self.lab = Lab(self, self._topology, self._agents, self._log, self._clock)
         for name in (*self.correspondents, *self.mobiles):
             self._net[name].sysctl(_SCTP)
-            self.start_again(name)
+            if name in self.correspondents or not self._topology.one_agent:
+                self.start_again(name)
+        if self._topology.one_agent:
+            self._start_for_all()
         self._agents.await_ready()
         return self
 
@@ -118,6 +128,13 @@ class Site:
     def home(self) -> Segment:
         """The segment that the first mobile node starts on."""
         return next(iter(self.segments.values()))
+
+    def start(self, node: str) -> Segment:
+        """The segment that a node starts on. Raises LabError for one that can't move."""
+        start = self._topology.starts.get(node)
+        if start is None or start.segment is None:
+            raise LabError(f"{node} starts on no segment")
+        return start.segment
 
     def address(self, node: str, nic: str = "") -> str:
         """The address of one of a node's NICs, by default its first. Raises LabError where the node has no such NIC."""
@@ -229,6 +246,22 @@ class Site:
     def start_again(self, name: str) -> None:
         """Start the agent of a mobile node or a correspondent, for the first time or after it was killed."""
         self.staff(name, MobileNode if name in self.mobiles else CorrespondentNode)
+
+    def _start_for_all(self) -> None:
+        """Start one agent for all mobile nodes."""
+        from roamlab.nodes.crowd import CrowdNode
+
+        namespaces = {name: self._net[name].namespace.fd for name in self.mobiles}
+        make, log = partial(CrowdNode, namespaces), self._run.path / f"{_CROWD}.log"
+        keep = frozenset(namespaces.values())
+        agent = launch(make, _CROWD, namespaces[self.mobile], log, keep=keep)
+        self._agents.adopt_for(agent, self.mobiles)
+
+    def _make_room(self) -> None:
+        """Enlarge what all namespaces share, where the run may: outside a guest it may not, and small ones do without."""
+        for name, value in self._topology.machine.items():
+            with suppress(OSError):
+                Path("/proc/sys", *name.split(".")).write_text(str(value))
 
     def tell(self, name: str, command: Command) -> None:
         """Give an agent a command."""

@@ -157,21 +157,12 @@ class Hear(Command, tag="hear"):
 # -- a crowd of mobile nodes -------------------------------------------------------------------------------------------
 
 
-class Join(Command, tag="join"):
-    """Connect a session from the node whose network namespace an inherited descriptor refers to."""
+class For(Command, tag="for"):
+    """A command for one of the nodes that the agent serves."""
 
-    session: int
-    namespace: int
-    """the descriptor"""
-    peer: str
-    port: int
-
-
-class PreferEach(Command, tag="prefer-each"):
-    """Ask the peer of each session to send to an address (SET PRIMARY)."""
-
-    addresses: dict[int, str]
-    """by session"""
+    node: str
+    line: str
+    """the command as JSON"""
 
 
 # -- Mobile IP ---------------------------------------------------------------------------------------------------------

@@ -224,8 +224,37 @@ class FigureStep(msgspec.Struct, frozen=True):
 # -- a run's result ----------------------------------------------------------------------------------------------------
 
 
+class SessionJudgement(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one session; the figures are as those of a Judgement.
+
+    ``mobile`` is the node whose messages go up, ``correspondent`` the other.
+    """
+
+    number: int
+    mobile: str
+    correspondent: str
+    transport: str
+    verdict: str
+    reasons: list[str]
+    sent: Count = Count()
+    delivered: Count = Count()
+    lost: Count = Count()
+    duplicated: Count = Count()
+    outage_s: Both = Both()
+    lower_bound_s: Both = Both()
+    outages: list[Outage] = []
+
+    @property
+    def name(self) -> str:
+        """The session in words."""
+        return f"session {self.number} ({self.mobile} and {self.correspondent})"
+
+
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """``verdict.json``: everything that follows from the plan, the capture and the events, and nothing else.
+
+    The verdict is that of the session that fared worst; ``sessions`` has each. Messages are counted over all of them; outages
+    and bounds are those of the session with the longest outage.
 
     ``outage_s`` is the length of each direction's longest outage: 0 where there was none, None where it did not end or
     nothing was measured. ``lower_bound_s`` is what that outage could have come to at least.
@@ -243,6 +272,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     outage_s: Both = Both()
     lower_bound_s: Both = Both()
     outages: list[Outage] = []
+    sessions: list[SessionJudgement] = []
     measures: list[Measure] = []
     virtual_s: float = 0.0
     chain: list[CausalStep] = []

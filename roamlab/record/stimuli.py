@@ -51,6 +51,8 @@ class Arrival(Stimulus, kw_only=True):
     """one-way delay from there to the correspondent node"""
     down_ns: int = 0
     """one-way delay from the correspondent node to there"""
+    peer: str = ""
+    """the node that the delays are to, where the node has sessions with several"""
 
 
 class Move(Arrival, tag="stimulus.move"):
@@ -87,7 +89,7 @@ class Readdress(Arrival, tag="stimulus.readdress"):
 
 
 class Detach(Stimulus, tag="stimulus.detach"):
-    """A NIC is taken out of the running node. Witness: a packet for ``old`` leaves its sender and never comes."""
+    """A NIC is taken out of the running node. Witness: it was captured on before, and never after."""
 
     old: str
     """the address that it had"""
@@ -101,17 +103,22 @@ class LinkDown(Stimulus, tag="stimulus.link_down"):
 
 
 class LinkUp(Stimulus, tag="stimulus.link_up"):
-    """A NIC gets its link back. Witness: a packet from ``new`` leaves it."""
+    """A NIC gets its link back. Witness: a packet comes to it."""
 
     new: str
     """its address"""
 
 
 class Impair(Stimulus, tag="stimulus.impair"):
-    """What a NIC's link does to packets changes; what is not named stays as it was."""
+    """What a NIC's link does to packets changes; what is not named stays as it was.
+
+    Witness: what crosses the link between the NIC and the router takes as long, is lost, or is slowed down as it is said.
+    """
 
     router: str
     """the router at the link's other end"""
+    segment: str
+    """the segment, by whose name the router's port goes"""
     delay: float | None = None
     """one way, s"""
     loss: float | None = None
@@ -121,10 +128,12 @@ class Impair(Stimulus, tag="stimulus.impair"):
 
 
 class Fade(Stimulus, tag="stimulus.fade"):
-    """The signal of a NIC fades, and loss and rate of its link follow it (FIG. 8)."""
+    """The signal of a NIC fades, and loss and rate of its link follow it (FIG. 8). Witness: a packet is lost on the link."""
 
     router: str
     """the router at the link's other end"""
+    segment: str
+    """the segment, by whose name the router's port goes"""
     over_s: float
     """how long it takes, s"""
     level: float
@@ -132,7 +141,7 @@ class Fade(Stimulus, tag="stimulus.fade"):
 
 
 class Allow(Stimulus, tag="stimulus.allow"):
-    """Routers let through again what they dropped. Witness: a packet from ``new`` leaves the NIC."""
+    """Routers let through again what they dropped. Witness: a packet for ``new`` comes."""
 
     new: str
     """the address at the path's end"""
@@ -140,11 +149,14 @@ class Allow(Stimulus, tag="stimulus.allow"):
 
 
 class Kill(Stimulus, tag="stimulus.kill"):
-    """A node's agent is killed, as a crash of the program would; its host goes on."""
+    """A node's agent is killed, as a crash of the program would; its host goes on.
+
+    Witness: the node sent messages before, and none after until it is started again.
+    """
 
 
 class Start(Stimulus, tag="stimulus.start"):
-    """A node's agent that was killed starts again."""
+    """A node's agent that was killed starts again. Witness: the node sets up an association or sends messages."""
 
 
 class Block(Stimulus, tag="stimulus.block"):

@@ -23,7 +23,6 @@ from roamlab.registry import Plan, Scenario, Verdict, known
 from roamlab.runs import bytecode, collector
 from roamlab.where import COMMAND
 
-_LIMIT_S: Final = 180.0
 _OWN: Final = "own"  # what of the user's own files is copied into the run directory
 BASICS: Final = frozenset({"bridge", "htb", "netem", "netns", "packet", "veth"})
 """What every scenario needs of a kernel: a network, its impairments and its capture."""
@@ -79,7 +78,8 @@ def _run(
         run_dir=directory.path,
         seed=seed,
         needs=BASICS | scenario.needs_for(parameters),
-        limit_s=_LIMIT_S,
+        memory_mib=scenario.memory_mib,
+        limit_s=scenario.limit_s,
         shown=(*own_files.folders(there), *_directory(parameters)),
     )
     bytecode.prepare()
