@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,8 +11,11 @@ from roamlab.judge.verdict import judge
 from roamlab.kernels.choose import lab_kernels, select
 from roamlab.protocols import pcapng
 from roamlab.protocols.pcapng import Writer
+from roamlab.record.event import Event
+from roamlab.record.events import AddressDown, LinkDown, RunStart
 from roamlab.record.result import Result
 from roamlab.record.run_directory import CAPTURE, PLAN, RunDirectory
+from roamlab.record.stimuli import Kill, Start, Stimulus
 from roamlab.registry import find
 from roamlab.runs import orchestrator
 
@@ -48,8 +50,12 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Play:
     return once
 
 
-def events(result: Result, kind: str) -> list[dict[str, Any]]:
-    return [e for e in RunDirectory.open(Path(result.run_dir)).events() if e["kind"] == kind]
+def events(result: Result) -> list[Event]:
+    return list(RunDirectory.open(Path(result.run_dir)).events())
+
+
+def stimuli(result: Result) -> list[Stimulus]:
+    return [e for e in events(result) if isinstance(e, Stimulus)]
 
 
 LINKS = ["overlap", "readdress", "link-down", "impair", "fade", "block", "program-restart"]
@@ -106,14 +112,14 @@ def test_both_ends_announce_their_new_addresses_to_ones_that_the_other_has_left(
 def test_a_killed_program_begins_another_association_when_it_is_started_again(play: Play) -> None:
     result = play("program-restart")
     assert "the session needed 2 associations" in result.judgement.reasons[0]
-    assert [e["action"] for e in events(result, "stimulus")] == ["kill", "start"]
+    assert [type(stimulus) for stimulus in stimuli(result)] == [Kill, Start]
 
 
 def test_a_link_that_lost_its_carrier_keeps_its_address(play: Play) -> None:
     result = play("link-down")
-    kinds = [e["kind"] for e in RunDirectory.open(Path(result.run_dir)).events() if e["node"] == "mn"]
-    assert "link.down" in kinds
-    assert "address.down" not in kinds
+    kinds = {type(e) for e in events(result) if e.node == "mn"}
+    assert LinkDown in kinds
+    assert AddressDown not in kinds
 
 
 def without(result: Result, there: Path, drop: Callable[[pcapng.Packet], bool]) -> list[str]:
@@ -140,20 +146,18 @@ def without(result: Result, there: Path, drop: Callable[[pcapng.Packet], bool]) 
 def test_a_verb_without_its_sign_in_the_capture_makes_the_run_invalid(
     play: Play, name: str, tmp_path: Path
 ) -> None:
-    """What is captured on the router and at the peer after the first stimulus is taken away: nothing shows it any more."""
+    """What others than the node captured after the first stimulus is taken away: nothing shows it any more."""
     result = play(name)
-    first = events(result, "stimulus")[0]
-    epoch_ns = events(result, "run.start")[0]["epoch_ns"]
-    since = first["t"] + epoch_ns
-    own = f"{first['node']}."
+    first = stimuli(result)[0]
+    since = first.t + next(e.epoch_ns for e in events(result) if isinstance(e, RunStart))
+    own = f"{first.node}."
 
-    def later(packet: pcapng.Packet) -> bool:
+    def away(packet: pcapng.Packet) -> bool:
+        if (
+            name == "program-restart"
+        ):  # its sign is that the node itself says no more, where it had said something
+            return packet.time_ns < since and packet.interface_name.startswith(own)
         return packet.time_ns >= since and not packet.interface_name.startswith(own)
 
-    shown = f"the {first['action']} at {first['at_s']} s is not in the capture"
-    if name == "program-restart":  # its sign is that the node itself says no more
-
-        def later(packet: pcapng.Packet) -> bool:
-            return packet.time_ns < since and packet.interface_name.startswith(own)
-
-    assert shown in without(result, tmp_path / "cut", later)
+    shown = f"the {first.action} at {first.at_s} s is not in the capture"
+    assert shown in without(result, tmp_path / "cut", away)

@@ -1,10 +1,16 @@
 """How scenarios are found and their parameters read."""
 
+import re
+
 import pytest
 
 from roamlab.errors import BadInput
+from roamlab.lab.link_acts import LinkActs
 from roamlab.lab.mobile_ip import Terms
+from roamlab.lab.mobile_ip_acts import MobileIpActs
+from roamlab.lab.request_acts import RequestActs
 from roamlab.registry import find, scenarios, settings
+from roamlab.where import ROOT
 
 
 def test_every_scenario_says_what_happens_in_it() -> None:
@@ -63,3 +69,17 @@ def test_a_dataclass_among_the_parameters_stands_for_its_fields() -> None:
     topology, own = scenario.split(values)
     assert own == {"transport": "udp", "onward": False, "gap": 0.0, "terms": Terms(lifetime=60, reverse=True)}
     assert topology.keys() == scenario.topology_parameters().keys()
+
+
+def test_the_documentation_says_which_verdict_each_scenario_of_nodes_and_links_comes_to():
+    text = (ROOT / "docs/scenarios.md").read_text().partition("## Scenarios that show them")[2]
+    rows = re.findall(r"^\| `([\w-]+)` \|.*\| (\w+) \|$", text, re.MULTILINE)
+    assert len(rows) == 14
+    assert dict(rows) == {name: find(name).expect.value for name, _ in rows}
+
+
+@pytest.mark.parametrize("acts", [LinkActs, RequestActs, MobileIpActs])
+def test_the_documentation_names_every_verb_for_nodes_links_and_sessions(acts: type) -> None:
+    text = (ROOT / "docs/scenarios.md").read_text()
+    verbs = {name for name, value in vars(acts).items() if callable(value) and not name.startswith("_")}
+    assert verbs <= set(re.findall(r"`(\w+)[`(]", text))

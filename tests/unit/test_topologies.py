@@ -1,11 +1,13 @@
 """Topologies, as words: nothing is built here."""
 
+import re
 from ipaddress import ip_interface
 
 import pytest
 
 from roamlab.topologies import TOPOLOGIES, HomeAndVisited, RoamingTopo, ThreeVisited, TwoMobiles, TwoSegments
 from roamlab.topologies.addresses import HOME
+from roamlab.where import ROOT
 
 
 @pytest.mark.parametrize("name", TOPOLOGIES)
@@ -168,3 +170,18 @@ def test_more_segments_than_there_are_documentation_prefixes_are_refused():
 
     with pytest.raises(ValueError, match="room for 16 segments"):
         Large()
+
+
+def test_the_topology_of_the_documentation_works_as_it_says():
+    text = (ROOT / "docs/topologies.md").read_text()
+    found: dict[str, object] = {}
+    exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], found)
+    topo = found["ThreeNetworks"](core_delay_ms=10)
+    assert topo.path_delay("home") == pytest.approx((0.005, 0.005))
+    assert topo.path_delay("train") == pytest.approx((0.060, 0.060))
+    assert topo.addresses_on("mn", topo.cafe)[0] == "192.0.2.42/27"
+
+
+def test_the_documentation_names_every_topology():
+    text = (ROOT / "docs/topologies.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) >= set(TOPOLOGIES)
