@@ -11,11 +11,12 @@ from roamlab.protocols.pcapng import Direction as Way
 from roamlab.protocols.sctp.chunks import Chunk, CookieEcho, Data, InitAck
 from roamlab.protocols.sctp.packet import Packet
 from roamlab.protocols.trace import Message, SctpPacket, Trace
-from roamlab.record.events import RunStart
+from roamlab.record.events import RunStart, SessionStart
 
 MN, CN = IPv4Address("192.0.2.10"), IPv4Address("203.0.113.10")
 CLIENT, FIRST, SECOND = 0xC, 0x51, 0x52
 START = RunStart(0, t=0, node="lab")
+SESSION = SessionStart(1, "mn", "cn", 1, "sctp", ("up",), t=0, node="lab")
 
 
 def seen(time: int, node: str, way: Way, tag: int, chunk: Chunk) -> SctpPacket:
@@ -37,7 +38,7 @@ def message(time: int, tag: int, sequence: int) -> SctpPacket:
 
 
 def evidence(*packets: SctpPacket) -> Evidence:
-    return gather(Trace(packets, (), truncated=False), [START], "mn", "cn")
+    return gather(Trace(packets, (), truncated=False), [START, SESSION], "mn", "cn")
 
 
 def test_an_init_that_came_again_begins_no_second_association() -> None:
