@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from roamlab.record import guarded, ours
+from roamlab.record.result import longest
 from roamlab.record.run_directory import (
     CAPTURE,
     CONSOLE,
@@ -88,6 +89,7 @@ def render(read: Story) -> str:
         "report.html",
         story=read,
         judgement=judgement,
+        longest=longest,
         sentence=words.sentence(judgement, read.actions, carrier=read.carrier),
         verdict=judgement.verdict if judgement else "none",
         summary=known.summary if known else "",
