@@ -16,6 +16,7 @@ COMMAND: Final = "./lab" if (ROOT / "lab").is_file() and Path(sys.argv[0]).name 
 INSIDE: Final = (
     "protocols",
     "linux",
+    "transports",
     "topologies",
     "network",
     "agents",

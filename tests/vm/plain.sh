@@ -31,7 +31,9 @@ tar -xf "$box" -C "$work" box.img vmlinuz initrd.img
 qemu-img create -q -f qcow2 -F qcow2 -b "$work/box.img" "$work/disk.qcow2"
 
 accelerator=(-accel tcg,thread=multi -cpu max)
-if [ -w /dev/kvm ]; then accelerator=(-accel kvm -cpu host); fi
+# A machine that is virtual itself may have a /dev/kvm that runs nothing: one that works is still running when time is up.
+timeout 5 qemu-system-x86_64 -accel kvm -cpu host -nodefaults -display none </dev/null >/dev/null 2>&1
+[ $? = 124 ] && accelerator=(-accel kvm -cpu host)
 say "$(qemu-system-x86_64 --version | head -1); ${accelerator[1]}; load $(cut -d' ' -f1 /proc/loadavg)"
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 # Gone with this script, however that ends.

@@ -14,6 +14,8 @@ ALWAYS = (
     "encodings.ascii",
     "encodings.idna",
     "encodings.latin_1",
+    "encodings.raw_unicode_escape",
+    "encodings.unicode_escape",
     "encodings.utf_8",
     "importlib.machinery",
     "linecache",

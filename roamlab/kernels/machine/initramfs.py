@@ -168,8 +168,8 @@ def build(more: More) -> bytes:
     """Make the archive."""
     ours = list(inside_files())
     roots = [_module_name(path) for path in ours if path.suffix == ".py"]
-    without = _LEFT_OUT - {name.split(".")[0] for name in more.modules}
-    found = closure([*roots, *more.modules], _search(), _BARE, without)
+    asked = {name.split(".")[0] for name in more.modules}
+    found = closure([*roots, *more.modules], _search(), _BARE - asked, _LEFT_OUT - asked)
     entries: dict[str, cpio.Entry] = dict.fromkeys(_DIRECTORIES, None)
     entries |= _FILES
     entries |= _merged()
