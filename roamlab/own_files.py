@@ -181,6 +181,17 @@ def bring(one: Scenario, where: Path, covered: Iterable[str]) -> Scenario:
     return one
 
 
+def reference(built: type[RoamingTopo]) -> str:
+    """What `topology` takes to find a class again. Raises BadInput for one that no file or name leads to."""
+    for name, known in TOPOLOGIES.items():
+        if known is built:
+            return name
+    files = _file_of(built)
+    if not files or "." in built.__qualname__:
+        raise BadInput(f"{built.__qualname__} cannot be found again; declare it at the top of a file")
+    return f"{files[0]}:{built.__name__}"
+
+
 def absolute(reference: str) -> str:
     """A reference that means the same from any directory."""
     if not is_file(reference):

@@ -180,6 +180,8 @@ class Scenario:
 
 _SCENARIOS: Final[dict[str, Scenario]] = {}
 _DECLARED: Final[dict[Path, dict[str, Scenario]]] = {}
+RESERVED: Final = frozenset({"kernel", "on_line", "runs", "seed", "topology"})
+"""What `roamlab.run` takes besides a scenario's parameters."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -203,7 +205,7 @@ def scenario(
 
     ``memory_mib`` is what its guest has, ``limit_s`` the wall time that a run may take (s).
 
-    Raises BadInput for a name that can be no directory's.
+    Raises BadInput for a name that can be no directory's, and for a parameter that is RESERVED.
     """
     if not _NAME.fullmatch(name):
         raise BadInput(f"a scenario's name has letters, digits, '.', '_' and '-'; {name!r} is not one")
@@ -211,6 +213,8 @@ def scenario(
     def register(
         play: Callable[Concatenate[Lab[Topology], Parameters], None],
     ) -> Callable[Concatenate[Lab[Topology], Parameters], None]:
+        if taken := RESERVED & inspect.signature(play).parameters.keys():
+            raise BadInput(f"{name} cannot have a parameter {min(taken)!r}: roamlab.run has one of that name")
         file = _own_file(play)
         declared = _SCENARIOS if file is None else _DECLARED.setdefault(file, {})
         declared[name] = Scenario(
@@ -235,8 +239,11 @@ def find(reference: str, topology: str = "") -> Scenario:
     Raises BadInput with the nearest name when there is none.
     """
     found = _find(reference)
-    if not topology:
-        return found
+    return in_topology(found, topology) if topology else found
+
+
+def in_topology(found: Scenario, topology: str) -> Scenario:
+    """The scenario in another topology than its own. Raises BadInput when there is none of that name."""
     from roamlab import own_files
 
     built = own_files.topology(topology)

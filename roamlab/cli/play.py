@@ -43,22 +43,23 @@ def run(
     summary: str = "",
 ) -> int:
     """Play one scenario and say whether the session survived."""
+    from roamlab.api import run as play
     from roamlab.cli.kernels import kernel_for
     from roamlab.registry import find, settings
     from roamlab.reports import terminal
-    from roamlab.runs import orchestrator
 
     chosen = find(scenario, topology)
-    parameters = chosen.complete(settings(set or []))
+    texts = settings(set or [])
+    chosen.complete(texts)  # what is wrong with them is said before a kernel is looked for
     machine = kernel_for(kernel)
     with terminal.Progress([chosen.name], quiet=json or ktap) as progress:
-        result = orchestrator.run(
+        result = play(
             chosen,
-            parameters,
-            seed=seed,
             kernel=machine,
-            runs=Path(runs),
+            seed=seed,
+            runs=runs,
             on_line=lambda line: progress.line(chosen.name, line),
+            **texts,
         )
     if json:
         print(jsonlib.dumps(result.as_dict()), flush=True)

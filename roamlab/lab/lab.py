@@ -112,8 +112,11 @@ class Lab(Generic[Net_co]):
 
         def __getattr__(self, name: str) -> Segment:
             if name.startswith("_") or name not in self.site.segments:
-                known = ", ".join(self.site.segments)
-                raise AttributeError(f"this topology has no segment {name!r}; it has {known}")
+                segments = self.site.segments
+                close = nearest(name, dict.fromkeys([*segments, *(n for n in vars(Lab) if n[0] != "_")]))
+                raise AttributeError(
+                    f"the lab has no segment or method {name!r}{close}; its segments are {', '.join(segments)}"
+                )
             return self.site.segments[name]
 
     def node(self, name: str) -> Node:

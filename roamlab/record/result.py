@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+
+from roamlab.registry import Verdict
 
 Way = Literal["up", "down"]
 """A direction of a session: up is from the mobile node, down towards it."""
@@ -308,6 +312,55 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     run_dir: str
     wall_s: float
     status: int
+
+    @property
+    def verdict(self) -> Verdict:
+        """What became of the session."""
+        return Verdict(self.judgement.verdict)
+
+    @property
+    def expected(self) -> Verdict:
+        """What the scenario, or what is known of this kernel, says should become of it."""
+        return Verdict(self.judgement.expected)
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why, a sentence each."""
+        return self.judgement.reasons
+
+    @property
+    def outages(self) -> list[Outage]:
+        """The longest silence of each direction since the first stimulus, with its bound."""
+        return self.judgement.outages
+
+    @property
+    def measures(self) -> list[Measure]:
+        """Figures that this kind of scenario has besides."""
+        return self.judgement.measures
+
+    @property
+    def chain(self) -> list[CausalStep]:
+        """What led from the stimulus to the outcome, in order."""
+        return self.judgement.chain
+
+    @property
+    def directory(self) -> Path:
+        """The run directory."""
+        return Path(self.run_dir)
+
+    @property
+    def capture(self) -> Path:
+        """What the nodes sent and received, as pcapng; missing where the run did not get that far."""
+        return self.directory / "capture.pcapng"
+
+    @property
+    def events(self) -> Path:
+        """What the agents and the lab reported, a JSON object a line; missing where the run did not get that far."""
+        return self.directory / "events.jsonl"
+
+    def _repr_html_(self) -> str:
+        # By its name: what is drawn stands above what is recorded, and is needed in notebooks alone.
+        return str(import_module("roamlab.reports.notebook").html(self))
 
     def as_dict(self) -> dict[str, Any]:
         """One flat object."""

@@ -9,10 +9,10 @@ from os import sched_getaffinity
 from pathlib import Path
 from typing import Final
 
+from roamlab.api import run
 from roamlab.kernels.job import Kernel
 from roamlab.record.result import Result
 from roamlab.registry import Verdict, find
-from roamlab.runs import orchestrator
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +61,13 @@ def play(
     """
 
     def one(part: Part) -> Result:
-        scenario = find(part.scenario)
-        result = orchestrator.run(
-            scenario,
-            scenario.complete(part.settings),
-            seed=seed,
+        result = run(
+            part.scenario,
             kernel=kernel,
+            seed=seed,
             runs=runs,
             on_line=lambda line: on_line(part.name, line),
+            **part.settings,
         )
         on_result(part.name, result)
         return result

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 import pytest
 
+import roamlab
 from roamlab.judge.registrations import advertisements, registrations
-from roamlab.kernels.choose import lab_kernels, select
+from roamlab.kernels.choose import lab_kernels
 from roamlab.protocols import trace
 from roamlab.protocols.mobileip.registration import RegistrationReply, RegistrationRequest
 from roamlab.protocols.pcapng import Direction as Way
@@ -24,8 +25,6 @@ from roamlab.record.mobile_ip_events import MipFailed
 from roamlab.record.result import Judgement
 from roamlab.record.run_directory import RunDirectory
 from roamlab.record.stimuli import Stimulus
-from roamlab.registry import find
-from roamlab.runs import orchestrator
 from tests.pages import Run
 
 E = TypeVar("E", bound=Event)
@@ -130,15 +129,7 @@ class Player:
     def __call__(self, name: str, **settings: str) -> Played:
         key = (name, *sorted(settings.items()))
         if key not in self._played:
-            scenario = find(name)
-            result = orchestrator.run(
-                scenario,
-                scenario.complete(settings),
-                seed=1,
-                kernel=select(self._kernel),
-                runs=self._runs,
-                on_line=lambda _line: None,
-            )
+            result = roamlab.run(name, kernel=self._kernel, runs=self._runs, **settings)
             run = Played(result.judgement, RunDirectory.open(Path(result.run_dir)))
             as_expected = result.judgement.verdict == result.judgement.expected
             assert as_expected or not self._as_expected, result.judgement.reasons

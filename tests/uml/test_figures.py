@@ -7,15 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from roamlab.kernels.choose import select
+import roamlab
 from roamlab.protocols.pcapng import Direction as Way
 from roamlab.protocols.sctp.chunks import Data
 from roamlab.query.decoding import decode
 from roamlab.record import run_directory
 from roamlab.record.events import AsconfRewritten, RunEnd
 from roamlab.record.run_directory import RunDirectory
-from roamlab.registry import find
-from roamlab.runs import orchestrator
 from tests.pages import Sign, check
 from tests.uml.mobile_ip_runs import HOME, Played, Player, needs_lab_kernel
 
@@ -127,15 +125,7 @@ def test_moves_without_end_leave_nothing_behind(mobile_ip: Player, way: str) -> 
 
 
 def test_a_kernel_without_the_queue_says_what_it_lacks(tmp_path: Path) -> None:
-    scenario = find("fig09")
-    result = orchestrator.run(
-        scenario,
-        scenario.complete({"way": "rewriting"}),
-        seed=1,
-        kernel=select("debian"),
-        runs=tmp_path,
-        on_line=lambda _line: None,
-    )
+    result = roamlab.run("fig09", way="rewriting", kernel="debian", runs=tmp_path)
     assert result.judgement.verdict == "unsupported"
     assert "CONFIG_NF_TABLES_IPV4" in result.judgement.reasons[0]
     assert RunDirectory.open(Path(result.run_dir)).read(run_directory.VERDICT)["verdict"] == "unsupported"

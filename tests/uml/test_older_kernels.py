@@ -13,16 +13,14 @@ from pathlib import Path
 
 import pytest
 
+import roamlab
 from roamlab.kernels.build import BuiltKernel, boot, cached
-from roamlab.kernels.choose import select
 from roamlab.protocols import trace
 from roamlab.protocols.sctp.chunks import AsconfAck
 from roamlab.protocols.sctp.parameters import ErrorCauseIndication
 from roamlab.record.identity import hashes
 from roamlab.record.result import Result
 from roamlab.record.run_directory import RunDirectory
-from roamlab.registry import find
-from roamlab.runs import orchestrator
 
 Play = Callable[..., Result]
 
@@ -134,15 +132,7 @@ def play(kernel: BuiltKernel, tmp_path_factory: pytest.TempPathFactory) -> Play:
     runs = tmp_path_factory.mktemp("older")
 
     def once(name: str, **settings: str) -> Result:
-        scenario = find(name)
-        return orchestrator.run(
-            scenario,
-            scenario.complete(settings),
-            seed=1,
-            kernel=select(kernel.name),
-            runs=runs,
-            on_line=lambda _line: None,
-        )
+        return roamlab.run(name, kernel=kernel.name, runs=runs, **settings)
 
     return once
 

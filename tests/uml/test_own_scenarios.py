@@ -118,6 +118,8 @@ def test_a_wrong_scenario_ends_with_one_sentence_before_anything_is_made(folder:
     (folder / "mine.py").write_text(SCENARIO.replace("lab.until(END)", "lab.utnil(END)"))
     done = lab(folder, "run", "mine.py", "--kernel", "uml")
     assert done.returncode == 2
-    assert done.stderr.startswith("lab: mine.py:18: Lab has no 'utnil' (did you mean 'until'?)")
+    assert done.stderr.startswith(
+        "lab: mine.py:18: the lab has no segment or method 'utnil' (did you mean 'until'?)"
+    )
     assert done.stderr.count("\n") == 1
     assert not (folder / "runs").exists()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import roamlab
 from roamlab.errors import BadInput, LabError, UnsupportedHere
 from roamlab.kernels.choose import lab_kernels, select
 from roamlab.protocols import trace
@@ -19,7 +20,6 @@ from roamlab.record.result import Result
 from roamlab.registry import find
 from roamlab.repeat.load import busy
 from roamlab.repeat.prove import prove, replay
-from roamlab.runs import orchestrator
 
 pytestmark = pytest.mark.skipif(
     not any(not kernel.metadata.variant for kernel in lab_kernels()),
@@ -29,15 +29,7 @@ SETTINGS = {"edge_loss": "5", "edge_jitter_ms": "3"}
 
 
 def play(runs: Path, seed: int, scenario: str = "control") -> Result:
-    chosen = find(scenario)
-    return orchestrator.run(
-        chosen,
-        chosen.complete(SETTINGS),
-        seed=seed,
-        kernel=select("uml"),
-        runs=runs,
-        on_line=lambda _line: None,
-    )
+    return roamlab.run(scenario, kernel="uml", seed=seed, runs=runs, **SETTINGS)
 
 
 @pytest.fixture(scope="module")

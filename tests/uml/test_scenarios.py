@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+import roamlab
 from roamlab.judge.verdict import judge
-from roamlab.kernels.choose import lab_kernels, select
+from roamlab.kernels.choose import lab_kernels
 from roamlab.protocols import pcapng
 from roamlab.record import run_directory
 from roamlab.record.event import encoder
@@ -17,8 +18,6 @@ from roamlab.record.events import DataReceived, RunStart
 from roamlab.record.result import Judgement, Result
 from roamlab.record.run_directory import RunDirectory
 from roamlab.record.stimuli import Stimulus
-from roamlab.registry import find
-from roamlab.runs import orchestrator
 from roamlab.runs.demonstration import PARTS, Part
 
 Play = Callable[..., Result]
@@ -41,15 +40,7 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Play:
     def once(name: str, kernel: str = "uml", **settings: str) -> Result:
         key = (name, kernel, *map(str, sorted(settings.items())))
         if key not in played:
-            scenario = find(name)
-            played[key] = orchestrator.run(
-                scenario,
-                scenario.complete(settings),
-                seed=1,
-                kernel=select(kernel),
-                runs=runs,
-                on_line=lambda _line: None,
-            )
+            played[key] = roamlab.run(name, kernel=kernel, runs=runs, **settings)
         return played[key]
 
     return once

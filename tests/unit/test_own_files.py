@@ -73,6 +73,7 @@ def test_of_several_one_is_named(file: Path) -> None:
         ("import sys\nsys.exit(5)\n", r"mine\.py:2: SystemExit"),
         ("import nowhere_to_be_found\n", r"mine\.py:1: ModuleNotFoundError"),
         ("x = 1\n", "declares no scenario"),
+        (MOVE.replace("gap:", "seed:"), r"mine\.py:13: fig09 cannot have a parameter 'seed'"),
         (MOVE.replace('"fig09"', '"../up"'), r"mine\.py:13: a scenario's name has letters"),
     ],
 )

@@ -51,7 +51,7 @@ def test_a_scenario_without_mistakes_comes_through(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("right", "wrong", "words"),
     [
-        ("to=lab.visited2", "to=lab.visted", r"mine\.py:18: .*no segment 'visted'"),
+        ("to=lab.visited2", "to=lab.visted", r"mine\.py:18: .*no segment or method 'visted'"),
         ("to=lab.visited2", "to=42", r"mine\.py:18: move\(\) takes Segment as to, not 42"),
         ("to=lab.visited2", 'to="visited"', r"mine\.py:18: move\(\) takes Segment as to, not 'visited'"),
         ('nic("wlan0")', 'nic("wlan7")', r"mine\.py:18: .*wlan7"),
@@ -78,7 +78,11 @@ def test_a_scenario_without_mistakes_comes_through(tmp_path: Path) -> None:
         (MOVE, "    print(undefined)\n", r"mine\.py:18: NameError: name 'undefined' is not defined"),
         (MOVE, '    Announce("kernle")\n', r"mine\.py:18: ValueError: 'kernle' is not a valid Announce"),
         ("    lab.until(end)\n", "", r"never calls lab\.until"),
-        ("topology=HomeAndVisited", "topology=TwoSegments", r"mine\.py:18: .*no segment 'visited2'"),
+        (
+            "topology=HomeAndVisited",
+            "topology=TwoSegments",
+            r"mine\.py:18: .*no segment or method 'visited2'",
+        ),
     ],
 )
 def test_a_mistake_is_one_sentence_with_its_line(tmp_path: Path, right: str, wrong: str, words: str) -> None:
@@ -99,7 +103,7 @@ def test_what_asks_for_results_is_no_mistake(tmp_path: Path) -> None:
 
 def test_a_topology_that_does_not_fit_a_scenario_is_found() -> None:
     one = find("mip-move", "TwoSegments")
-    with pytest.raises(BadInput, match=r"mip_move\.py:\d+: .*no segment 'visited2'"):
+    with pytest.raises(BadInput, match=r"mip_move\.py:\d+: .*no segment or method 'visited2'"):
         rehearse(one, one.complete({"onward": "true"}))
     fitting = find("fig09", "TwoSegments")
     rehearse(fitting, fitting.complete({}))
