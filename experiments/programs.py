@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 from roamlab.errors import BadInput
+from roamlab.lab.lab import Lab
 from roamlab.record.program_events import OutageAllowed
 from roamlab.registry import Seconds, Verdict, scenario
 from roamlab.topologies import HomeAndVisited
@@ -21,7 +21,7 @@ _OVER: float = 2.0
     needs=frozenset({"overlay"}),
 )
 def programs(
-    lab: Any,
+    lab: Lab,
     cn: str = "",
     mn: str = "ping -c 30 cn",
     ready: str = "",

@@ -12,7 +12,8 @@ import struct
 from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address, ip_address
-from typing import Any, Final
+from socket import socket
+from typing import Final
 
 from roamlab.agents.agent import Agent, now_ns
 from roamlab.agents.raw_ip import RawIp
@@ -46,7 +47,7 @@ _SPI: Final = 256  # that of every mobile node here, and easy to guess
 class AttackerNode(Agent):
     """Knows an association from what it overhears or is told."""
 
-    def __init__(self, name: str, control: Any) -> None:
+    def __init__(self, name: str, control: socket) -> None:
         super().__init__(name, control)
         self._known = Overheard()
         self._overhears = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from socket import socket
 
 from roamlab.agents.endpoint import Endpoint
 from roamlab.protocols.payload import Direction
@@ -16,7 +16,7 @@ class CorrespondentNode(Endpoint):
 
     direction = Direction.DOWN
 
-    def __init__(self, name: str, control: Any) -> None:
+    def __init__(self, name: str, control: socket) -> None:
         super().__init__(name, control)
         self._accepted: set[Association] = set()
 

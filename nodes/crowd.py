@@ -7,7 +7,7 @@ There is no mobility manager: the kernel announces new addresses (SCTP_AUTO_ASCO
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from socket import socket
 
 from roamlab.agents.endpoint import Endpoint
 from roamlab.linux.namespace import enter
@@ -21,7 +21,7 @@ class CrowdNode(Endpoint):
 
     direction = Direction.UP
 
-    def __init__(self, namespaces: Mapping[str, int], name: str, control: Any) -> None:
+    def __init__(self, namespaces: Mapping[str, int], name: str, control: socket) -> None:
         super().__init__(name, control)
         self._namespaces = namespaces
         self._inner = event.decoder(Command)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from errno import EADDRNOTAVAIL
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Final
+from socket import socket
+from typing import TYPE_CHECKING, Final
 
 from roamlab.agents.acknowledgements import AcknowledgementWatch, Answer
 from roamlab.agents.addresses import AddressChange, AddressWatch, LinkChange
@@ -61,7 +62,7 @@ class MobileNode(Endpoint):
 
     direction = Direction.UP
 
-    def __init__(self, name: str, control: Any) -> None:
+    def __init__(self, name: str, control: socket) -> None:
         super().__init__(name, control)
         self._policy: MobilityPolicy | None = None
         self._association: Association | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from abc import ABC, abstractmethod
 from ipaddress import IPv4Address, IPv4Interface
-from typing import Any
 
 from roamlab.agents.agent import Agent, now_ns
 from roamlab.agents.mobileip_io import Arrived, Discovery, MobileIpPort, Registration
@@ -21,7 +20,7 @@ from roamlab.record.mobile_ip_events import MipServing, MipTable, TableRow
 class MobilityAgent(Agent, ABC):
     """A router that serves mobile nodes. Subclasses make the machine, and carry out what it asks for."""
 
-    def __init__(self, name: str, control: Any) -> None:
+    def __init__(self, name: str, control: socket.socket) -> None:
         super().__init__(name, control)
         self._address = IPv4Address(0)
         self._broadcast = IPv4Address(0xFFFFFFFF)

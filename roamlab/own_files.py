@@ -16,7 +16,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -32,6 +32,7 @@ SCENARIOS: Final = "roamlab.scenarios"
 """The group of entry points that name modules with scenarios."""
 TOPOLOGY_CLASSES: Final = "roamlab.topologies"
 """The group of entry points that name topologies."""
+_COPIES: Final = "own"  # in the run directory
 _REFERENCE: Final = re.compile(r"(?P<path>.*\.py)(?::(?P<name>.*))?", re.DOTALL)
 _MODULES: Final[dict[Path, tuple[str, ModuleType]]] = {}
 _LOADING: Final[list[Path]] = []
@@ -145,40 +146,50 @@ def digest(one: Scenario) -> str:
     return hashed.hexdigest()
 
 
-def folders(one: Scenario) -> tuple[Path, ...]:
-    """The directories that must be seen where a scenario is played."""
-    return tuple(dict.fromkeys(_top(file).parent for file in _origins(one)))
-
-
 def folders_of(topology: type[RoamingTopo]) -> tuple[Path, ...]:
     """The directory that must be seen where a topology is built; none for roamlab's own."""
     return tuple(_top(file).parent for file in _file_of(topology))
 
 
-def bring(one: Scenario, where: Path, covered: Iterable[str]) -> Scenario:
-    """The scenario as it is found where it is played.
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """How a scenario is found where it is played.
+
+    file      its file, absolute or below the run directory; empty for one that is found by its name
+    topology  what was asked for in place of its topology, likewise
+    shown     directories that must be seen there
+    """
+
+    file: str
+    topology: str
+    shown: tuple[Path, ...]
+
+
+def bring(one: Scenario, run_dir: Path, covered: Iterable[str], *, copied: bool = False) -> Brought:
+    """Make a scenario's files seen where it is played.
 
     The inside has directories of its own in the place of those ``covered`` (/tmp and the like). What is in a folder below is
-    shown there; a file that lies directly in one is copied, with what it imports beside it, into the directory ``where``.
+    shown there. A file that lies directly in one is copied into the run directory, with what it imports beside it; so are all
+    where they must be ``copied``, for the inside sees nothing of this machine.
     """
     hidden = set(covered)
 
-    def moved(file: Path) -> Path:
-        if str(file.parent) not in hidden:
-            return file
-        where.mkdir(exist_ok=True)
+    def moved(file: Path) -> str:
+        if not copied and str(file.parent) not in hidden:
+            return str(file)
         for each in _with_imports(file):
-            target = where / each.relative_to(file.parent)
+            target = run_dir / _COPIES / each.relative_to(file.parent)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(each, target)
-        return where / file.name
+        return f"{_COPIES}/{file.name}"
 
-    if one.file is not None and not one.installed:
-        one = replace(one, file=moved(one.file))
-    if is_file(one.topology_name):
-        path, name = _parts(one.topology_name)
-        one = replace(one, topology_name=f"{moved(Path(path))}:{name}")
-    return one
+    file = moved(one.file) if one.file is not None and not one.installed else ""
+    named = one.topology_name
+    if is_file(named):
+        path, name = _parts(named)
+        named = f"{moved(Path(path))}:{name}"
+    brought = [file for file in _origins(one) if not copied and str(_top(file).parent) not in hidden]
+    return Brought(file, named, tuple(dict.fromkeys(_top(file).parent for file in brought)))
 
 
 def reference(built: type[RoamingTopo]) -> str:

@@ -55,7 +55,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a run was asked to do: all that the inside needs to know.
 
     ``file`` is where the scenario is found inside, empty for one that is found by its name alone; ``topology`` what was asked
-    for in place of the scenario's own.
+    for in place of the scenario's own. Paths in them are absolute or below the run directory.
     """
 
     scenario: str

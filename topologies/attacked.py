@@ -7,7 +7,7 @@
 An attacker on the path is the router ``internet``, which forwards all that mobile node and correspondent node say.
 """
 
-from typing import Any, Final
+from typing import Final
 
 from roamlab.topologies.addresses import ATTACKER, PC16, VICTIM, VICTIMS, VISITED
 from roamlab.topologies.figure1 import HomeAndVisited
@@ -20,7 +20,7 @@ VICTIM_NODE: Final = "victim"
 class WithAttacker(HomeAndVisited):
     """FIG. 1 and the victim. It takes HomeAndVisited's parameters."""
 
-    def __init__(self, *args: Any, **params: Any) -> None:
+    def __init__(self, *args: object, **params: object) -> None:
         super().__init__(*args, **params)
         self.nodeInfo("fa")["routes"] |= {
             **ATTACKER.routes(VISITED, PC16),

@@ -94,7 +94,7 @@ class RoamingTopo(Topo):
     machine: ClassVar[Mapping[str, int]] = {}
     one_agent: ClassVar[bool] = False
 
-    def __init__(self, *args: Any, **params: Any) -> None:
+    def __init__(self, *args: object, **params: object) -> None:
         self.segments: dict[str, Segment] = {}
         self.starts: dict[str, Start] = {}
         self.mobiles: list[str] = []
@@ -127,7 +127,7 @@ class RoamingTopo(Topo):
         return str(self.addHost(name, ip=None, forward=True, routes=dict(routes or {})))
 
     def add_transit(
-        self, left: str, right: str, subnet: Subnet | None = None, delay: float = 0.0, **impairments: Any
+        self, left: str, right: str, subnet: Subnet | None = None, delay: float = 0.0, **impairments: object
     ) -> None:
         """Link two routers; the left one is host 1 of the subnet, the right one host 2.
 
@@ -161,7 +161,7 @@ class RoamingTopo(Topo):
         subnet: Subnet | None = None,
         delay: float = 0.0,
         name: str = CORRESPONDENT_NODE,
-        **impairments: Any,
+        **impairments: object,
     ) -> str:
         """Add a correspondent node: on a segment, where it can move, or linked to a router by a subnet of its own.
 

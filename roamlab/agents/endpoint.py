@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from socket import socket
+from typing import Final
 
 from roamlab.agents.agent import Agent, now_ns
 from roamlab.agents.sctp_state import sctp_state
@@ -55,7 +56,7 @@ class Endpoint(Agent):
 
     direction: Direction
 
-    def __init__(self, name: str, control: Any) -> None:
+    def __init__(self, name: str, control: socket) -> None:
         super().__init__(name, control)
         self._sessions: dict[int, _Session] = {}
 

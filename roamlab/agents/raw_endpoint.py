@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any, Final
+from socket import socket
+from typing import Final
 
 from roamlab.agents.agent import Agent
 from roamlab.agents.raw_ip import RawIp
@@ -57,7 +58,7 @@ class RawEndpoint(Agent):
     ABORT what it knows nothing of, sooner or later.
     """
 
-    def __init__(self, name: str, control: Any) -> None:
+    def __init__(self, name: str, control: socket) -> None:
         super().__init__(name, control)
         self._held: dict[int, _Held] = {}
         self._ip = RawIp(self, self._heard)

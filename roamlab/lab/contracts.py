@@ -187,7 +187,7 @@ class Site(Place, ProgramPlace, Protocol):
     def allow(self, router: str, source: str, destination: str) -> None:
         """Undo `block`."""
 
-    def impair(self, nic: Nic, **options: Any) -> None:
+    def impair(self, nic: Nic, **options: object) -> None:
         """Change what the link of a NIC does to packets, in both directions."""
 
     def route_through(self, nic: Nic) -> None:

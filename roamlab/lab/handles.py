@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 from roamlab.parameters import NameOf
 from roamlab.protocols.mobility import Announce, Wishes
@@ -12,7 +12,7 @@ from roamlab.record.events import Way
 from roamlab.transports import find as find_transport
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from roamlab.lab.lab import Lab
     from roamlab.lab.programs import Program, Ready
@@ -111,14 +111,21 @@ class Node:
         return Nic(self.name, name)
 
     def run(
-        self, words: str | Sequence[str], *, ready: Ready = None, waits: bool = False, **options: Any
+        self,
+        words: str | Sequence[str],
+        *,
+        ready: Ready = None,
+        waits: bool = False,
+        name: str = "",
+        env: Mapping[str, str] | None = None,
+        fed: bool = False,
     ) -> Program:
         """Start any program here, by its arguments or as a line for the shell; with ``waits`` wait until it is ``ready``.
 
-        ``ready`` is a port that it listens on, a pattern of what it says, or None for any port. ``options`` are those of
-        `Programs.run`. Raises LabError where it is not ready within 20 s, or ended before.
+        ``ready`` is a port that it listens on, a pattern of what it says, or None for any port. ``name``, ``env`` and
+        ``fed`` are as in `Programs.run`. Raises LabError where it is not ready within 20 s, or ended before.
         """
-        return self.lab.run(self.name, words, ready=ready, waits=waits, **options)
+        return self.lab.run(self.name, words, ready=ready, waits=waits, name=name, env=env, fed=fed)
 
     @property
     def address(self) -> str:

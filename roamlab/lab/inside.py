@@ -52,7 +52,8 @@ def _play(run: RunDirectory) -> None:
         decoder(spoken)
 
     plan = msgspec.convert(run.read(PLAN), Plan)
-    scenario = find(f"{plan.file}:{plan.scenario}" if plan.file else plan.scenario, plan.topology)
+    file, instead = (str(run.path / name) if ".py" in name else name for name in (plan.file, plan.topology))
+    scenario = find(f"{file}:{plan.scenario}" if file else plan.scenario, instead)
     topology, own = scenario.split(plan.parameters)
     if PROGRAMS in scenario.needs:
         come_of_age()

@@ -199,10 +199,12 @@ class Lab(Generic[Net_co]):
         *,
         ready: Ready = None,
         waits: bool = False,
-        **options: Any,
+        name: str = "",
+        env: Mapping[str, str] | None = None,
+        fed: bool = False,
     ) -> Program:
         """Start any program on a node; see `Node.run`."""
-        program = self.programs.run(node, words, **options)
+        program = self.programs.run(node, words, name=name, env=env, fed=fed)
         if waits or ready is not None:
             self.programs.await_ready(program, ready)
         return program

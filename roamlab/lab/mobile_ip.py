@@ -35,6 +35,7 @@ from roamlab.topologies.addresses import ROUTER
 
 if TYPE_CHECKING:
     from roamlab.lab.contracts import Place
+    from roamlab.network.intf import Intf
 
 CareOf = Literal["foreign-agent", "co-located", "co-located-through-agent"]
 Algorithm = Literal["md5", "sha256"]
@@ -188,7 +189,7 @@ class MobileIp:
             agent_down_ns=round((wired + down) * 1e9),
         )
 
-    def arrived(self, intf: Any, segment: Segment) -> None:
+    def arrived(self, intf: Intf, segment: Segment) -> None:
         """Do for a NIC what the network that it has come to does for visitors: give it an address, if it wants one."""
         if not self._co_located:
             return
@@ -199,7 +200,7 @@ class MobileIp:
             intf.configure([here4])
             self._site.tell(self._site.mobile, AcquireCareOf(intf.name, here4, gateway4))
 
-    def _settings(self, kind: type[C], party: str, **settings: Any) -> C:
+    def _settings(self, kind: type[C], party: str, **settings: object) -> C:
         plain = msgspec.to_builtins({**settings, **self.terms.changes.get(party, {})})
         return msgspec.convert({"do": kind_of(kind), **plain}, kind)
 

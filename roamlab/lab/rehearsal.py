@@ -11,18 +11,19 @@ import inspect
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from functools import partial
 from pathlib import Path
-from types import FrameType, FunctionType, TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast, get_args, get_origin
+from types import FrameType, FunctionType, TracebackType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, Union, cast, get_args, get_origin
 
 from roamlab import topologies
 from roamlab.errors import BadInput, LabError, NoSession
 from roamlab.lab import lab as handles
 from roamlab.lab.clock import Clock, Timeline
 from roamlab.lab.lab import Lab
+from roamlab.lab.programs import Program
 from roamlab.lab.site import Site
 from roamlab.record.run_directory import EventLog, RunDirectory
 from roamlab.registry import Scenario, nearest
@@ -31,6 +32,7 @@ from roamlab.topologies import RoamingTopo
 if TYPE_CHECKING:
     from roamlab.agents.agent import Agent
     from roamlab.lab.agents import Agents
+    from roamlab.lab.programs import Programs
     from roamlab.network.net import Mininet
 
 _WAITING: Final = (KeyError, IndexError, StopIteration, NoSession)
@@ -124,6 +126,7 @@ class _RehearsedSite(Site):
         self._log = cast("EventLog", _Log())
         self.lab = _RehearsedLab(self, self._topology, self._agents, self._log, self._clock)
         self.lab.timeline = _Timeline(self._clock, 0, self._place)
+        self.lab.programs = cast("Programs", _Programs(self._topology))
         for name in (*self.correspondents, *self.mobiles):
             self.start_again(name)
         return self
@@ -246,6 +249,21 @@ class _Anything:
         return iter(())
 
 
+class _Programs(_Anything):
+    """Programs that are not started, and go on until the end."""
+
+    def __init__(self, topology: RoamingTopo) -> None:
+        self._topology = topology
+
+    def run(self, node: str, words: str | Sequence[str], *, name: str = "", **_: object) -> Program:
+        """Take note of one. Raises BadInput where the topology has no such node."""
+        return Program(name or str(words), _known(node, self._topology), pid=0, stdin=-1)
+
+    def readers(self) -> Mapping[Any, Callable[[], None]]:
+        """None says anything."""
+        return {}
+
+
 class _Nic(_Anything):
     """A NIC, by its name."""
 
@@ -343,26 +361,39 @@ def _function(frame: FrameType) -> FunctionType | None:
 
 def _fits(value: object, hint: object, frame: FrameType) -> bool:
     """Whether a value may be what an annotation says; so it is where nobody can tell."""
-    return any(_fits_one(value, part.strip(), frame) for part in _name(hint).split("|"))
-
-
-def _fits_one(value: object, name: str, frame: FrameType) -> bool:
-    if name == "None":
-        return value is None
-    base = name.partition("[")[0].rpartition(".")[2]
+    if not isinstance(hint, str):
+        return _is_of(value, hint)
     spaces: list[Mapping[str, object]] = [frame.f_globals, vars(handles), vars(topologies), _BUILTINS]
-    meant = next((space[base] for space in spaces if base in space), None)
-    if get_origin(meant) is Literal:
-        return value in get_args(meant)
-    if not isinstance(meant, type) or getattr(meant, "_is_protocol", False):
-        return True
-    if meant is float:
+    for part in hint.split("|"):
+        name = part.partition("[")[0].strip().rpartition(".")[2]
+        kind = next((space[name] for space in spaces if name in space), Any)
+        if _is_of(value, kind):
+            return True
+    return False
+
+
+def _is_of(value: object, kind: object) -> bool:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _is_of(value, arguments[0])
+    if origin is Literal:
+        return value in arguments
+    if origin in (Union, UnionType):
+        return any(_is_of(value, each) for each in arguments)
+    if kind is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, meant)
+    if not isinstance(kind, type) or kind in _UNTOLD or getattr(kind, "_is_protocol", False):
+        return True
+    return isinstance(value, kind)
 
 
 def _name(hint: object) -> str:
     return hint if isinstance(hint, str) else getattr(hint, "__name__", str(hint))
 
 
-_BUILTINS: Final[Mapping[str, object]] = {kind.__name__: kind for kind in (str, int, float, bool)}
+_BUILTINS: Final[Mapping[str, object]] = {
+    **{kind.__name__: kind for kind in (str, int, float, bool)},
+    "None": type(None),
+}
+_UNTOLD: Final = (Annotated, Any)
+"""Names that are classes to Python 3.11 and say nothing of a value by themselves."""

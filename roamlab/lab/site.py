@@ -10,7 +10,7 @@ from functools import partial
 from ipaddress import ip_interface
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from roamlab.agents.agent import Agent
 from roamlab.agents.launch import launch
@@ -375,7 +375,7 @@ class Site:
         """Undo `block`."""
         self._net[router].drop(source, destination, on=False)
 
-    def impair(self, nic: Nic, **options: Any) -> None:
+    def impair(self, nic: Nic, **options: object) -> None:
         """Change what a NIC's link does to packets, in both directions."""
         link = self._intf(nic).link
         if link is not None:

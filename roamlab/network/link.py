@@ -167,7 +167,7 @@ class Link(mininet.link.Link):
 
     # In service
 
-    def impair(self, **options: Any) -> None:
+    def impair(self, **options: object) -> None:
         """Change what the link does to packets; options not named stay. Packets under way stay under way.
 
         Raises:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from enum import IntFlag
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from roamlab.errors import BadInput
 from roamlab.protocols import trace
@@ -96,8 +96,8 @@ def _other(packet: Sighting) -> Iterator[str]:
         yield from _fields(said, 2)
 
 
-def _fields(said: Any, depth: int) -> Iterator[str]:
-    for field in fields(said):
+def _fields(said: object, depth: int) -> Iterator[str]:
+    for field in fields(said) if is_dataclass(said) else ():
         value = getattr(said, field.name)
         nested = [part for part in (value if isinstance(value, tuple) else (value,)) if is_dataclass(part)]
         if nested:

@@ -178,10 +178,10 @@ def _others(packet: UdpPacket | TcpPacket | IcmpPacket) -> tuple[frozenset[str],
     return frozenset(names), frozenset(values)
 
 
-def _fields_of(item: Any) -> frozenset[Fact]:
+def _fields_of(item: object) -> frozenset[Fact]:
     """The fields of a dataclass and of those in it; lists by their elements, flags by their letters."""
     found: set[Fact] = set()
-    for field in fields(item):
+    for field in fields(item) if is_dataclass(item) else ():
         value = getattr(item, field.name)
         for part in value if isinstance(value, tuple) else (value,):
             if is_dataclass(part):

@@ -119,7 +119,7 @@ class RunDirectory:
         finally:
             os.close(fd)
 
-    def write(self, name: str, content: Any) -> None:
+    def write(self, name: str, content: object) -> None:
         """Write a JSON file whole. Raises LabError where that is not possible."""
         encoded = msgspec.json.format(msgspec.json.encode(content, order="deterministic"), indent=2) + b"\n"
         try:

@@ -240,5 +240,5 @@ def _line(step: CausalStep, a_s: float | None, b_s: float | None) -> ChainLine:
     return ChainLine(a_s, b_s, step.node, step.step, text)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()

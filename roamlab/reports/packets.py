@@ -7,7 +7,7 @@ from dataclasses import fields as fields_of
 from dataclasses import is_dataclass
 from enum import Enum
 from itertools import groupby
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from roamlab.protocols import payload
 from roamlab.protocols.errors import DecodeError
@@ -21,6 +21,9 @@ from roamlab.protocols.mobileip.registration import (
 from roamlab.protocols.sctp import chunks
 from roamlab.protocols.sctp.describe import Line, describe, heading, outline
 from roamlab.protocols.trace import MOBILE_IP_PORT, IcmpPacket, IpDatagram, SctpPacket, TcpPacket, UdpPacket
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _LONGEST: Final = 32  # bytes of opaque data that are shown
 _SYN_FIN_RST: Final = 0x07
@@ -237,7 +240,7 @@ def _tcp_flags(flags: int) -> list[str]:
     return [name for bit, name in enumerate(_TCP_FLAGS) if flags >> bit & 1]
 
 
-def _plain(item: Any, depth: int = 0) -> Iterator[Line]:
+def _plain(item: DataclassInstance, depth: int = 0) -> Iterator[Line]:
     """The fields of any message without an outline of its own, by their names."""
     yield heading(type(item).__name__, depth)
     for field in fields_of(item):
@@ -250,7 +253,7 @@ def _plain(item: Any, depth: int = 0) -> Iterator[Line]:
             yield Line(depth + 1, name, _value(value))
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     if isinstance(value, bytes):
         return value[:_LONGEST].hex() + (f"... ({len(value)} bytes)" if len(value) > _LONGEST else "")
     if isinstance(value, tuple):

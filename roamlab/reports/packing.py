@@ -32,7 +32,7 @@ class Texts:
     def __init__(self) -> None:
         self._numbers: dict[Any, int] = {}
 
-    def __call__(self, text: Any) -> int:
+    def __call__(self, text: object) -> int:
         """The number of a text."""
         return self._numbers.setdefault(text, len(self._numbers))
 
@@ -42,7 +42,7 @@ class Texts:
         return list(self._numbers)
 
 
-def script(content: Any) -> Markup:
+def script(content: object) -> Markup:
     """JSON that is safe inside a ``script`` element."""
     return Markup(msgspec.json.encode(content).decode().translate(_ESCAPES))  # noqa: S704 - escaped here
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -113,7 +113,7 @@ def render(read: Story) -> str:
     )
 
 
-def fill(template: str, **values: Any) -> str:
+def fill(template: str, **values: object) -> str:
     """A page from its template; every value is escaped but for what the templates themselves mark as safe."""
     return _environment().get_template(template).render(words=words, **values)
 

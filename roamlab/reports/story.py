@@ -141,7 +141,7 @@ def read(run: RunDirectory) -> Story:
     return Story(run, plan, manifest, judgement, tuple(events), trace, _epoch(events, trace), tuple(missing))
 
 
-def _json(run: RunDirectory, name: str, kind: Any, missing: list[str]) -> dict[str, Any]:
+def _json(run: RunDirectory, name: str, kind: type, missing: list[str]) -> dict[str, Any]:
     """A file's content, which has the shape of ``kind``; empty, and said in ``missing``, where it hasn't."""
     if not (run.path / name).exists():
         missing.append(f"There is no {name}.")

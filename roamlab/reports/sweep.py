@@ -163,7 +163,7 @@ def _apart(rows: Sequence[Row], names: Sequence[str]) -> list[tuple[str, list[Ro
     ]
 
 
-def _setting(name: str, value: Any) -> str:
+def _setting(name: str, value: object) -> str:
     return str(value) if name in _WORLD else f"{name}={value}"
 
 
@@ -255,7 +255,7 @@ def _medians(rows: Iterable[Row], parameter: str, column: str) -> list[tuple[flo
     return [(x, median_low(ys)) for x, ys in sorted(values.items())]
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -23,7 +23,6 @@ from roamlab.registry import Plan, Scenario, Verdict, known
 from roamlab.runs import bytecode, collector
 from roamlab.where import COMMAND
 
-_OWN: Final = "own"  # what of the user's own files is copied into the run directory
 BASICS: Final = frozenset({"bridge", "htb", "netem", "netns", "packet", "veth"})
 """What every scenario needs of a kernel: a network, its impairments and its capture."""
 OnLine = Callable[[str], None]
@@ -64,13 +63,13 @@ def _run(
     kernel: Kernel,
     on_line: OnLine,
 ) -> Result:
-    there = own_files.bring(scenario, directory.path / _OWN, NEVER_HIDDEN_BY)
+    there = own_files.bring(scenario, directory.path, NEVER_HIDDEN_BY, copied=kernel.kind == "machine")
     plan = Plan(
         scenario=scenario.name,
         parameters=dict(parameters),
         seed=seed,
-        file=str(there.file) if there.file and not there.installed else "",
-        topology=there.topology_name,
+        file=there.file,
+        topology=there.topology,
     )
     directory.write(run_directory.PLAN, plan)
     job = Job(
@@ -80,7 +79,7 @@ def _run(
         needs=BASICS | scenario.needs_for(parameters),
         memory_mib=scenario.memory_mib,
         limit_s=scenario.limit_s,
-        shown=(*own_files.folders(there), *_directory(parameters)),
+        shown=(*there.shown, *_directory(parameters)),
     )
     bytecode.prepare()
     wall_s, status = 0.0, 3
@@ -223,5 +222,5 @@ def _wordless(outcome: Outcome) -> str:
     return f"the lab failed at step {outcome.step} with exit status {outcome.status}; see console.log"
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return str(msgspec.to_builtins(value)).lower() if isinstance(value, bool) else str(value)

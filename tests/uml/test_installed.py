@@ -37,6 +37,14 @@ def mine(lab: Lab) -> None:
     lab.at(1.0).start(session.stream(every=0.1))
     lab.at(3.0).move(lab.mobile.nic("wlan0"), to=lab.visited)
     lab.until(10.0)
+
+
+if __name__ == "__main__":
+    import sys
+
+    import roamlab
+
+    print(roamlab.run(mine, kernel=sys.argv[1]).verdict.value)
 """
 
 pytestmark = pytest.mark.skipif(
@@ -191,6 +199,14 @@ def test_a_users_file_plays_there_as_an_ordinary_user(installed: Installed) -> N
     assert run_dir.parent == installed.user / "runs/mine"
     assert (run_dir / "report.html").is_file()
     assert json.loads(there.stdout)["verdict"] == "survived"
+
+
+@pytest.mark.skipif(_UNMODIFIED is None, reason="needs a lab kernel: ./lab kernel")
+def test_a_script_beside_folders_named_like_roamlabs_rooms_plays_its_own_scenario(
+    installed: Installed,
+) -> None:
+    said = installed.run("mine.py", "uml", program="python")
+    assert said.stdout == "survived\n", said.stderr
 
 
 def test_this_machines_kernel_plays_there_or_lacks_something_by_name(installed: Installed) -> None:

@@ -115,7 +115,7 @@ def test_any_scenario_plays_in_a_topology_of_ones_own(file: Path) -> None:
     assert found.topology_parameters()["core_delay_ms"].default == 100.0
     assert found.topology_name == f"{file}:Far"
     assert own_files.digest(found)
-    assert own_files.folders(found) == (file.parent,)
+    assert own_files.bring(found, file.parent, []).shown == (file.parent,)
     assert find("fig09", str(file)).topology is found.topology
 
 
@@ -129,11 +129,14 @@ def test_a_topology_that_does_not_exist_is_one_sentence(file: Path) -> None:
 def test_a_file_where_the_inside_has_a_directory_of_its_own_is_copied_with_what_it_imports(
     file: Path, tmp_path: Path
 ) -> None:
-    found, where = find(str(file)), tmp_path / "run" / "own"
-    where.parent.mkdir()
-    assert own_files.bring(found, where, ["/somewhere"]) == found
-    assert own_files.bring(found, where, [str(file.parent)]).file == where / "mine.py"
-    assert sorted(path.name for path in where.iterdir()) == ["beside.py", "mine.py"]
+    found, run = find(str(file), f"{file}:Far"), tmp_path / "run"
+    shown = own_files.bring(found, run, ["/somewhere"])
+    assert shown == own_files.Brought(str(file), f"{file}:Far", (file.parent,))
+    assert not run.exists()
+    copied = own_files.Brought("own/mine.py", "own/mine.py:Far", ())
+    assert own_files.bring(found, run, [str(file.parent)]) == copied
+    assert sorted(path.name for path in (run / "own").iterdir()) == ["beside.py", "mine.py"]
+    assert own_files.bring(found, run, [], copied=True) == copied
 
 
 def test_a_run_directory_makes_nothing_be_executed(file: Path) -> None:
@@ -167,4 +170,4 @@ def test_what_an_installed_package_brings_is_found_by_its_name(package: Path) ->
     assert found.topology_name == "Far"
     assert found.topology.__module__ == "brings.moves"
     assert own_files.digest(found)
-    assert own_files.folders(found) == (package,)
+    assert own_files.bring(found, package, []) == own_files.Brought("", "Far", (package,))
