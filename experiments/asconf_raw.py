@@ -17,7 +17,7 @@ _NOBODY_S: Final = ("240.0.0.1", "169.254.1.1", "0.1.2.3")
 
 @scenario("asconf-bundle", figure="FIG. 7", topology=WithAttacker, expect=Verdict.SURVIVED)
 def asconf_bundle(lab: Lab, family: Family = 4) -> None:
-    """Several ASCONF chunks in one packet (RFC 5061, 5.5), and duplicates, old and future ones (5.2, E2 and E5)."""
+    """Send several ASCONF chunks in one packet (RFC 5061, 5.5), then duplicates, old and future ones (5.2, E2 and E5)."""
     raw = beside_a_session(lab, family)
     one, second = lab.at(2.0).associate(raw, tsn=1000), raw.address(2)
     both = ["AUTH, ASCONF-ACK 1000, ASCONF-ACK 1001"]
@@ -43,7 +43,7 @@ def asconf_bundle(lab: Lab, family: Family = 4) -> None:
 
 @scenario("asconf-wrap", figure="none", topology=WithAttacker, expect=Verdict.BROKE)
 def asconf_wrap(lab: Lab, family: Family = 4) -> None:
-    """Serial numbers over their end: a duplicate of the last is due an answer (RFC 5061, 5.2, E2); Linux gives none."""
+    """Let serial numbers wrap: a duplicate of the last ASCONF must be answered (RFC 5061, 5.2, E2), but Linux is silent."""
     raw = beside_a_session(lab, family)
     one, second = lab.at(2.0).associate(raw, tsn=0xFFFFFFFF), raw.address(2)
     lab.at(3.0).say(one, Ask(0xFFFFFFFF, Request(Verb.ADD, second)), answers=["AUTH, ASCONF-ACK 4294967295"])
@@ -55,7 +55,7 @@ def asconf_wrap(lab: Lab, family: Family = 4) -> None:
 
 @scenario("asconf-violations", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
 def asconf_violations(lab: Lab, family: Family = 4) -> None:
-    """An ASCONF without address parameter (RFC 5061, 4.1.1), and ASCONF-ACKs that nobody asked for (5.3, F0)."""
+    """Send an ASCONF without address parameter (RFC 5061, 4.1.1), and ASCONF-ACKs that answer no request (5.3, F0)."""
     raw = beside_a_session(lab, family)
     nameless, unasked, late = (lab.at(2.0 + n / 10).associate(raw, tsn=1000 * n) for n in (1, 2, 3))
     second = raw.address(2)
@@ -68,7 +68,7 @@ def asconf_violations(lab: Lab, family: Family = 4) -> None:
 
 @scenario("asconf-wildcard", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
 def asconf_wildcard(lab: Lab, family: Family = 4) -> None:
-    """The wildcard address means the packet's source (RFC 5061, 4.2.1, 4.2.2, 4.2.4), to which the answer goes (5.2, E6)."""
+    """Use the wildcard address, which means the packet's source (RFC 5061, 4.2.1, 4.2.2, 4.2.4; answers: 5.2, E6)."""
     raw = beside_a_session(lab, family)
     one, own, second = lab.at(2.0).associate(raw, tsn=1000), raw.address(1), raw.address(2)
     anywhere = lab.wildcard
@@ -87,7 +87,7 @@ def asconf_wildcard(lab: Lab, family: Family = 4) -> None:
 
 @scenario("asconf-wildcard-lookup", figure="none", topology=WithAttacker, expect=Verdict.BROKE)
 def asconf_wildcard_lookup(lab: Lab, family: Family = 4) -> None:
-    """DELETE of the wildcard from a new address, found by the old: the new must stay (RFC 5061, 4.2.2); Linux keeps the old."""
+    """DELETE the wildcard from a new address: the new address must stay (RFC 5061, 4.2.2), but Linux keeps the old one."""
     raw = beside_a_session(lab, family)
     one, own, new = lab.at(2.0).associate(raw, tsn=1000), raw.address(1), raw.address(2)
     anywhere = lab.wildcard
@@ -99,7 +99,7 @@ def asconf_wildcard_lookup(lab: Lab, family: Family = 4) -> None:
 
 @scenario("asconf-wildcard-primary", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
 def asconf_wildcard_primary(lab: Lab[WithAttacker], family: Family = 4) -> None:
-    """SET PRIMARY of the wildcard from a new address, found by the old (RFC 5061, 4.2.4): Linux prefers the old one."""
+    """SET PRIMARY to the wildcard from a new address (RFC 5061, 4.2.4): Linux prefers the old address instead."""
     raw = beside_a_session(lab, family)
     one = lab.at(2.0).associate(raw, tsn=1000)
     own, second, new = raw.address(1), raw.address(2), raw.address(3)
@@ -114,7 +114,7 @@ def asconf_wildcard_primary(lab: Lab[WithAttacker], family: Family = 4) -> None:
 
 @scenario("asconf-odd-addresses", figure="none", topology=WithAttacker, expect=Verdict.BROKE)
 def asconf_odd_addresses(lab: Lab[WithAttacker]) -> None:
-    """ADD IP of a broadcast address, which must not be (RFC 5061, 4.2.1), and of other unusable ones: Linux adds them all."""
+    """ADD a broadcast address, which RFC 5061, 4.2.1 forbids, and other unusable addresses: Linux adds them all."""
     one = lab.at(2.0).associate(beside_a_session(lab, 4), tsn=1000)
     assert CORRESPONDENTS.ipv4
     broadcast = str(CORRESPONDENTS.ipv4.broadcast_address)

@@ -24,7 +24,7 @@ def _raw(lab: Lab, family: Family) -> Raw:
 
 @scenario("asconf-unanswered", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
 def asconf_unanswered(lab: Lab, family: Family = 4) -> None:
-    """An ASCONF that is not answered for a while: T4 repeats it (RFC 5061, 5.1, B1 to B5); the next one waits (5.1.1, C1)."""
+    """Leave an ASCONF unanswered for a while: T4 repeats it (RFC 5061, 5.1, B1 to B5), and the next one waits (5.1.1, C1)."""
     raw = _raw(lab, family)
     one = lab.at(2.0).associate(raw, tsn=1000, also=(raw.address(2),))
     lab.at(8.0).renumber(1)
@@ -36,7 +36,7 @@ def asconf_unanswered(lab: Lab, family: Family = 4) -> None:
 
 @scenario("asconf-not-understood", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
 def asconf_not_understood(lab: Lab, family: Family = 4) -> None:
-    """What a peer does not understand it is not sent again (RFC 5061, 5.3): ADD and DELETE IP (F3a), SET PRIMARY (F3b).
+    """Requests that a peer does not understand are not repeated (RFC 5061, 5.3): ADD and DELETE IP (F3a), SET PRIMARY (F3b).
 
     To Linux all three are one: a peer that understands no SET PRIMARY is sent no ADD IP either.
     """
@@ -55,7 +55,7 @@ def asconf_not_understood(lab: Lab, family: Family = 4) -> None:
 
 @scenario("asconf-init-primary", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
 def asconf_init_primary(lab: Lab, family: Family = 4) -> None:
-    """SET PRIMARY in an INIT (RFC 5061, 5.4), behind the addresses that it lists and before them."""
+    """Put SET PRIMARY into an INIT (RFC 5061, 5.4), after the addresses that it lists and before them."""
     raw = _raw(lab, family)
     second = raw.address(2)
     behind = lab.at(2.0).associate(raw, tsn=1000, also=(second,), prefer=second)
@@ -68,7 +68,7 @@ def asconf_init_primary(lab: Lab, family: Family = 4) -> None:
 
 @scenario("asconf-refused-add", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
 def asconf_refused_add(lab: Lab[WithAttacker], family: Family = 4) -> None:
-    """The peer refuses an ADD IP, so that the address is no part of the association (RFC 5061, 5.3, F10); to Linux it is."""
+    """The peer refuses an ADD IP, so the address is not part of the association (RFC 5061, 5.3, F10); Linux uses it anyway."""
     raw = _raw(lab, family)
     one = lab.at(2.0).associate(raw, tsn=1000)
     lab.at(4.0).renumber(1)

@@ -61,7 +61,7 @@ def attack_stealing(
 
 @scenario("attack-restart", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED, sense=lossless)
 def attack_restart(lab: Lab, family: Family = 4) -> None:
-    """An INIT from the attacker's address that lists the mobile node's: ABORT, for a restart may add no address."""
+    """An INIT from the attacker's address lists the mobile node's: the answer is ABORT, since a restart may add no address."""
     attacker = Attacker(lab, "off-path", family=family)
     _session(lab, family)
     lab.at(4.0).restart(
@@ -85,7 +85,7 @@ def attack_restart_spoofed(lab: Lab, family: Family = 4) -> None:
 
 @scenario("attack-reuse", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED, sense=lossless)
 def attack_reuse(lab: Lab, family: Family = 4) -> None:
-    """The mobile node has moved, and an attacker has its old address and port: an association of its own, no more."""
+    """The mobile node has moved, and an attacker uses its old address and port: it gets an association of its own, no more."""
     attacker = Attacker(lab, "on-path", family=family)
     _session(lab, family, managed=True)
     home = lab.mobile.address_on(lab.home)
@@ -96,7 +96,7 @@ def attack_reuse(lab: Lab, family: Family = 4) -> None:
 
 @scenario("attack-cookie", figure="FIG. 5", topology=WithAttacker, expect=Verdict.SURVIVED, sense=lossless)
 def attack_cookie(lab: Lab, source: Literal["own", "mobile"] = "mobile", family: Family = 4) -> None:
-    """The COOKIE-ECHO of the set-up once more, from the mobile node's address or the attacker's: it sets up nothing."""
+    """Replay the set-up's COOKIE-ECHO from the mobile node's address or the attacker's: it sets up nothing."""
     attacker = Attacker(lab, "on-path", family=family)
     _session(lab, family)
     lab.at(3.0).account()
@@ -109,7 +109,7 @@ def attack_cookie(lab: Lab, source: Literal["own", "mobile"] = "mobile", family:
 
 @scenario("attack-cookie-later", figure="FIG. 5", topology=WithAttacker, expect=Verdict.BROKE, sense=lossless)
 def attack_cookie_later(lab: Lab, family: Family = 4) -> None:
-    """The COOKIE-ECHO of an association that has ended and was replaced, within the cookie's lifetime of 60 s."""
+    """Replay the COOKIE-ECHO of an association that ended and was replaced, within the cookie's lifetime of 60 s."""
     attacker = Attacker(lab, "on-path", family=family, concedes=by_kernel(REPLAYED))
     session = _session(lab, family)
     home = lab.mobile.address_on(lab.home)

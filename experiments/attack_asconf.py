@@ -27,7 +27,7 @@ def _redirect(lab: Lab, attacker: Attacker, signing: Sign, family: Family, *, sp
 
 
 def _on_path(lab: Lab, family: Family) -> Attacker:
-    """One who gets it all."""
+    """The attacker takes the whole session."""
     return Attacker(lab, "on-path", family=family, concedes=("data", "requests", "denials"))
 
 
@@ -39,18 +39,18 @@ def attack_asconf(
     spoof: bool = False,
     family: Family = 4,
 ) -> None:
-    """ASCONFs forged off the path or on it, without AUTH or with a made-up HMAC: discarded in silence."""
+    """Forge ASCONFs off the path or on it, without AUTH or with a made-up HMAC: they are discarded silently."""
     _redirect(lab, Attacker(lab, position, family=family), signing, family, spoof=spoof)
 
 
 @scenario("attack-asconf-noauth", figure="none", topology=WithAttacker, expect=Verdict.BROKE, sense=lossless)
 def attack_asconf_noauth(lab: Lab, family: Family = 4) -> None:
-    """The same on the path with AUTH switched off at both ends: the session's data goes to the attacker."""
+    """Forge an ASCONF on the path, with AUTH switched off at both ends: the session's data goes to the attacker."""
     lab.without_auth()
     _redirect(lab, _on_path(lab, family), "none", family)
 
 
 @scenario("attack-asconf-key", figure="none", topology=WithAttacker, expect=Verdict.BROKE, sense=lossless)
 def attack_asconf_key(lab: Lab, family: Family = 4) -> None:
-    """With AUTH, by one who saw INIT and INIT-ACK and so has the key (RFC 4895, 6.1): the data goes to the attacker."""
+    """Forge an ASCONF with AUTH, having seen INIT and INIT-ACK and so the key (RFC 4895, 6.1): data goes to the attacker."""
     _redirect(lab, _on_path(lab, family), "key", family)

@@ -14,7 +14,7 @@ SILENT: Final = {"7.3": ("silence",)}
 
 @scenario("cookie-ack-lost", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED)
 def cookie_ack_lost(lab: Lab, listening: Style = "one-to-one", family: Family = 4) -> None:
-    """Whom no COOKIE-ACK reached sends COOKIE-ECHO again, and is due another (RFC 9260, 5.2.4, D)."""
+    """A client that never got COOKIE-ACK retransmits COOKIE-ECHO and must be answered again (RFC 9260, 5.2.4, D)."""
     lab.correspondent.style = listening
     if listening == "one-to-one" and by_kernel(SILENT, mended_by="cookie-key"):
         lab.expect(Verdict.BROKE)
