@@ -26,7 +26,7 @@ def _other_session(lab: Lab[WithAttacker], family: Family) -> None:
 
 @scenario("attack-hijack", figure="none", topology=WithAttacker, expect=Verdict.SURVIVED, sense=lossless)
 def attack_hijack(lab: Lab[WithAttacker], auth: bool = True, family: Family = 4) -> None:
-    """The mobile node has left A and not said so yet; whoever has A now forges ASCONFs with a cookie's tie-tags."""
+    """The mobile node has left A without announcing it yet; a new owner of A forges ASCONFs with a cookie's tie-tags."""
     if not auth:
         lab.without_auth()
     attacker = Attacker(lab, "on-path", family=family, concedes=() if auth else by_kernel(TIE_TAGS))

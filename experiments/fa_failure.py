@@ -24,7 +24,7 @@ def fa_failure(
     back: Annotated[Seconds, Meta(le=15)] = 1.5,
     encapsulation: Wrapping = "ipip",
 ) -> None:
-    """The foreign agent starts again without its visitor list; the mobile node sees it by the sequence and registers anew."""
+    """The foreign agent restarts without its visitor list; the mobile node notices it and registers again."""
     lab.without_asconf()
     mobile_ip = lab.mobile_ip(Terms(encapsulation=encapsulation))
     session = lab.mobile.connect(lab.correspondent, transport=transport, managed=False)
@@ -42,7 +42,7 @@ def fa_failure(
     needs=frozenset({"sctp", "ipip"}),
 )
 def fa_rollover(lab: Lab, transport: Transport = "udp") -> None:
-    """The foreign agents have advertised for 18 hours: after 0xffff comes 256, which is no restart (RFC 5944, 2.3.2)."""
+    """The foreign agents have advertised for 18 hours: 256 follows 0xffff, which is not a restart (RFC 5944, 2.3.2)."""
     lab.without_asconf()
     lab.mobile_ip(Terms(changes={"foreign agent": {"sequence": 0xFFFF - 9}}))
     session = lab.mobile.connect(lab.correspondent, transport=transport, managed=False)

@@ -12,7 +12,7 @@ from roamlab.topologies import HomeAndVisited
 
 @scenario("fig06", figure="FIG. 6", topology=HomeAndVisited, expect=Verdict.BROKE)
 def fig06(lab: Lab, pause: Annotated[Seconds, Meta(le=6)] = 0.2, family: Family = 4) -> None:
-    """The mobile node disconnects, adds a NIC and connects anew."""
+    """The mobile node disconnects, adds a NIC and connects again."""
     session = lab.mobile.connect(lab.correspondent, family=family, managed=False)
     lab.at(1.0).start(session.stream(every=0.02))
     lab.at(5.0).reconnect(session, over="wlan1", to=lab.visited, pause=pause)

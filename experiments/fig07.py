@@ -89,7 +89,7 @@ def fig07_unknown(lab: Lab, kind: Kind = UNKNOWN, family: Family = 4) -> None:
     needs=SCTP_AND_REWRITING,
 )
 def fig07_behind(lab: Lab, family: Family = 4) -> None:
-    """An ADD and a DELETE behind an ADD that is refused are to fail as well (RFC 5061, 5.3, F11); Linux carries them out."""
+    """An ADD or DELETE after a refused ADD in the same ASCONF must fail too (RFC 5061, 5.3, F11); Linux carries them out."""
     session = lab.mobile.connect(
         lab.correspondent, family=family, announce=Announce.REWRITING, set_primary=False, delete=False
     )
@@ -116,7 +116,7 @@ def fig07_behind(lab: Lab, family: Family = 4) -> None:
     needs=SCTP_AND_REWRITING,
 )
 def fig07_shortage(lab: Lab, family: Family = 4) -> None:
-    """No room for an address: the correspondent says so, and carries out nothing behind it (RFC 5061, 5.3, F9 and F11)."""
+    """The correspondent has no room for an address: it refuses, and carries out nothing after it (RFC 5061, 5.3, F9, F11)."""
     lab.family, lab.correspondent.style = family, "one-to-many"
     neighbour = Neighbour(lab)
     session = lab.mobile.connect(
@@ -146,7 +146,7 @@ def fig07_shortage(lab: Lab, family: Family = 4) -> None:
 
 @scenario("fig07-last", figure="FIG. 7", topology=HomeAndVisited, expect=Verdict.SURVIVED)
 def fig07_last(lab: Lab, family: Family = 4) -> None:
-    """A node that gives up its last address keeps that DELETE back until it has another to ADD (RFC 5061, 5.3, F5)."""
+    """A node that loses its last address delays that DELETE until it has another address to ADD (RFC 5061, 5.3, F5)."""
     session = lab.mobile.connect(lab.correspondent, family=family, delete=False)
     lab.at(1.0).start(session.stream(every=0.1))
     lab.at(4.0).release(lab.mobile, lab.mobile.address_on(lab.home))

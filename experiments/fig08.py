@@ -24,7 +24,7 @@ def fig08(
     trace: Annotated[str, TextFile(read_csv)] = "",
     family: Family = 4,
 ) -> None:
-    """A mobile node walks from one base station to another: ADD, SET PRIMARY, DELETE as the signals say; or as a CSV does."""
+    """A mobile node walks between two base stations; signals (modelled, or from a CSV) trigger ADD, SET PRIMARY, DELETE."""
     session = lab.mobile.connect(lab.correspondent, family=family, set_primary=False, delete=False)
     lab.at(1.0).start(session.stream(every=0.02))
     places = {"wlan0": lab.home, "wlan1": lab.visited}

@@ -22,7 +22,7 @@ from roamlab.topologies import HomeAndVisited
 def ha_failure(
     lab: Lab, transport: Transport = "tcp", care_of: CareOf = "foreign-agent", lifetime: Lifetime = 18000
 ) -> None:
-    """Mobile IP's session needs the home agent for every packet, and ends with it."""
+    """The home agent fails: a session over Mobile IP needs it for every packet, and ends."""
     lab.without_asconf()
     mobile_ip = lab.mobile_ip(Terms(care_of, lifetime))
     session = lab.mobile.connect(lab.correspondent, transport=transport, managed=False)
@@ -40,7 +40,7 @@ def ha_failure(
     needs=frozenset({"sctp", "ipip"}),
 )
 def ha_failure_asconf(lab: Lab, gap: Annotated[Seconds, Meta(le=4.9)] = 0.0, family: Family = 4) -> None:
-    """The same failure after the same move: an association that moved by ASCONF doesn't notice."""
+    """The home agent fails after a move by ASCONF: the association does not notice."""
     agents = lab.mobility_agents(Terms())
     session = lab.mobile.connect(lab.correspondent, family=family, announce=Announce.KERNEL)
     lab.at(1.0).start(session.stream(every=0.02))

@@ -15,7 +15,7 @@ from roamlab.topologies import HomeAndVisited
     needs=frozenset({"sctp", "ipip"}),
 )
 def lifetime_expiry(lab: Lab, transport: Transport = "udp", lifetime: Lifetime = 8) -> None:
-    """Mobile IP on the mobile node falls silent, and its binding, its tunnel and its session end with the lifetime."""
+    """The mobile node stops renewing its registration: binding, tunnel and session end with the lifetime."""
     lab.without_asconf()
     lab.mobile_ip(Terms(lifetime=lifetime))
     session = lab.mobile.connect(lab.correspondent, transport=transport, managed=False)

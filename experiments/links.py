@@ -78,7 +78,7 @@ def block(lab: Lab, blocked: Seconds = 3.0, transport: Transport = "sctp") -> No
 def program_restart(
     lab: Lab, after: Seconds = 1.0, who: Literal["mobile", "correspondent"] = "mobile"
 ) -> None:
-    """The program of one end is killed and started again: the host has its addresses still, the session has ended."""
+    """One end's program is killed and started again: the host keeps its addresses, but the session has ended."""
     session = lab.mobile.connect(lab.correspondent, managed=False)
     node = lab.mobile if who == "mobile" else lab.correspondent
     lab.at(1.0).start(session.stream(every=0.02))

@@ -26,7 +26,7 @@ def _move_away(lab: Lab, terms: Terms, transport: Transport) -> None:
 def mip_denied(
     lab: Lab, code: Literal[65, 66, 67, 68, 129, 130, 131, 132] = 131, transport: Transport = "udp"
 ) -> None:
-    """The mobile node's registration is denied for good, with the code that is asked for."""
+    """The mobile node's registration is denied permanently, with a chosen code."""
     _move_away(lab, HOPELESS[code], transport)
     lab.until(12.0)
 

@@ -21,7 +21,7 @@ def pingpong(
     family: Family = 4,
     way: RoamingWay = "socket",
 ) -> None:
-    """A mobile node with one NIC moves a thousand times, each second; what the kernels keep for it stays bounded."""
+    """A mobile node with one NIC moves every second, a thousand times; what the kernels keep for it stays bounded."""
     session = lab.mobile.connect(lab.correspondent, family=family, announce=Announce(way))
     nic = lab.mobile.nic("wlan0")
     lab.at(1.0).start(session.stream(every=cadence))

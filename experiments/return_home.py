@@ -26,7 +26,7 @@ def return_home(
     encapsulation: Wrapping = "ipip",
     reverse: bool = False,
 ) -> None:
-    """The mobile node goes away and comes home again: deregistration, gratuitous ARP, no tunnel any more."""
+    """The mobile node moves away and comes home: it deregisters, sends gratuitous ARP, and needs no tunnel any more."""
     lab.without_asconf()
     lab.mobile_ip(Terms(care_of, encapsulation=encapsulation, reverse=reverse))
     session = lab.mobile.connect(lab.correspondent, transport=transport, managed=False)
