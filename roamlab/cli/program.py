@@ -52,7 +52,7 @@ def main(words: Sequence[str]) -> None:
     try:
         _prepare_streams()
         try:
-            Lab(namespace=TASKS, config_class=_NoFiles).run([COMMAND, *words])
+            Tasks(namespace=TASKS, config_class=_NoFiles).run([COMMAND, *words])
         finally:
             sys.stdout.flush()
     except BrokenPipeError:  # whoever read has seen enough
@@ -139,7 +139,7 @@ class _Words(Parser):
         )
 
 
-class Lab(Program):
+class Tasks(Program):
     """The program; what differs from invoke's own is what it understands and says."""
 
     argv: list[str]

@@ -10,8 +10,7 @@ from typing import Any, Protocol
 
 from roamlab.agents.agent import Agent
 from roamlab.lab.handles import Nic
-from roamlab.lab.mobile_ip import Agent as MobilityAgent
-from roamlab.lab.mobile_ip import MobileIp, Terms
+from roamlab.lab.mobile_ip import MobileIp, MobilityAgent, Terms
 from roamlab.lab.programs import Place as ProgramPlace
 from roamlab.record.commands import Command
 from roamlab.record.stimuli import Move

@@ -71,7 +71,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
+class MobilityAgent:
     """A home or foreign agent: its node, and how it is told to serve."""
 
     name: str
@@ -97,7 +97,7 @@ class MobileIp:
             for n, s in enumerate(foreign)
         }
         at_home, home_agent = self.home_address(), _address(self.home)
-        self.home_agent = Agent(
+        self.home_agent = MobilityAgent(
             self.home.router,
             HomeAgentNode,
             self._settings(
@@ -112,7 +112,7 @@ class MobileIp:
             ),
         )
         self.foreign_agents = {
-            segment.name: Agent(
+            segment.name: MobilityAgent(
                 segment.router,
                 ForeignAgentNode,
                 self._settings(
@@ -147,7 +147,7 @@ class MobileIp:
     def _co_located(self) -> bool:
         return self.terms.care_of != "foreign-agent"
 
-    def foreign_agent(self, segment: Segment) -> Agent:
+    def foreign_agent(self, segment: Segment) -> MobilityAgent:
         """The foreign agent of a segment."""
         return self.foreign_agents[segment.name]
 
@@ -170,7 +170,7 @@ class MobileIp:
         return known
 
     @property
-    def agents(self) -> list[Agent]:
+    def agents(self) -> list[MobilityAgent]:
         """The home agent and the foreign agents."""
         return [self.home_agent, *self.foreign_agents.values()]
 
@@ -205,7 +205,9 @@ class MobileIp:
         return msgspec.convert({"do": kind_of(kind), **plain}, kind)
 
 
-def bindings(tables: Mapping[str, Sequence[TableRow]], agent: Agent, now_ns: int) -> list[dict[str, str]]:
+def bindings(
+    tables: Mapping[str, Sequence[TableRow]], agent: MobilityAgent, now_ns: int
+) -> list[dict[str, str]]:
     """The home agent's mobility binding table as rows of text; ``tables`` are the agents' last ``mip.table`` events."""
     return [
         {
@@ -218,7 +220,9 @@ def bindings(tables: Mapping[str, Sequence[TableRow]], agent: Agent, now_ns: int
     ]
 
 
-def visitors(tables: Mapping[str, Sequence[TableRow]], agent: Agent, now_ns: int) -> list[dict[str, str]]:
+def visitors(
+    tables: Mapping[str, Sequence[TableRow]], agent: MobilityAgent, now_ns: int
+) -> list[dict[str, str]]:
     """A foreign agent's visitor list as rows of text."""
     return [
         {

@@ -9,7 +9,7 @@ from roamlab.record import commands, stimuli
 if TYPE_CHECKING:  # a run without Mobile IP has no use for it, and imports are a quarter of a short run
     from roamlab.lab.handles import Node
     from roamlab.lab.lab import Lab
-    from roamlab.lab.mobile_ip import Agent
+    from roamlab.lab.mobile_ip import MobilityAgent
 
 
 class MobileIpActs:
@@ -19,7 +19,7 @@ class MobileIpActs:
     lab: Lab[object]
     time_s: float
 
-    def crash(self, agent: Agent) -> None:
+    def crash(self, agent: MobilityAgent) -> None:
         """Let a mobility agent's process die; its host goes on, with the tunnels and routes that it has."""
         lab = self.lab
 
@@ -29,7 +29,7 @@ class MobileIpActs:
 
         lab.timeline.at(self.time_s, die)
 
-    def fail(self, agent: Agent, *, back: float = 0.0) -> None:
+    def fail(self, agent: MobilityAgent, *, back: float = 0.0) -> None:
         """Let a mobility agent's host die: its process is gone, its links are dead.
 
         With ``back`` it starts again so many seconds later, knowing nothing of before.

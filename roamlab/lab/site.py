@@ -35,8 +35,7 @@ from roamlab.record.stimuli import Move
 from roamlab.topologies import RoamingTopo, Segment
 
 if TYPE_CHECKING:
-    from roamlab.lab.mobile_ip import Agent as MobilityAgent
-    from roamlab.lab.mobile_ip import MobileIp, Terms
+    from roamlab.lab.mobile_ip import MobileIp, MobilityAgent, Terms
 
 _SCTP: Final = {"net.sctp.addip_enable": 1, "net.sctp.auth_enable": 1}
 _BASE, _LARGE_BASE, _HOSTS_IN_BASE = "192.0.2.0/24", "192.0.0.0/16", 200

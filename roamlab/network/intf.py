@@ -35,7 +35,7 @@ class Intf(mininet.link.Intf):
     """A NIC of a host or a port of a switch.
 
     Attributes:
-        index: its device index, unique in the whole lab.
+        index: its device index, unique in the whole network.
         addresses: what was configured, in order.
         gateways: the default gateways configured through it, at most one a family.
 
@@ -87,7 +87,7 @@ class Intf(mininet.link.Intf):
 
         With `gateways` it is done as `configure` does it.
         """
-        with self.node.lab.batch():
+        with self.node.network.batch():
             if mac is not None:
                 self.setMAC(mac)
             if self.node.bridge is None:
@@ -194,7 +194,7 @@ class Intf(mininet.link.Intf):
                 raise NetworkError(f"no prefix length set for address {ipstr}")
             ipstr = f"{ipstr}/{prefixLen}"
         new = ip_interface(ipstr)
-        with self.node.lab.batch():
+        with self.node.network.batch():
             old = next((address for address in self.addresses if address.version == new.version), None)
             if old is not None and old != new:
                 self.addresses.remove(old)
@@ -204,10 +204,10 @@ class Intf(mininet.link.Intf):
     def setMAC(self, macstr: str) -> None:  # noqa: N802
         """Set the MAC address."""
         self.mac = macstr
-        with self.node.lab.batch():
+        with self.node.network.batch():
             self._queue(rtnetlink.set_link(self.index, mac=macstr))
 
-    # Mininet asks ifconfig for these; what the lab has set is known already.
+    # Mininet asks ifconfig for these; what the network has set is known already.
 
     def updateIP(self) -> str | None:  # noqa: N802
         """The first IPv4 address."""
@@ -226,7 +226,7 @@ class Intf(mininet.link.Intf):
     def isUp(self, setUp: bool = False) -> bool:  # noqa: N802
         """Whether the NIC is administratively up; with `setUp` it is after this."""
         if setUp:
-            with self.node.lab.batch():
+            with self.node.network.batch():
                 self._queue(rtnetlink.set_link(self.index, up=True))
             return True
         return is_running(self.node.namespace, self.name)[0]
@@ -247,7 +247,7 @@ class Intf(mininet.link.Intf):
         """Give the NIC another name; the kernel wants it down for that."""
         self.node.nameToIntf[newname] = self.node.nameToIntf.pop(self.name)
         self.name = newname
-        with self.node.lab.batch():
+        with self.node.network.batch():
             self._queue(
                 rtnetlink.set_link(self.index, up=False),
                 rtnetlink.set_link(self.index, name=newname),
@@ -261,7 +261,7 @@ class Intf(mininet.link.Intf):
                 self._queue(rtnetlink.set_link(self.index, up=False))
             else:
                 self._wired().set_near(self, up=False)
-            self.node.lab.carrier_changes()
+            self.node.network.carrier_changes()
 
     def up(self, *, admin: bool = False) -> None:
         """Undo `down`. After `admin`, which makes the kernel forget them, addresses and routes are set anew."""
@@ -271,11 +271,11 @@ class Intf(mininet.link.Intf):
                 self._add(list(self.addresses), list(self.gateways), dad=False)
             else:
                 self._wired().set_near(self, up=True)
-            self.node.lab.carrier_changes()
+            self.node.network.carrier_changes()
 
     def delete(self) -> None:
         """Delete the NIC; its link is of no use after that."""
-        with self.node.lab.batch():
+        with self.node.network.batch():
             for address in self.addresses if self.gateways else []:
                 self._queue(self._rule(address, on=False))
             self._queue(rtnetlink.delete_link(self.index))
@@ -295,7 +295,7 @@ class Intf(mininet.link.Intf):
 
     def _change(self, event: NicEvent) -> AbstractContextManager[None]:
         event.node = self.node.name
-        return self.node.lab.change(event)
+        return self.node.network.change(event)
 
     def _queue(self, *requests: Request) -> None:
         self.node.namespace.rtnl.queue(*requests)

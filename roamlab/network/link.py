@@ -59,7 +59,7 @@ class Link(mininet.link.Link):
         introduced: bool = False,
         **params: Any,
     ) -> None:
-        self.lab = node1.lab
+        self.network = node1.network
         self._reversed = node1.bridge is not None and node2.bridge is None
         own, rest = split(params)
         own1, rest1 = split({**rest, **(params1 or {})})
@@ -78,13 +78,15 @@ class Link(mininet.link.Link):
         port2 = node2.newPort() if port2 is None else port2
         name1 = intfName1 or self.intfName(node1, port1)
         name2 = intfName2 or self.intfName(node2, port2)
-        index1, index2 = self.lab.next_index(), self.lab.next_index()
+        index1, index2 = self.network.next_index(), self.network.next_index()
         self._inner1, self._inner2, self._hub = (
-            (self.lab.next_index(), self.lab.next_index(), self.lab.next_index()) if self.wire else (0, 0, 0)
+            (self.network.next_index(), self.network.next_index(), self.network.next_index())
+            if self.wire
+            else (0, 0, 0)
         )
         addr1 = addr1 or _mac(node1, index1)
         addr2 = addr2 or _mac(node2, index2)
-        with self.lab.batch():
+        with self.network.batch():
             end1, end2 = (node1, name1, index1, addr1), (node2, name2, index2, addr2)
             if self.wire:
                 self._make_wire(end1, end2)
@@ -97,11 +99,11 @@ class Link(mininet.link.Link):
             self.intf2 = make2(name2, node=node2, port=port2, link=self, mac=addr2, index=index2, **rest2)
             for end in (self.intf1, self.intf2):
                 if end.node.bridge is None:
-                    self.lab.fresh(end)
+                    self.network.fresh(end)
             if introduced:
                 self._introduce(self.intf1, addr2, self.intf2)
                 self._introduce(self.intf2, addr1, self.intf1)
-            self.lab.carrier_changes()
+            self.network.carrier_changes()
 
     @staticmethod
     def _introduce(end: Intf, mac: str, other: Intf) -> None:
@@ -115,7 +117,7 @@ class Link(mininet.link.Link):
         """Queue the one veth pair of a plain link; a switch's end comes first."""
         node1, name1, index1, mac1 = end1
         node2, name2, index2, mac2 = end2
-        queue = self.lab.namespace.rtnl.queue
+        queue = self.network.namespace.rtnl.queue
         queue(
             rtnetlink.veth(
                 name=name1,
@@ -135,16 +137,20 @@ class Link(mininet.link.Link):
 
     def _make_wire(self, end1: "_End", end2: "_End") -> None:
         """Queue hub, veth pairs and impairments of a wire."""
-        lab = self.lab
-        queue = lab.namespace.rtnl.queue
-        queue(rtnetlink.bridge(name=f"w{self._hub}", index=self._hub, mac=lab.inner_mac(self._hub), hub=True))
+        network = self.network
+        queue = network.namespace.rtnl.queue
+        queue(
+            rtnetlink.bridge(
+                name=f"w{self._hub}", index=self._hub, mac=network.inner_mac(self._hub), hub=True
+            )
+        )
         for inner, (node, name, index, mac) in ((self._inner1, end1), (self._inner2, end2)):
             queue(
                 rtnetlink.veth(
                     name=f"w{self._hub}-{1 if inner == self._inner1 else 2}",
                     index=inner,
-                    mac=lab.inner_mac(inner),
-                    namespace=lab.namespace.fd,
+                    mac=network.inner_mac(inner),
+                    namespace=network.namespace.fd,
                     up=False,
                     master=self._hub,
                     peer=name,
@@ -160,7 +166,7 @@ class Link(mininet.link.Link):
 
     def _queue_impairments(self, old_up: Impairment, old_down: Impairment) -> None:
         to_switch, to_host = (self._inner1, self._inner2) if self._reversed else (self._inner2, self._inner1)
-        self.lab.namespace.rtnl.queue(
+        self.network.namespace.rtnl.queue(
             *requests(to_switch, self.up, old_up),
             *requests(to_host, self.down, old_down),
         )
@@ -188,7 +194,7 @@ class Link(mininet.link.Link):
     def _impair(self, up: Impairment, down: Impairment, options: Mapping[str, Any]) -> None:
         self._need_wire("impair")
         near = self.near
-        with self.lab.change(NicImpair(near.name, dict(options), node=near.node.name)):
+        with self.network.change(NicImpair(near.name, dict(options), node=near.node.name)):
             (old_up, old_down), (self.up, self.down) = (self.up, self.down), (up, down)
             self._queue_impairments(old_up, old_down)
 
@@ -213,7 +219,7 @@ class Link(mininet.link.Link):
         """Queue giving `intf` a carrier or taking it."""
         if self.wire:
             inner = self._inner1 if intf is self.intf1 else self._inner2
-            self.lab.namespace.rtnl.queue(rtnetlink.set_link(inner, up=up))
+            self.network.namespace.rtnl.queue(rtnetlink.set_link(inner, up=up))
         else:
             other = self.intf2 if intf is self.intf1 else self.intf1
             other.node.namespace.rtnl.queue(rtnetlink.set_link(other.index, up=up))
@@ -227,13 +233,13 @@ class Link(mininet.link.Link):
         """
         if self.segment is None:
             raise NetworkError(f"{self.near.full_name} is not plugged into a segment")
-        queue = self.lab.namespace.rtnl.queue
+        queue = self.network.namespace.rtnl.queue
         if self.wire:
             queue(rtnetlink.set_link(self._inner1, up=False), rtnetlink.set_link(self._inner2, up=False))
         queue(rtnetlink.set_link(self.far.index, up=False, master=0))
         self.far.node.delIntf(self.far)
         self._plugged = False
-        self.lab.carrier_changes()
+        self.network.carrier_changes()
 
     def plug(self, segment: "Node") -> None:
         """Queue giving the far end to a segment, with the impairments of the segment's edge in place of the old.
@@ -248,7 +254,7 @@ class Link(mininet.link.Link):
             raise NetworkError(f"{segment.name} is not a segment")
         if segment.edge:
             self._need_wire(f"plug into {segment.name}, whose edge impairs,")
-        far, queue = self.far, self.lab.namespace.rtnl.queue
+        far, queue = self.far, self.network.namespace.rtnl.queue
         port = segment.newPort()
         far.node, far.name = segment, self.intfName(segment, port)
         segment.addIntf(far, port=port)
@@ -267,7 +273,7 @@ class Link(mininet.link.Link):
             if self.near is self.intf2:
                 near, far_end = far_end, near
             queue(rtnetlink.set_link(far_end, up=True), rtnetlink.set_link(near, up=True))
-        self.lab.carrier_changes()
+        self.network.carrier_changes()
 
     def _need_wire(self, what: str) -> None:
         if not self.wire:
@@ -275,9 +281,9 @@ class Link(mininet.link.Link):
 
     def delete(self) -> None:
         """Delete the link with both NICs."""
-        with self.lab.batch():
+        with self.network.batch():
             if self.wire:
-                self.lab.namespace.rtnl.queue(rtnetlink.delete_link(self._hub))
+                self.network.namespace.rtnl.queue(rtnetlink.delete_link(self._hub))
             self.near.delete()
             self.far.delete()
 
@@ -286,7 +292,7 @@ _End = tuple["Node", str, int, str]
 
 
 def _mac(node: "Node", index: int) -> str:
-    return node.lab.inner_mac(index) if node.bridge is not None else node.next_mac()
+    return node.network.inner_mac(index) if node.bridge is not None else node.next_mac()
 
 
 class TCLink(Link):

@@ -18,8 +18,8 @@ from mininet.util import netParse
 from roamlab.linux.errors import NetworkError
 from roamlab.network.capture import Capture, CaptureReport
 from roamlab.network.intf import Intf
-from roamlab.network.lab import Lab, OnEvent
 from roamlab.network.link import Link
+from roamlab.network.network import Network, OnEvent
 from roamlab.network.node import Host, Node, Switch
 from roamlab.record.events import NicAttach, NicDetach, NicMove, NicPlug, NicUnplug
 
@@ -44,7 +44,7 @@ class Mininet(mininet.net.Mininet):
         autoStaticArp: bool = False,  # noqa: N803
         on_event: OnEvent | None = None,
     ) -> None:
-        """Make the lab's own namespace and, with `topo` and `build`, the network.
+        """Make the network's own namespace and, with `topo` and `build`, the network.
 
         Raises:
             PermissionError: the caller may not make network namespaces.
@@ -68,8 +68,8 @@ class Mininet(mininet.net.Mininet):
         self.nameToNode: dict[str, Node] = {}
         self.built = False
         self._capture: Capture | None = None
-        self.lab = Lab(on_event)
-        self.lab.on_nic = self._join_capture
+        self.network = Network(on_event)
+        self.network.on_nic = self._join_capture
         if topo and build:
             try:
                 self.build()
@@ -79,17 +79,17 @@ class Mininet(mininet.net.Mininet):
 
     def build(self) -> None:
         """Make what the topology says."""
-        with self.lab.batch():
+        with self.network.batch():
             super().build()
 
     def addHost(self, name: str, cls: type[Host] | None = None, **params: Any) -> Host:  # noqa: N802
         """Add a host."""
-        host: Host = super().addHost(name, cls=cls, lab=self.lab, **params)
+        host: Host = super().addHost(name, cls=cls, network=self.network, **params)
         return host
 
     def addSwitch(self, name: str, cls: type[Switch] | None = None, **params: Any) -> Switch:  # noqa: N802
         """Add a switch, which is a segment."""
-        switch = (cls or self.switch)(name, lab=self.lab, **params)
+        switch = (cls or self.switch)(name, network=self.network, **params)
         self.switches.append(switch)
         self.nameToNode[name] = switch
         return switch
@@ -125,7 +125,7 @@ class Mininet(mininet.net.Mininet):
         self.stop_capture()
         for node in (*self.switches, *self.hosts):
             node.terminate()
-        self.lab.close()
+        self.network.close()
 
     def __enter__(self) -> "Mininet":
         return self
@@ -179,27 +179,27 @@ class Mininet(mininet.net.Mininet):
         node, switch = self._node(host), self.segment(segment)
         if nic in node.nameToIntf:
             raise NetworkError(f"{node.name} has a NIC {nic} already")
-        with self.lab.change(NicAttach(nic, switch.name, node=node.name)):
+        with self.network.change(NicAttach(nic, switch.name, node=node.name)):
             link = self.addLink(node, switch, intfName1=nic, wire=True)
         return link.near
 
     def detach(self, nic: Intf) -> None:
         """Remove a NIC from its running host, with its link."""
         link = self._link(nic)
-        with self.lab.change(NicDetach(nic.name, node=nic.node.name)):
+        with self.network.change(NicDetach(nic.name, node=nic.node.name)):
             self.delLink(link)
 
     def unplug(self, nic: Intf) -> None:
         """Take a NIC's link off its segment: the NIC stays, without a carrier."""
         link = self._link(nic)
         segment = link.segment.name if link.segment else None
-        with self.lab.change(NicUnplug(nic.name, segment, node=nic.node.name)):
+        with self.network.change(NicUnplug(nic.name, segment, node=nic.node.name)):
             link.unplug()
 
     def plug(self, nic: Intf, segment: Node | str) -> None:
         """Put an unplugged NIC's link on a segment, whose edge says what the link does to packets from now on."""
         link, switch = self._link(nic), self.segment(segment)
-        with self.lab.change(NicPlug(nic.name, switch.name, node=nic.node.name)):
+        with self.network.change(NicPlug(nic.name, switch.name, node=nic.node.name)):
             link.plug(switch)
 
     def move(self, nic: Intf, segment: Node | str) -> None:
@@ -209,9 +209,9 @@ class Mininet(mininet.net.Mininet):
         """
         link, switch = self._link(nic), self.segment(segment)
         before = link.segment.name if link.segment else None
-        with self.lab.change(NicMove(nic.name, switch.name, before, node=nic.node.name)):
+        with self.network.change(NicMove(nic.name, switch.name, before, node=nic.node.name)):
             link.unplug()
-            self.lab.flush()
+            self.network.flush()
             link.plug(switch)
 
     @staticmethod
@@ -226,7 +226,7 @@ class Mininet(mininet.net.Mininet):
         """Capture on all hosts' NICs, present and future, until `stop_capture`; `path` is made or emptied."""
         if self._capture is not None:
             raise NetworkError("there is a capture under way already")
-        self._capture = Capture(path, self.lab.namespace)
+        self._capture = Capture(path, self.network.namespace)
         for host in self.hosts:
             for nic in host.intfList():
                 self._join_capture(nic)

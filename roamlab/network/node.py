@@ -1,4 +1,4 @@
-"""Mininet's nodes without a process each: a host is a network namespace, a switch a kernel bridge in the lab's own.
+"""Mininet's nodes without a process each: a host is a network namespace, a switch a kernel bridge in the network's own.
 
 A node's shell starts when somebody asks for a command, and enters the namespace by itself; nothing of Mininet's
 `mnexec` is needed.
@@ -24,7 +24,7 @@ from roamlab.linux.errors import NetworkError
 from roamlab.linux.libc import die_with_parent
 from roamlab.linux.namespace import Namespace, enter
 from roamlab.network.intf import Intf
-from roamlab.network.lab import LOOPBACK, Lab
+from roamlab.network.network import LOOPBACK, Network
 
 _FIRST: Final = 10  # priority of rules that come before those of NICs
 _PROMPT: Final = chr(127)
@@ -47,14 +47,14 @@ class Node(mininet.node.Node):
 
     bridge: int | None = None
 
-    def __init__(self, name: str, lab: Lab, namespace: Namespace, **params: Any) -> None:
+    def __init__(self, name: str, network: Network, namespace: Namespace, **params: Any) -> None:
         if params.get("privateDirs"):
             raise NetworkError(
                 f"{name}: privateDirs need a mount namespace a node, which roamlab's nodes have not"
             )
-        self.lab = lab
+        self.network = network
         self.namespace = namespace
-        self.number = lab.next_node()
+        self.number = network.next_node()
         self.edge: dict[str, Any] = {}
         self._nics = 0
         self._defaults = 0
@@ -179,7 +179,7 @@ class Node(mininet.node.Node):
     ) -> dict[str, Any]:
         """Configure the node: Mininet's parameters, and `routes`, a mapping of prefixes to gateways."""
         results: dict[str, Any] = {}
-        with self.lab.batch():
+        with self.network.batch():
             self.namespace.rtnl.queue(_LOOPBACK_UP if lo == "up" else rtnetlink.set_link(LOOPBACK, up=False))
             self.setParam(results, "setMAC", mac=mac)
             self.setParam(results, "setIP", ip=ip)
@@ -189,7 +189,7 @@ class Node(mininet.node.Node):
 
     def add_routes(self, gateways: Mapping[str, str]) -> None:
         """Route prefixes through gateways, by prefix."""
-        with self.lab.batch():
+        with self.network.batch():
             for prefix, gateway in gateways.items():
                 self.namespace.rtnl.queue(routes.route(ip_network(prefix), via=ip_address(gateway)))
 
@@ -202,23 +202,23 @@ class Node(mininet.node.Node):
         via = ip_address(options["via"]) if "via" in options else None
         everything = ip_network("::/0" if via is not None and via.version == 6 else "0.0.0.0/0")
         index = self.nameToIntf[options["dev"]].index if "dev" in options else None
-        with self.lab.batch():
+        with self.network.batch():
             self.namespace.rtnl.queue(routes.route(everything, via=via, index=index))
 
     def setHostRoute(self, ip: str, intf: str) -> None:  # noqa: N802
         """Add a route to one address through a NIC."""
-        with self.lab.batch():
+        with self.network.batch():
             self.namespace.rtnl.queue(routes.route(ip_network(ip), index=self.intf(intf).index))
 
     def drop(self, source: str, destination: str, *, on: bool = True) -> None:
         """Drop what comes from one prefix and goes to another instead of routing it; without ``on``, no longer."""
-        with self.lab.batch():
+        with self.network.batch():
             rule = routes.rule_dropping(ip_network(source), ip_network(destination), _FIRST, on=on)
             self.namespace.rtnl.queue(rule)
 
     def setARP(self, ip: str, mac: str) -> None:  # noqa: N802
         """Add a permanent neighbour entry on the default NIC."""
-        with self.lab.batch():
+        with self.network.batch():
             self.namespace.rtnl.queue(routes.neighbour(self.defaultIntf().index, ip_address(ip), mac))
 
 
@@ -234,7 +234,7 @@ class Host(Node):
     def __init__(
         self,
         name: str,
-        lab: Lab,
+        network: Network,
         *,
         forward: bool = False,
         sysctl: Mapping[str, object] | None = None,
@@ -242,8 +242,8 @@ class Host(Node):
     ) -> None:
         values = {**HOST_SYSCTLS, **(FORWARD if forward else {}), **(sysctl or {})}
         namespace = Namespace.new(values)
-        lab.join(namespace)
-        super().__init__(name, lab, namespace, **params)
+        network.join(namespace)
+        super().__init__(name, network, namespace, **params)
 
     def next_mac(self) -> str:
         """The locally administered MAC address of the host's next NIC, from the numbers of both."""
@@ -255,12 +255,12 @@ class Host(Node):
         """End the host's shell and let go of its namespace."""
         super().terminate()
         if self.namespace.fd >= 0:
-            self.lab.leave(self.namespace)
+            self.network.leave(self.namespace)
             self.namespace.close()
 
 
 class Switch(Node):
-    """A segment: a kernel bridge in the lab's own namespace.
+    """A segment: a kernel bridge in the network's own namespace.
 
     Args:
         edge: what the link of each NIC on this segment does to packets, as `roamlab.network.impairment` names it: delay, loss,
@@ -270,25 +270,27 @@ class Switch(Node):
 
     portBase = 1  # noqa: N815
 
-    def __init__(self, name: str, lab: Lab, *, edge: Mapping[str, Any] | None = None, **params: Any) -> None:
+    def __init__(
+        self, name: str, network: Network, *, edge: Mapping[str, Any] | None = None, **params: Any
+    ) -> None:
         if len(name) > 15:
             raise NetworkError(f"switch {name}: a bridge's name has 15 characters at most")
-        super().__init__(name, lab, lab.namespace, **params)
+        super().__init__(name, network, network.namespace, **params)
         self.edge = dict(edge or {})
-        self.bridge: int = lab.next_index()
-        with lab.batch():
-            lab.namespace.rtnl.queue(
-                rtnetlink.bridge(name=name, index=self.bridge, mac=lab.inner_mac(self.bridge), hub=False)
+        self.bridge: int = network.next_index()
+        with network.batch():
+            network.namespace.rtnl.queue(
+                rtnetlink.bridge(name=name, index=self.bridge, mac=network.inner_mac(self.bridge), hub=False)
             )
 
     def start(self, _controllers: object = ()) -> None:
         """Let the switch forward (it does from the beginning)."""
-        with self.lab.batch():
+        with self.network.batch():
             self.namespace.rtnl.queue(rtnetlink.set_link(self.bridge, up=True))
 
     def stop(self, deleteIntfs: bool = True) -> None:  # noqa: ARG002, N803
         """Let the switch forward nothing."""
-        with self.lab.batch():
+        with self.network.batch():
             self.namespace.rtnl.queue(rtnetlink.set_link(self.bridge, up=False, ignore_gone=True))
 
     def config(self, **_params: Any) -> dict[str, Any]:  # type: ignore[override] # Mininet's own habit

@@ -53,7 +53,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class Quality:
     """What a level does to a link: loss in percent, rate in Mbit/s."""
 
     loss: float
@@ -87,11 +87,11 @@ def walk(
     return samples
 
 
-def link(level: float) -> Link:
+def link(level: float) -> Quality:
     """What a level does to a link: the loss rises steeply about -90 dBm, the rate falls in steps as coding gets robust."""
     odds = math.exp(min(50.0, (_HALF_LOST - level) / _STEEPNESS))
     rate = next((rate for least, rate in _RATES if level >= least), _SLOWEST)
-    return Link(round(100 * odds / (1 + odds), 2), rate)
+    return Quality(round(100 * odds / (1 + odds), 2), rate)
 
 
 def read_csv(text: str) -> list[Sample]:

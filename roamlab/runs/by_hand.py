@@ -29,7 +29,7 @@ from roamlab.registry import nearest, settable, settings
 from roamlab.topologies import RoamingTopo
 
 
-class Site:
+class HandNetwork:
     """What ``MobileIp`` asks of the place that it runs in, for a network that a person acts on."""
 
     def __init__(self, net: Mininet, topology: RoamingTopo, logs: Path) -> None:
@@ -83,7 +83,7 @@ class LabCli(CLI):
     def __init__(self, net: Mininet, topology: RoamingTopo, logs: Path, stdin: TextIO = sys.stdin) -> None:
         self._topology = topology
         self._logs = logs
-        self._site: Site | None = None
+        self._site: HandNetwork | None = None
         self._mobile_ip: MobileIp | None = None
         try:
             super().__init__(net, stdin=stdin)  # which talks to the user until the end
@@ -104,7 +104,7 @@ class LabCli(CLI):
             except (msgspec.ValidationError, LabError) as problem:
                 error(f"*** {problem}\n")
                 return
-            self._site = Site(self.mn, self._topology, self._logs)
+            self._site = HandNetwork(self.mn, self._topology, self._logs)
             self._mobile_ip = MobileIp(self._site, [*self._topology.segments.values()], terms)
             for agent in self._mobile_ip.agents:
                 self._site.staff(agent.name, agent.make)

@@ -2,11 +2,11 @@
 
 from msgspec.structs import replace
 
-from roamlab.lab.mobile_ip import Agent, bindings, visitors
+from roamlab.lab.mobile_ip import MobilityAgent, bindings, visitors
 from roamlab.record.mobile_ip_events import TableRow
 
-HOME_AGENT = Agent("ha", None, None)
-FOREIGN_AGENT = Agent("fa", None, None)
+HOME_AGENT = MobilityAgent("ha", None, None)
+FOREIGN_AGENT = MobilityAgent("fa", None, None)
 NOW = 1_000 * 10**9
 BINDING = TableRow(
     home_address="192.0.2.10",

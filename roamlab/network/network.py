@@ -1,7 +1,7 @@
-"""What all parts of one network share: the lab's own namespace, numbers, batches of requests, and events.
+"""What all parts of one network share: the network's own namespace, numbers, batches of requests, and events.
 
 Everything is numbered in the order of making, so the same topology always gives the same indices, names and MAC
-addresses. Device indices are the lab's choice and differ in all of its namespaces: requests can then name a device that
+addresses. Device indices are the network's choice and differ in all of its namespaces: requests can then name a device that
 an earlier request of the same batch makes.
 """
 
@@ -28,11 +28,11 @@ OnEvent = Callable[[NicEvent], None]
 """Told of each change to a NIC; its time is CLOCK_REALTIME the moment before the kernel was asked for the change."""
 
 
-class Lab:
+class Network:
     """The shared part of one network."""
 
     def __init__(self, on_event: OnEvent | None = None) -> None:
-        """Make the lab's own namespace, where switches and the inner ends of wires live.
+        """Make the network's own namespace, where switches and the inner ends of wires live.
 
         Raises:
             PermissionError: the caller may not make network namespaces.
@@ -55,7 +55,7 @@ class Lab:
             raise
 
     def next_index(self) -> int:
-        """A device index that is free in all of the lab's namespaces."""
+        """A device index that is free in all of the network's namespaces."""
         self._index += 1
         return self._index
 
@@ -87,7 +87,7 @@ class Lab:
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """Collect requests and send them at the end of the outermost batch, the lab's own first, then host by host.
+        """Collect requests and send them at the end of the outermost batch, the network's own first, then host by host.
 
         Raises:
             NetlinkError, MissingKernelOption: the kernel refused one.
@@ -131,5 +131,5 @@ class Lab:
             self.on_event(event)
 
     def close(self) -> None:
-        """Let go of the lab's own namespace."""
+        """Let go of the network's own namespace."""
         self.namespace.close()
