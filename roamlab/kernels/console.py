@@ -14,6 +14,8 @@ _STEP = re.compile(r"roamlab: step (\S.*?)\s*$")
 _PANIC = re.compile(r"Kernel panic - not syncing: (.*\S)")
 # A stack dump would push what matters out of the tail; the console's log has it.
 _STACK = re.compile(r"(\[ *\d+\.\d+\] )? (\[<|[0-9a-f]{8,} )")
+_TEXT = re.compile(r"(?:\[ *\d+\.\d+\] )?Text: ([0-9a-f]+)-([0-9a-f]+) ([0-9a-f]+) (\S+)")
+_TEXTS = 1000  # that are taken note of
 _CONTROL = "roamlab: "
 _STATUS = re.compile(r"\d{1,3}")
 _LINE_LIMIT = 1 << 20
@@ -31,12 +33,16 @@ class Progress:
     failed: str = ""
     panic: str = ""
     heard: int = 0
+    texts: list[tuple[int, int, int, str]] = field(default_factory=list)
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
 
     def console_line(self, line: str) -> bool:
         """Take a line of the console; tell whether it is the job's (or a panic's) and to be passed on."""
         self.heard += 1
-        if not _STACK.match(line):
+        text = _TEXT.match(line)
+        if text and len(self.texts) < _TEXTS:
+            self.texts.append((int(text[1], 16), int(text[2], 16), int(text[3], 16), text[4]))
+        if not text and not _STACK.match(line):
             self.tail.append(line)
         if panic := _PANIC.search(line):
             self.panic = self.panic or panic[1]
@@ -44,6 +50,13 @@ class Progress:
             self.step = step[1]
         # What UML says before its kernel runs is for the console's log only.
         return self.running or bool(self.panic)
+
+    def place(self, address: int) -> str:
+        """An address of the program that the guest was asked about: its file and the place in it, or the bare address."""
+        for start, end, offset, name in self.texts:
+            if start <= address < end:
+                return f"{name.rpartition('/')[2]}+{address - start + offset:#x}"
+        return f"{address:#x}"
 
     def control_line(self, line: str) -> bool:
         """Take a line of the control channel; False for one that isn't (the sandbox complaining there)."""

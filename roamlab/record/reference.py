@@ -17,13 +17,14 @@ from typing import Final
 
 import msgspec
 
-from roamlab.record import attack_events, event, events, mobile_ip_events, ours, stimuli
+from roamlab.record import attack_events, event, events, mobile_ip_events, ours, program_events, stimuli
 from roamlab.record.event import Event, kind_of
 
 _SECTIONS: Final[tuple[tuple[str, ModuleType], ...]] = (
     ("Runs, sessions, NICs, requests, radio", events),
     ("Mobile IP", mobile_ip_events),
     ("Attacks and made packets", attack_events),
+    ("Programs", program_events),
     ("Stimuli", stimuli),
 )
 _WIDTH: Final = 120

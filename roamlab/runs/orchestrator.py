@@ -6,6 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from roamlab.kernels.inside.base import NEVER_HIDDEN_BY
 from roamlab.kernels.job import Job, Kernel, KernelError, Outcome, Unsupported
 from roamlab.record import ours, owner, run_directory, verified
 from roamlab.record.identity import hashes, identity, kernel_name
+from roamlab.record.program_events import ProgramStarted
 from roamlab.record.result import Judgement, Result
 from roamlab.record.run_directory import RunDirectory
 from roamlab.registry import Plan, Scenario, Verdict, known
@@ -109,7 +111,7 @@ def _run(
 
                 tried = attempt(directory)
                 verdict, reason = (Verdict.NO_SESSION, tried) if tried else (verdict, reason)
-            judgement = _unfinished(scenario, verdict, reason)
+            judgement = _up_to_there(directory, scenario, reason) or _unfinished(scenario, verdict, reason)
             if judgement.verdict == judgement.expected:
                 status = 0
         else:
@@ -162,6 +164,19 @@ def load(directory: RunDirectory) -> Result:
         wall_s=manifest.wall_s,
         status=manifest.status,
     )
+
+
+def _up_to_there(directory: RunDirectory, scenario: Scenario, reason: str) -> Judgement | None:
+    """The verdict on what programs did until their run was ended; None for other runs, and where it is too early for one."""
+    with suppress(LabError, msgspec.DecodeError, msgspec.ValidationError):
+        if not any(isinstance(event, ProgramStarted) for event in directory.events()):
+            return None
+        from roamlab.judge.verdict import judge
+
+        judgement = judge(directory, scenario)
+        if judgement.verdict != Verdict.INVALID.value:
+            return msgspec.structs.replace(judgement, reasons=[reason, *judgement.reasons])
+    return None
 
 
 def _directory(parameters: Mapping[str, Any]) -> list[Path]:

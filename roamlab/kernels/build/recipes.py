@@ -19,7 +19,9 @@ from roamlab.kernels.build.errors import BuildError
 PATCHES = Path(__file__).resolve().parent.parent / "patches"
 _CONFIGS = Path(__file__).resolve().parent
 # In every lab kernel, in this order; every other patch is a variant, named like its file.
-ALWAYS = ("hz-1000", "seeded-random")
+ALWAYS = ("hz-1000", "seeded-random", "busy-time")
+# Patches that only newer kernels get: User-Mode Linux runs its programs in another way before.
+_SINCE = {"busy-time": (7, 0)}
 _ASKED = re.compile(r"^(?:(CONFIG_\w+)=(.+)|# (CONFIG_\w+) is not set)$")
 
 
@@ -81,7 +83,8 @@ def recipe(version: str, variant: str = "") -> Recipe:
         known = ", ".join(variants()) or "none"
         raise BuildError(f"there is no variant {variant!r} of the lab kernel; the variants are: {known}")
     major, minor = release(version)
-    names = (*ALWAYS, variant) if variant else ALWAYS
+    always = [name for name in ALWAYS if (major, minor) >= _SINCE.get(name, (0, 0))]
+    names = (*always, variant) if variant else tuple(always)
     patches = tuple(_patch(name, f"{major}.{minor}") for name in names)
     config, older = ((_CONFIGS / name).read_text() for name in ("lab.config", "older.config"))
     return Recipe(variant, config, older, patches, _compiler())
