@@ -9,6 +9,7 @@ from roamlab.protocols.errors import DecodeError
 from roamlab.protocols.pcapng import Direction as Way
 from roamlab.protocols.sctp.chunks import Chunk, CookieAck, CookieEcho, Init, InitAck
 from roamlab.protocols.trace import TcpPacket, Trace, UdpPacket
+from roamlab.record.events import AssociationConnect, Listening
 from roamlab.record.run_directory import CAPTURE, RunDirectory
 
 _SYN: Final = 0x02
@@ -21,7 +22,8 @@ def attempt(run: RunDirectory) -> str:
     Tried means that the first message of a handshake (SCTP's INIT, TCP's SYN) or a datagram left its sender.
     """
     try:
-        seen = trace.load(run.path / CAPTURE)
+        ends = {event.node for event in run.events() if isinstance(event, AssociationConnect | Listening)}
+        seen = trace.load(run.path / CAPTURE, ends)  # routers pass on what one of them sent
     except (OSError, DecodeError):
         return ""
     return _sctp(seen) or _others(seen)

@@ -25,7 +25,7 @@ from roamlab.judge.programs import judge_programs
 from roamlab.judge.registrations import measures
 from roamlab.judge.sessions import ends, renumbered, split, starts, together, worst_off
 from roamlab.judge.steps import steps
-from roamlab.judge.witness import unseen_stimuli
+from roamlab.judge.witness import unseen, unseen_stimuli
 from roamlab.protocols import trace
 from roamlab.protocols.errors import DecodeError
 from roamlab.protocols.trace import Trace
@@ -107,8 +107,11 @@ def judge(run: RunDirectory, scenario: Scenario | None = None) -> Judgement:
 
 def _of_session(evidence: Evidence, session: SessionStart, epoch_ns: int) -> SessionJudgement:
     """The judgement of one session, from the evidence that is its own."""
-    invalid = [*unseen_stimuli(evidence), *_unseen_deliveries(evidence, session)]
+    invalid = _unseen_deliveries(evidence, session)
     broken, unasked = _breaks(evidence, session), unmet(evidence)
+    without = unseen_stimuli(evidence)
+    if not (broken and _dead_before(evidence, without)):
+        invalid = [*(unseen(evidence, stimulus) for stimulus in without), *invalid]
     if broken:
         broken += unasked
     else:
@@ -130,6 +133,17 @@ def _of_session(evidence: Evidence, session: SessionStart, epoch_ns: int) -> Ses
         lower_bound_s=_headline(outages, lambda o: o.bound_ns, 0.0 if bounded(evidence) else None),
         outages=outages,
     )
+
+
+def _dead_before(evidence: Evidence, later: list[Stimulus]) -> bool:
+    """Whether the session was dead when the first of these stimuli came, after others that the capture shows.
+
+    A node whose session is dead sends nothing, so that its moves leave no trace; what broke the session is seen.
+    """
+    if not later or len(later) == len(evidence.stimuli):
+        return False
+    dead_ns = later[0].t
+    return not any(evidence.sent.get(key, 0) >= dead_ns for key in evidence.delivered)
 
 
 def _expected(evidence: Evidence, announced: Verdict) -> str:

@@ -40,13 +40,14 @@ from roamlab.record.stimuli import (
 )
 
 
-def unseen_stimuli(evidence: Evidence) -> list[str]:
-    """Stimuli without a witness in the capture, each as a sentence, and why where an agent said so."""
-    return [
-        f"the {stimulus.action} at {stimulus.at_s} s is not in the capture{_why(evidence, stimulus)}"
-        for stimulus in evidence.stimuli
-        if not _witnessed(evidence, stimulus)
-    ]
+def unseen_stimuli(evidence: Evidence) -> list[Stimulus]:
+    """Stimuli without a witness in the capture."""
+    return [stimulus for stimulus in evidence.stimuli if not _witnessed(evidence, stimulus)]
+
+
+def unseen(evidence: Evidence, stimulus: Stimulus) -> str:
+    """That a stimulus has no witness, as a sentence, and why where an agent said so."""
+    return f"the {stimulus.action} at {stimulus.at_s} s is not in the capture{_why(evidence, stimulus)}"
 
 
 def _why(evidence: Evidence, stimulus: Stimulus) -> str:
