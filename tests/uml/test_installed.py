@@ -22,7 +22,10 @@ from roamlab.cli.collection import TASKS
 from roamlab.kernels.choose import lab_kernels
 from roamlab.where import ROOT
 
-_UNMODIFIED = next((kernel for kernel in lab_kernels() if not kernel.metadata.variant), None)
+needs_lab_kernel = pytest.mark.skipif(
+    not any(not kernel.metadata.variant for kernel in lab_kernels()),
+    reason="needs a lab kernel: ./lab kernel",
+)
 _NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 _POISON = "raise ImportError('a folder of the user was imported')\n"
 _SCENARIO = """
@@ -131,10 +134,8 @@ def installed(built: Path) -> Iterator[Installed]:
         for name in ("reports", "network", "nodes", "kernels"):
             (user / name).mkdir(parents=True)
             (user / name / "__init__.py").write_text(_POISON)
-        if _UNMODIFIED is not None:
-            shutil.copytree(
-                _UNMODIFIED.path.parent, home / "cache/roamlab/kernels" / _UNMODIFIED.path.parent.name
-            )
+        for kernel in [each.path.parent for each in lab_kernels() if not each.metadata.variant][:1]:
+            shutil.copytree(kernel, home / "cache/roamlab/kernels" / kernel.name)
         if not os.geteuid():
             os.chown(user, 65534, 65534)
         yield Installed(home)
@@ -191,7 +192,7 @@ def test_tasks_for_the_checkout_say_so_in_one_sentence(installed: Installed) -> 
         assert "needs a checkout" in said.stderr
 
 
-@pytest.mark.skipif(_UNMODIFIED is None, reason="needs a lab kernel: ./lab kernel")
+@needs_lab_kernel
 def test_a_users_file_plays_there_as_an_ordinary_user(installed: Installed) -> None:
     there = installed.run("run", "mine.py", "--json", "--kernel", "uml")
     assert there.returncode == 0, there.stderr + there.stdout
@@ -201,7 +202,7 @@ def test_a_users_file_plays_there_as_an_ordinary_user(installed: Installed) -> N
     assert json.loads(there.stdout)["verdict"] == "survived"
 
 
-@pytest.mark.skipif(_UNMODIFIED is None, reason="needs a lab kernel: ./lab kernel")
+@needs_lab_kernel
 def test_a_script_beside_folders_named_like_roamlabs_rooms_plays_its_own_scenario(
     installed: Installed,
 ) -> None:
