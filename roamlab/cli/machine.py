@@ -54,6 +54,9 @@ def _fetch_kernel(distribution: str) -> Path:
         "version": "as much of a version as matters: 7, 6.12, 6.1",
         "source": "a kernel tarball instead of Debian's source package",
         "remove": "take the kernels of a name out of the cache",
+        "export": "write the kernel, or that of --variant or --version, to a file",
+        "wheel": "write it as a Python wheel, roamlab-kernel, into a folder",
+        "import": "take the kernel of a file that --export or --wheel made, checked by its hash",
         "distribution": "fetch the kernel of debian-12, debian-13 or debian-13-backports instead of building one",
     }
 )
@@ -66,6 +69,9 @@ def kernel(
     source: str = "",
     remove: str = "",
     distribution: str = "",
+    export: str = "",
+    wheel: str = "",
+    import_: str = "",
 ) -> None:
     """Build the lab's own kernel, once; it is the default from then on. Or fetch a distribution's."""
     from roamlab.kernels import build
@@ -81,6 +87,20 @@ def kernel(
     elif distribution:
         made = _fetch_kernel(distribution)
         terminal.console().print(f"fetched: {made}", soft_wrap=True)
+    elif export or wheel:
+        from roamlab.kernels.build import transfer
+
+        chosen = build.cached(variant, version)
+        if chosen is None:
+            raise BadInput("there is no such lab kernel in the cache; build it first with `./lab kernel`")
+        if export:
+            transfer.export(chosen, Path(export))
+        written = transfer.wheel(chosen, Path(wheel)) if wheel else Path(export)
+        terminal.console().print(f"written: {written}", soft_wrap=True)
+    elif import_:
+        from roamlab.kernels.build import transfer
+
+        terminal.console().print(f"taken: {transfer.take_in(Path(import_)).path}", soft_wrap=True)
     elif all and variant:
         raise BadInput("--all builds every variant; leave out --variant, or --all")
     else:

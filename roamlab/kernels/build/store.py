@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import importlib.util
 import os
 import pwd
 import re
@@ -132,11 +133,22 @@ def hash_file(path: Path) -> str:
 
 def built(root: Path | None = None) -> list[BuiltKernel]:
     """List what looks like a kernel, newest version first, then by variant; whether one is intact is not looked at."""
-    roots = [root] if root else caches("kernels")
+    roots = [root] if root else [*caches("kernels"), *_packaged()]
     found = (_read(path.parent) for place in roots for path in place.glob(f"[!.]*/{METADATA}"))
     kernels = [kernel for kernel in found if kernel is not None]
     by_variant = sorted(kernels, key=lambda kernel: (kernel.metadata.variant, kernel.directory.name))
     return sorted(by_variant, key=lambda kernel: numbers(kernel.metadata.version), reverse=True)
+
+
+def _packaged() -> list[Path]:
+    """Where the wheel `roamlab-kernel` has its kernel, if it is installed."""
+    spec = importlib.util.find_spec("roamlab_kernel")
+    return [Path(place) for place in (spec.submodule_search_locations or [])] if spec else []
+
+
+def is_name(name: str) -> bool:
+    """Whether a kernel's folder could have this name."""
+    return bool(_PLACE.fullmatch(name))
 
 
 def numbers(version: str) -> tuple[int, ...]:
