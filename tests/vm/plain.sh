@@ -32,7 +32,7 @@ qemu-img create -q -f qcow2 -F qcow2 -b "$work/box.img" "$work/disk.qcow2"
 
 accelerator=(-accel tcg,thread=multi -cpu max)
 # A machine that is virtual itself may have a /dev/kvm that runs nothing: one that works is still running when time is up.
-timeout 5 qemu-system-x86_64 -accel kvm -cpu host -nodefaults -display none </dev/null >/dev/null 2>&1
+(timeout 5 qemu-system-x86_64 -accel kvm -cpu host -nodefaults -display none </dev/null; exit $?) >/dev/null 2>&1
 [ $? = 124 ] && accelerator=(-accel kvm -cpu host)
 say "$(qemu-system-x86_64 --version | head -1); ${accelerator[1]}; load $(cut -d' ' -f1 /proc/loadavg)"
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
@@ -66,6 +66,10 @@ check() {
 inside 'sudo mkdir -p /vagrant && sudo chown vagrant:vagrant /vagrant'
 rsync -a --delete --exclude .git --exclude .venv --exclude runs --exclude __pycache__ -e "ssh -p $port ${known[*]}" "$top/" \
     vagrant@127.0.0.1:/vagrant/ || fail "rsync"
+# A machine behind a proxy has certificates of its own.
+rsync -e "ssh -p $port ${known[*]}" --rsync-path='sudo rsync' /etc/ssl/certs/ca-certificates.crt \
+    vagrant@127.0.0.1:/etc/ssl/certs/ca-certificates.crt || fail "certificates"
+inside 'printf "[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n" | sudo tee /etc/pip.conf' >/dev/null
 check "modules for native" 0 "printf '%s\\n' sctp sctp_diag sch_netem sch_htb ipip ip_gre veth bridge | xargs sudo modprobe -a"
 
 # First as root: what that leaves may not keep the ordinary user out.
