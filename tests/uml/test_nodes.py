@@ -15,7 +15,7 @@ from roamlab.record.event import Event
 from roamlab.record.events import AddressDown, LinkDown, RunStart
 from roamlab.record.result import Result
 from roamlab.record.run_directory import CAPTURE, PLAN, RunDirectory
-from roamlab.record.stimuli import Kill, Start, Stimulus
+from roamlab.record.stimuli import Attach, Kill, Start, Stimulus
 from roamlab.registry import find
 from roamlab.runs import orchestrator
 
@@ -146,9 +146,9 @@ def without(result: Result, there: Path, drop: Callable[[pcapng.Packet], bool]) 
 def test_a_verb_without_its_sign_in_the_capture_makes_the_run_invalid(
     play: Play, name: str, tmp_path: Path
 ) -> None:
-    """What others than the node captured after the first stimulus is taken away: nothing shows it any more."""
+    """What others than the node captured after the verb is taken away: nothing shows it any more."""
     result = play(name)
-    first = stimuli(result)[0]
+    first = next(stimulus for stimulus in stimuli(result) if not isinstance(stimulus, Attach))
     since = first.t + next(e.epoch_ns for e in events(result) if isinstance(e, RunStart))
     own = f"{first.node}."
 
