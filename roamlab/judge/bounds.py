@@ -162,7 +162,7 @@ def handover(evidence: Evidence, stimulus: Stimulus) -> Handover | None:
     data = list(_data(evidence, stimulus.new, request.time_ns, outward))
     return Handover(
         gone_ns=gone,
-        plugged_ns=usable if by_hand else gone + gap_ns,
+        plugged_ns=usable if by_hand else evidence.plugged_ns(stimulus, gone, gap_ns),
         usable_ns=usable,
         begun_ns=request.time_ns if begun is None else begun,
         asked_ns=request.time_ns,
@@ -186,7 +186,7 @@ def _registered(evidence: Evidence, stimulus: Move) -> Handover | None:
     begun = _asked_neighbour(evidence, stimulus.node, gone, asked)
     return Handover(
         gone_ns=gone,
-        plugged_ns=gone + round(stimulus.gap_s * 1e9),
+        plugged_ns=evidence.plugged_ns(stimulus, gone, round(stimulus.gap_s * 1e9)),
         usable_ns=asked if begun is None else begun,
         begun_ns=asked if begun is None else begun,
         asked_ns=asked,

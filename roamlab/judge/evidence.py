@@ -12,7 +12,7 @@ from roamlab.protocols.payload import Direction, Kind, Message
 from roamlab.protocols.pcapng import Direction as Way
 from roamlab.protocols.trace import IpDatagram, Trace
 from roamlab.record.event import Event
-from roamlab.record.events import LinkDown, RunStart, SessionStart
+from roamlab.record.events import LinkDown, LinkUp, RunStart, SessionStart
 from roamlab.record.messages import Key, Messages, messages
 from roamlab.record.stimuli import Stimulus
 from roamlab.transports import find
@@ -106,6 +106,15 @@ class Evidence:
             ),
             stimulus.t,
         )
+
+    def plugged_ns(self, stimulus: Stimulus, gone_ns: int, gap_ns: int) -> int:
+        """When the NIC of a stimulus had a link again: as its node saw it, at the latest ``gap_ns`` after the link went.
+
+        In real time the lab's two acts are each some milliseconds late, and not equally so.
+        """
+        due_ns = gone_ns + gap_ns
+        back = (e.t for e in self.of(LinkUp) if (e.node, e.nic) == (stimulus.node, stimulus.nic))
+        return min((t for t in back if gone_ns <= t <= due_ns), default=due_ns)
 
     def following(self, stimulus: Stimulus) -> Stimulus | None:
         """The next stimulus to the same NIC; None where there is none."""
