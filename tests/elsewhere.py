@@ -10,15 +10,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from roamlab.kernels.choose import lab_kernels
-from roamlab.where import PACKAGE
+from roamlab.where import PACKAGE, ROOT
 
 DENIED = (sys.executable, str(Path(__file__).with_name("deny.py")))
 """What to put before a command to take namespaces, mounts and fixed addresses from it."""
 
 
 def copy_of_code(into: Path) -> Path:
-    """A checkout of the package alone, without any bytecode and readable for everybody; what has to be on the path."""
-    shutil.copytree(PACKAGE, into / "roamlab", ignore=shutil.ignore_patterns("__pycache__"))
+    """The code as it lies in this checkout, its links too, without any bytecode; what has to be on the path."""
+    folders = {PACKAGE, *(entry.resolve() for entry in PACKAGE.iterdir() if entry.is_symlink())}
+    for folder in folders:
+        bare = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(folder, into / folder.relative_to(ROOT), symlinks=True, ignore=bare)
+    for entry in ROOT.iterdir():  # Python reads the list of them
+        if not (into / entry.name).exists():
+            (into / entry.name).touch()
     return into
 
 

@@ -10,9 +10,9 @@ from roamlab.cli.look import decode, diff, report, show
 from roamlab.cli.machine import box, check, doctor, kernel, test
 from roamlab.cli.play import demo, list_, run, shell
 from roamlab.cli.programs import exec_, try_
-from roamlab.cli.repeat import bench, prove, replay, sweep
+from roamlab.cli.repeat import bench, prove, replay, sweep, torture
 
 TASKS: Final = Collection(
     *(bench, box, check, decode, demo, diff, doctor, exec_, kernel, list_),
-    *(prove, replay, report, run, shell, show, sweep, test, try_),
+    *(prove, replay, report, run, shell, show, sweep, test, torture, try_),
 )

@@ -151,3 +151,27 @@ def bench(_: Context, json: bool = False, scale: bool = False, kernel: str = "")
         sys.stdout.write(jsonlib.dumps(plain) + "\n")
     else:
         figures.show_figures(found, conditions)
+
+
+@command(
+    positional=(),
+    help={"runs": "how many runs and sweeps are ended", "seed": "what decides how each is ended"},
+)
+def torture(_: Context, runs: int = 10, seed: int = 1, kernel: str = "uml") -> int:
+    """End runs and sweeps at random instants and look for what they leave and whether all kept results are whole."""
+    from roamlab.repeat import torture as torturer
+    from roamlab.reports import terminal
+
+    done = iter(range(1, runs + 1))
+    with terminal.Tally("bouts", runs) as count:
+        bouts = torturer.torture(runs, seed=seed, kernel=kernel, on_bout=lambda _bout: count.show(next(done)))
+    out = terminal.console()
+    for kind, number in sorted(torturer.tally(bouts).items()):
+        out.print(f"{number:5} {kind}", markup=False)
+    for bout in bouts:
+        for fault in bout.faults:
+            terminal.say(out, f"{bout.work}, {bout.done}: {fault}", 2)
+    wrong = sum(bool(bout.faults) for bout in bouts)
+    kept = sum(bout.kept for bout in bouts)
+    out.print(f"{len(bouts)} bouts, {wrong} with faults; {kept} kept results looked at", markup=False)
+    return 1 if wrong else 0

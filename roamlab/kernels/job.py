@@ -46,6 +46,8 @@ class Job:
     interactive  connect the program to our standard input and output (Mininet's CLI)
     shown        directories that it may read although a tmpfs would hide them there
     written      directories that it can write besides run_dir, seen inside under the same path
+    imports      directories that its Python imports from, besides roamlab's own
+    pycache      where its Python finds all bytecode; None for where each source is
     jitter       what the price of its system calls follows from, where the kernel has one (docs/virtual-time.md); None for
                  the same price each time
     """
@@ -59,6 +61,8 @@ class Job:
     interactive: bool = False
     shown: tuple[Path, ...] = ()
     written: tuple[Path, ...] = ()
+    imports: tuple[Path, ...] = ()
+    pycache: Path | None = None
     jitter: int | None = None
 
 

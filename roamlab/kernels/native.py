@@ -96,17 +96,9 @@ def _probe() -> frozenset[str]:
     return frozenset(found) | {name for name in untried if ABILITIES[name].option in options}
 
 
-def _configuration(top: Path = Path("/")) -> frozenset[str]:
-    """Read the options that this machine's kernel has, built in or as modules, where it says so.
-
-    Debian's packages had it in /boot; from 7 on it is among the modules, as Fedora has it.
-    """
-    release = platform.release()
-    for path in (
-        top / "proc/config.gz",
-        top / "boot" / f"config-{release}",
-        top / "lib/modules" / release / "config",
-    ):
+def _configuration() -> frozenset[str]:
+    """Read the options that this machine's kernel has, built in or as modules, where it says so."""
+    for path in (Path("/proc/config.gz"), Path("/boot") / f"config-{platform.release()}"):
         try:
             content = path.read_bytes()
         except OSError:

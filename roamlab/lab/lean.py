@@ -6,7 +6,9 @@ whose place setuptools puts its own, which imports half of setuptools.
 
 from __future__ import annotations
 
+import importlib
 import sys
+from contextlib import suppress
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 
@@ -23,3 +25,6 @@ def lean() -> None:
         sys.meta_path[:] = [
             finder for finder in sys.meta_path if type(finder).__name__ != "DistutilsMetaFinder"
         ]
+    else:
+        with suppress(ImportError):  # what setuptools' .pth file does where one is read
+            importlib.import_module("_distutils_hack").add_shim()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from roamlab.kernels.inside.phase import align, virtual
 from roamlab.lab.clock import Clock
 
 # SCTP_ADDRESS_TICK_DELAY, and a tick of the slowest kernels (HZ=100).
@@ -13,7 +14,9 @@ _LISTENS_FIRST: Final = (6, 13)
 _BEAT_NS: Final = (
     64_000_000  # timers of some seconds go off on multiples of it (kernel/time/timer.c, level 2)
 )
-_OFF_BEAT_NS: Final = 1_200_000  # away from ticks, which look at the clock as well
+
+_APART: Final = 48
+_LOOKS: Final = 500  # keeps the imports' end away from where some hundred looks more or less were seen to make a difference
 
 
 def begin(clock: Clock) -> None:
@@ -22,7 +25,21 @@ def begin(clock: Clock) -> None:
     In virtual time only a look at the clock takes time, but how often programs look at it while they start depends on the
     machine's files.
     """
-    clock.wait((), (clock.now_ns() // _BEAT_NS + 1) * _BEAT_NS + _OFF_BEAT_NS)
+    beat = (clock.now_ns() // _BEAT_NS + 1) * _BEAT_NS
+    if virtual(clock.now_ns):
+        # First ready, first run: shares of a fair scheduler would follow from how long each had run before.
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        for _ in range(_LOOKS):
+            clock.now_ns()
+        # Twice: what the kernel itself had set meanwhile, on a clock that was not aligned, has gone off by the second time.
+        for moment in (beat, beat + _APART * _BEAT_NS):
+            align(clock.now_ns, lambda until_ns: _wait(clock, until_ns), moment)
+    else:
+        clock.wait((), beat)
+
+
+def _wait(clock: Clock, until_ns: int) -> None:
+    clock.wait((), until_ns)
 
 
 def settle(clock: Clock) -> int:

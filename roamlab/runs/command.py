@@ -6,7 +6,6 @@ import hashlib
 import os
 import shlex
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,6 +21,7 @@ from roamlab.record.command import COMMAND, SAID, STDERR, STDIN, STDOUT, Command
 from roamlab.record.identity import kernel_name
 from roamlab.record.run_directory import CAPTURE, MANIFEST, RunDirectory
 from roamlab.registry import nearest
+from roamlab.runs import bytecode
 from roamlab.runs.orchestrator import BASICS
 from roamlab.topologies import TOPOLOGIES
 
@@ -118,15 +118,18 @@ def execute(
             terminal=terminal,
         )
         directory.write(COMMAND, command)
+        start = bytecode.prepare()
         job = Job(
-            argv=(sys.executable, "-m", "roamlab.lab.command", str(directory.path)),
+            argv=start.module("roamlab.lab.command", str(directory.path)),
             run_dir=directory.path,
             seed=request.seed,
             memory_mib=request.memory_mib,
             limit_s=request.limit_s,
             needs=_NEEDS | (BASICS if request.topology else frozenset()),
             interactive=terminal,
-            shown=tuple(own),
+            shown=(*own, *start.imports, start.pycache),
+            imports=start.imports,
+            pycache=start.pycache,
             written=tuple(kept),
             jitter=request.jitter,
         )

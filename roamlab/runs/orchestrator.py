@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -50,15 +49,17 @@ def run(
         from roamlab.lab.rehearsal import rehearse
 
         rehearse(scenario, parameters, seed)
+    start = bytecode.prepare()
     directory = RunDirectory.create(runs, scenario.name)
     with directory.held():
         if maker:
             ours.mark(directory.path, maker)
-        return _run(directory, scenario, parameters, seed, kernel, on_line)
+        return _run(directory, start, scenario, parameters, seed, kernel, on_line)
 
 
 def _run(
     directory: RunDirectory,
+    start: bytecode.Start,
     scenario: Scenario,
     parameters: Mapping[str, Any],
     seed: int,
@@ -75,15 +76,16 @@ def _run(
     )
     directory.write(run_directory.PLAN, plan)
     job = Job(
-        argv=(sys.executable, "-m", "roamlab.lab.inside", str(directory.path)),
+        argv=start.module("roamlab.lab.inside", str(directory.path)),
         run_dir=directory.path,
         seed=seed,
         needs=BASICS | scenario.needs_for(parameters),
         memory_mib=scenario.memory_mib,
         limit_s=scenario.limit_s,
-        shown=(*there.shown, *_directory(parameters)),
+        shown=(*there.shown, *_directory(parameters), *start.imports, start.pycache),
+        imports=start.imports,
+        pycache=start.pycache,
     )
-    bytecode.prepare()
     wall_s, status = 0.0, 3
 
     def heard(line: str) -> None:

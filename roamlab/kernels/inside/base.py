@@ -20,8 +20,12 @@ from _socket import AF_INET, SOCK_DGRAM, socket  # the C module alone: `socket` 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT = 1, 2, 4, 0x20
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
 NEVER_HIDDEN_BY = ("/tmp", "/run", "/var/tmp", "/dev/shm")  # noqa: S108 - tmpfs goes over these
-HEARTBEAT_MS = 1000
+HEARTBEAT_NS = 10**9
+HEARTBEAT_AT_NS = (
+    1954 * 256
+)  # in each second: off ticks, and on a step of the virtual clock (roamlab/kernels/inside/phase.py)
 OPEN_FILES = 65536
+TIMER_ABSTIME = 1
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -111,9 +115,12 @@ def run(job: dict[str, list[str]], control: Control, terminal: str | None) -> in
         _become(job, terminal)
     watched = select.poll()
     watched.register(os.pidfd_open(child), select.POLLIN)
+    beat = heartbeat()
+    watched.register(beat, select.POLLIN)
     while True:
-        ended = watched.poll(HEARTBEAT_MS)
-        if not ended:
+        ready = [fd for fd, _event in watched.poll()]
+        if beat in ready:
+            os.read(beat, 8)
             control.say("clock", time.clock_gettime_ns(time.CLOCK_REALTIME))
         while True:  # orphans come to us
             try:
@@ -125,6 +132,15 @@ def run(job: dict[str, list[str]], control: Control, terminal: str | None) -> in
                 return code if code >= 0 else 128 - code
             if pid == 0:
                 break
+
+
+def heartbeat() -> int:
+    """Give a descriptor that can be read once a second, always at the same moment of it: when we began must not matter."""
+    timer = check(libc.timerfd_create(time.CLOCK_REALTIME, os.O_CLOEXEC), "timerfd")
+    second = time.clock_gettime_ns(time.CLOCK_REALTIME) // HEARTBEAT_NS + 1
+    expiry = struct.pack("qqqq", 1, 0, second, HEARTBEAT_AT_NS)
+    check(libc.timerfd_settime(timer, TIMER_ABSTIME, expiry, None), "timerfd")
+    return timer
 
 
 def _become(job: dict[str, list[str]], terminal: str | None) -> None:

@@ -16,6 +16,7 @@ from roamlab.kernels.inside.base import (
     MS_RDONLY,
     MS_REMOUNT,
     NEVER_HIDDEN_BY,
+    TIMER_ABSTIME,
     Control,
     check,
     libc,
@@ -27,12 +28,11 @@ from roamlab.kernels.inside.base import (
     run,
     set_terminal,
 )
+from roamlab.kernels.inside.phase import align, virtual
 
 FINIT_MODULE = 313  # x86_64
 POWER_OFF = 0x4321FEDC
 DIRECTORIES = 64  # that paths below a tmpfs may need in all
-TIMER_ABSTIME = 1
-OFF_TICK_NS = 500_000  # ticks look at the clock as well
 START_NS = (
     64_000_000  # no set-up takes as long; what runs may choose a phase of its own (roamlab/lab/settling.py)
 )
@@ -75,8 +75,17 @@ def file_systems(job: dict[str, list[str]]) -> None:
 
 def begin_on_time() -> None:
     """Wait for a set moment: in virtual time what was done so far has then taken the same time in each run."""
-    start = (time.time_ns() // START_NS + 1) * START_NS + OFF_TICK_NS
-    libc.clock_nanosleep(time.CLOCK_REALTIME, TIMER_ABSTIME, struct.pack("qq", *divmod(start, 10**9)), None)
+    start = (time.time_ns() // START_NS + 1) * START_NS
+    if virtual(time.time_ns):
+        align(time.time_ns, wait_until, start)
+    else:
+        wait_until(start)
+
+
+def wait_until(moment_ns: int) -> None:
+    """Sleep until a time of CLOCK_REALTIME."""
+    moment = struct.pack("qq", *divmod(moment_ns, 10**9))
+    libc.clock_nanosleep(time.CLOCK_REALTIME, TIMER_ABSTIME, moment, None)
 
 
 def load_modules(job: dict[str, list[str]]) -> None:
@@ -117,6 +126,8 @@ def main() -> None:
         lo_up()
         raise_limits()
         libc.sethostname(b"roamlab", 7)
+        # Not by a fair share: see roamlab/lab/settling.py. The job is as any other process.
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
         begin_on_time()
         status = run(job, control, "/dev/tty0" if job["interactive"] == ["1"] else None)
         termios.tcdrain(1)

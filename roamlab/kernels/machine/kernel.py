@@ -96,7 +96,9 @@ class MachineKernel:
         self._refuse(job)
         memory = qemu.Memory.of(job.memory_mib)
         argv = tuple(_inside(argument, job.run_dir) for argument in job.argv)
-        files = self._files().path.read_bytes() + self._own(replace(job, argv=argv), memory)
+        files = self._files().path.read_bytes() + self._own(
+            replace(job, argv=argv, imports=(), pycache=None), memory
+        )
         with own_cpu() as cpu, _memory(memory.octets) as ram, in_memory(files) as initrd:
             code = PACKAGE / "kernels" / "inside" / "machine.pyc"
             init = ("/usr/bin/python3", "-I", "-S", initramfs.inside(code))
