@@ -105,6 +105,7 @@ def exec_(
         "family": "4 or 6: what names are looked up as",
         "expect": "survived, recovered or broke: the exit status is 0 when it comes to that",
         "max-outage": "seconds: a longer outage is a failure too",
+        "catalogue": "play all programs of roamlab/runs/catalogue.toml that are here, and print a table",
         "auto-asconf": "have the kernel announce new addresses in SCTP associations by itself (default_auto_asconf)",
     },
 )
@@ -121,6 +122,7 @@ def try_(
     expect: str = "survived",
     max_outage: str = "",
     auto_asconf: bool = False,
+    catalogue: bool = False,
     kernel: str = "",
     seed: int = 1,
     runs: str = "runs",
@@ -136,6 +138,16 @@ def try_(
     from roamlab.reports.outputs import Outputs
     from roamlab.runs import orchestrator
 
+    if catalogue:
+        from roamlab.runs import catalogue as programs
+
+        print("| program | verdict | outage up / down, s | what happened |\n|---|---|---|---|", flush=True)
+        played = programs.play(
+            select(kernel or None), seed=check_seed(seed), runs=Path(runs), on_line=lambda _: None
+        )
+        for entry, outcome in played:
+            print(programs.row(entry, outcome), flush=True)
+        return 0
     if not mn:
         raise BadInput("--mn is missing: the program on the mobile node, as in --mn 'curl http://cn:8000/'")
     if family not in (4, 6):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from roamlab.judge.talks import Absence, became, services
+from roamlab.judge.talks import Absence, became, given_up, services
 from roamlab.protocols import trace
 from roamlab.protocols.conversations import follow
 from roamlab.protocols.errors import DecodeError
@@ -64,6 +64,8 @@ def judge_programs(
     over_ns = next((e.t for e in events if isinstance(e, ProgramsOver)), 1 << 62) + epoch_ns
     talks = follow(captured, mobile, hosts, over_ns)
     found = [talk for service in services(talks) if (talk := became(service, absence, epoch_ns)) is not None]
+    if not found:  # no program of the mobile node's had ended by then: it wanted to go on
+        found = [talk for service in services(talks) if (talk := given_up(service)) is not None]
     if not found:
         return invalid(
             "no conversation was under way when the NIC left, and none was taken up afterwards"

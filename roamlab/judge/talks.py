@@ -18,6 +18,7 @@ WAYS: Final[tuple[Way, Way]] = ("up", "down")
 SETS_UP: Final = ("SYN", "INIT", "Initial", "initiation")
 _LATE_NS: Final = 200_000_000
 _ORDINARY: Final = 20
+_REGULAR: Final = 3
 _SOON_NS: Final = 10**9
 
 
@@ -92,6 +93,14 @@ def became(service: Service, absence: Absence, epoch_ns: int) -> Talk | None:
     return Talk(service.title, "broke", how, outages, tuple(facts))
 
 
+def given_up(service: Service) -> Talk | None:
+    """What became of a service that was used again and again before the NIC left, and never afterwards."""
+    if len(service.talks) < 2 or not any(talk.heard for talk in service.talks):
+        return None
+    how = f"{service.title}: {len(service.talks)} conversations before the move, and none afterwards"
+    return Talk(service.title, "broke", how)
+
+
 def outage(service: Service, way: Way, absence: Absence, epoch_ns: int) -> Outage | None:
     """The longest silence of one direction that somebody did not want, since the NIC left; None where there was none.
 
@@ -103,9 +112,13 @@ def outage(service: Service, way: Way, absence: Absence, epoch_ns: int) -> Outag
         return None
     times = [moment.time_ns for moment in heard]
     lost = _blocked(service, way)
+    # Where a conversation broke off, opening another is wanting to talk; who had hardly spoken before keeps his own silence.
+    spoke = sum(time <= absence.left_ns for time in times)
+    opened = [talk.first_ns for talk in service.talks if talk.first_ns > absence.left_ns]
+    again = opened if spoke >= _REGULAR and under_way(service, absence) else []
     found: tuple[int, int] | None = None
     for begun, ended in pairwise(times):
-        unwanted = _was_wanted(times, begun, ended, lost, absence)
+        unwanted = _was_wanted(times, begun, ended, [*lost, *again], absence)
         if ended > absence.left_ns and unwanted and (found is None or ended - begun > found[1] - found[0]):
             found = begun, ended
     last = times[-1]
