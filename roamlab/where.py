@@ -27,10 +27,13 @@ INSIDE: Final = (
     "kernels/inside",
 )
 """The directories of the package whose code runs in a guest: what it does follows from them."""
+_MODULES: Final = ("errors", "own_files", "parameters", "registry", "where")
+"""The modules beside them that run there as well."""
 
 
 def inside_files() -> Iterator[Path]:
-    """Give the files of these directories, data files among them, in a set order; nothing hidden, no bytecode."""
+    """Give the files that run in a guest, data files among them, in a set order; nothing hidden, no bytecode."""
+    yield from (PACKAGE / f"{module}.py" for module in _MODULES)
     for directory in INSIDE:
         for path in sorted((PACKAGE / directory).rglob("*")):
             hidden = any(part.startswith((".", "__pycache__")) for part in path.relative_to(PACKAGE).parts)
