@@ -36,8 +36,9 @@ from roamlab.record.events import (
     RadioPrefer,
     RadioRemove,
 )
+from roamlab.transports import find
 from roamlab.transports.association import Association
-from roamlab.transports.base import Channel
+from roamlab.transports.base import Channel, Keeper
 
 if TYPE_CHECKING:  # what few runs use is imported where it is: imports are a quarter of a short run
     from roamlab.agents.kept_addresses import KeptAddresses
@@ -66,6 +67,8 @@ class MobileNode(Endpoint):
         super().__init__(name, control)
         self._policy: MobilityPolicy | None = None
         self._association: Association | None = None
+        self._keepers: dict[str, Keeper] = {}
+        """Who keeps the sessions of other transports, by these."""
         self._further: dict[Association, MobilityPolicy] = {}
         """Managed associations beside the first."""
         self._configured: dict[str, None] = {}
@@ -111,6 +114,14 @@ class MobileNode(Endpoint):
                 super().obey(command)
 
     def _manage(self, command: commands.Manage) -> None:
+        if command.transport not in self._keepers:
+            keeper = find(command.transport).keeper(self, self._family)
+            if keeper is not None:
+                self._keepers[command.transport] = keeper
+                for address in self._configured:
+                    keeper.address_up(address)
+        if command.transport in self._keepers:
+            return
         way = Announce(command.announce)
         self._policy = MobilityPolicy(way, Wishes(command.set_primary, command.delete))
         self.emit(AsconfWay(way.value))
@@ -176,6 +187,8 @@ class MobileNode(Endpoint):
     def association_up(self, association: Channel) -> None:
         """Tell the policy which addresses the association has."""
         if not isinstance(association, Association):
+            for keeper in self._keepers.values():
+                keeper.opened(association)
             return
         if self._policy and self._association is not None:
             self._manage_further(association, self._policy)
@@ -204,6 +217,9 @@ class MobileNode(Endpoint):
                     self._kept.drop(address)
         elif isinstance(association, Association):
             self._further.pop(association, None)
+        else:
+            for keeper in self._keepers.values():
+                keeper.closed(association)
 
     def _nics_changed(self, watch: AddressWatch) -> None:
         for change in watch.read():
@@ -220,6 +236,8 @@ class MobileNode(Endpoint):
                     self._keep(change.address)
                 for policy in self._policies():
                     (policy.address_up if change.up else policy.address_down)(change.address)
+                for keeper in self._keepers.values():
+                    (keeper.address_up if change.up else keeper.address_down)(change.address)
             else:
                 self.emit(LinkUp(change.nic) if change.up else LinkDown(change.nic))
                 self._link_changed(change)

@@ -7,20 +7,20 @@ top of it is cut into waits: each is named after what ended it.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from roamlab.judge.evidence import Evidence
 from roamlab.judge.parts import BEFORE, CROSSING, NO_LINK, Cut, Part, partition
 from roamlab.judge.registrations import exchange
 from roamlab.judge.silences import Silence
 from roamlab.protocols.pcapng import Direction as Way
-from roamlab.protocols.sctp.chunks import Asconf, AsconfAck, Init
+from roamlab.protocols.sctp.chunks import Init
 from roamlab.protocols.trace import ArpPacket, IcmpPacket, SctpPacket, Sighting
 from roamlab.record.events import AddressUp
-from roamlab.record.stimuli import Move, Reconnect, Stimulus
+from roamlab.record.stimuli import Attach, Detach, Move, Reconnect, Stimulus
 from roamlab.transports import find
 
 DETECTION: Final = "detection"
@@ -133,36 +133,56 @@ def handover(evidence: Evidence, stimulus: Stimulus) -> Handover | None:
     """A move as the evidence shows it; None where nothing was asked for, or the stimulus is not one that has a bound."""
     if isinstance(stimulus, Move) and stimulus.heard:
         return _registered(evidence, stimulus)
+    left_ns = evidence.effect_ns(stimulus)
+    if isinstance(stimulus, Detach):
+        return _left_for(evidence, stimulus, left_ns)
     if not isinstance(stimulus, Move | Reconnect):
         return None
+    return _arrived(evidence, stimulus, left_ns)
+
+
+def _left_for(evidence: Evidence, stimulus: Detach, left_ns: int) -> Handover | None:
+    """The last NIC that came before another was taken out, as a move from that one to it."""
+    came = [
+        other
+        for other in evidence.of(Attach)
+        if other.t <= stimulus.t and other.node == stimulus.node and other.nic != stimulus.nic
+    ]
+    return _arrived(evidence, came[-1], left_ns) if came else None
+
+
+def _arrived(evidence: Evidence, stimulus: Move | Reconnect | Attach, left_ns: int) -> Handover | None:
+    """A NIC that came to a segment, in place of what was left at ``left_ns``."""
     if stimulus.peer and stimulus.peer not in evidence.ends:
         return None  # the delays are those to another peer
     by_hand = isinstance(stimulus, Reconnect)
     gap_ns = round(stimulus.gap_s * 1e9) if isinstance(stimulus, Move) else 0
-    gone = stimulus.t if by_hand else evidence.effect_ns(stimulus)
+    gone = stimulus.t if by_hand else left_ns
+    plugged = stimulus.t if isinstance(stimulus, Attach) else evidence.plugged_ns(stimulus, gone, gap_ns)
     usable = next(
         (e.t for e in evidence.of(AddressUp) if e.t >= stimulus.t and e.address == stimulus.new),
         None,
     )
     if usable is None:
         return None
-    asks = Init if by_hand else Asconf
-    request = _first(evidence, stimulus.node, Way.OUT, usable, asks)
-    if request is None:
-        return None
     transport = find(evidence.transport)
     crossings = transport.connecting if by_hand else transport.moving
     if crossings is None:
         return None
+    request = _first(evidence, stimulus.node, Way.OUT, usable, _sets_up if by_hand else transport.asks)
+    if request is None:
+        return None
     u, d = stimulus.up_ns, stimulus.down_ns
     least_up, least_down = crossings.least_ns(u, d)
-    answer = _first(evidence, stimulus.node, Way.IN, request.time_ns, AsconfAck) if asks is Asconf else None
+    answer = None
+    if not by_hand:
+        answer = _first(evidence, stimulus.node, Way.IN, request.time_ns, transport.answers)
     begun = _asked_neighbour(evidence, stimulus.node, usable, request.time_ns)
     outward = "down" if stimulus.node == evidence.ends[1] else "up"
     data = list(_data(evidence, stimulus.new, request.time_ns, outward))
     return Handover(
         gone_ns=gone,
-        plugged_ns=usable if by_hand else evidence.plugged_ns(stimulus, gone, gap_ns),
+        plugged_ns=usable if by_hand else plugged,
         usable_ns=usable,
         begun_ns=request.time_ns if begun is None else begun,
         asked_ns=request.time_ns,
@@ -199,16 +219,22 @@ def _registered(evidence: Evidence, stimulus: Move) -> Handover | None:
     )
 
 
-def _first(evidence: Evidence, node: str, way: Way, since_ns: int, kind: type[Any]) -> SctpPacket | None:
-    everything = evidence.trace.sctp
+def _first(
+    evidence: Evidence, node: str, way: Way, since_ns: int, is_it: Callable[[Sighting], bool]
+) -> Sighting | None:
+    everything = evidence.trace.sightings
     return next(
         (
             p
             for p in islice(everything, bisect_left(everything, since_ns, key=_time_ns), None)
-            if p.node == node and p.direction is way and any(isinstance(c, kind) for c in p.chunks)
+            if p.node == node and p.direction is way and is_it(p)
         ),
         None,
     )
+
+
+def _sets_up(packet: Sighting) -> bool:
+    return isinstance(packet, SctpPacket) and any(isinstance(chunk, Init) for chunk in packet.chunks)
 
 
 def _asked_neighbour(evidence: Evidence, node: str, since_ns: int, before_ns: int) -> int | None:

@@ -79,8 +79,9 @@ def _after(evidence: Evidence, stimulus: Stimulus) -> Iterator[Sighting]:
 
 def _seen_no_more(evidence: Evidence, stimulus: Stimulus) -> bool:
     """Whether a NIC was captured on before and never after."""
+    since = evidence.effect_ns(stimulus)  # what was sent in the same instant left before the NIC went
     times = [p.time_ns for p in evidence.trace.sightings if _at_nic(p, stimulus)]
-    return any(t < stimulus.t for t in times) and not any(t > stimulus.t for t in times)
+    return any(t < since for t in times) and not any(t > since for t in times)
 
 
 def _kept_away(evidence: Evidence, stimulus: Stimulus, old: str, until: float) -> bool:

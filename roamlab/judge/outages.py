@@ -81,6 +81,8 @@ def _of(
     outages = []
     for place, silence in sorted(longest.items()):
         move = _in(silence, place, effects, moves) if effects else None
+        if move is None and effects and isinstance(stimuli[place], Attach):
+            move = _gone_too(silence, effects[place + 1 :], moves[place + 1 :])
         known = not effects or _has_bound(stimuli[place], move)
         outages.append(
             _outage(evidence, silence, move, direction, every_ns, epoch_ns, bounded=known, place=place)
@@ -105,6 +107,16 @@ def _in(silence: Silence, place: int, effects: list[int], moves: list[Handover |
             break
         move = replace(nearest, gone_ns=move.gone_ns)
     return move
+
+
+def _gone_too(silence: Silence, effects: Sequence[int], moves: Sequence[Handover | None]) -> Handover | None:
+    """The move that a new NIC became because the old one went in the same silence; None where the old one stayed."""
+    inside = (
+        move
+        for effect, move in zip(effects, moves, strict=True)
+        if silence.until_ns is None or effect < silence.until_ns
+    )
+    return next(inside, None)
 
 
 def _outage(

@@ -24,6 +24,7 @@ from roamlab.record.stimuli import (
     Announced,
     Arrival,
     Ask,
+    Attach,
     Attack,
     Cookie,
     Crash,
@@ -88,6 +89,8 @@ def _witnessed(evidence: Evidence, stimulus: Stimulus) -> bool:
             return bool({p.udp.payload for p in before} & {p.udp.payload for p in after})
         case Move() if stimulus.heard:
             return heard(evidence, stimulus) is not None
+        case Attach(new=new):
+            return _readdressed(evidence, stimulus, new, "") or _seen_from_now_on(evidence, stimulus)
         case Arrival(new=new, old=old):
             return _readdressed(evidence, stimulus, new, old)
         case _:
@@ -122,6 +125,12 @@ def _readdressed(evidence: Evidence, stimulus: Stimulus, new: str, old: str) -> 
     sent = any(p.direction is Way.OUT and p.node != node for p in to_old)
     came = any(p.direction is Way.IN and p.node == node for p in to_old)
     return sent and not came
+
+
+def _seen_from_now_on(evidence: Evidence, stimulus: Attach) -> bool:
+    """Whether a NIC was captured on after and never before, though its address was not sent from."""
+    at = [p.time_ns for p in evidence.trace.sightings if (p.node, p.nic) == (stimulus.node, stimulus.nic)]
+    return bool(at) and min(at) >= stimulus.t
 
 
 def _announced(evidence: Evidence, stimulus: Announced) -> bool:

@@ -91,7 +91,8 @@ class Lab(Generic[Net_co]):
         self.sessions: list[Session] = []
         self._listening: dict[tuple[str, str], str] = {}
         """Where nodes listen, by node and transport."""
-        self._watching: set[str] = set()
+        self._watching: set[tuple[str, str]] = set()
+        """Nodes that watch their NICs, each with the transports whose sessions are managed there."""
         self._running: list[tuple[float, Stream]] = []
 
     if TYPE_CHECKING:  # so that a segment that this topology has not is found by who reads types
@@ -260,8 +261,7 @@ class Lab(Generic[Net_co]):
                 f"see {session.listener.name}.log in the run directory",
             )
         for node in [session.mobile, *([session.listener] if roams else [])]:
-            if node.name not in self._watching:
-                self._watching.add(node.name)
+            if (node.name, session.transport) not in self._watching:
                 self._watch(node, session)
         self.connect(session)
         self._await(
@@ -281,12 +281,14 @@ class Lab(Generic[Net_co]):
 
     def _watch(self, node: Node, session: Session) -> None:
         """Have a node that can move report its NICs, and act on them where the session is managed."""
-        node.tell(Watch(self.family))
+        if node.name not in {name for name, _ in self._watching}:
+            node.tell(Watch(self.family))
+        self._watching.add((node.name, session.transport))
         if session.managed:
             wishes, announce = session.wishes, session.announce
             if node is not session.mobile:  # it was called: see `open`
                 announce = Announce.KERNEL
-            node.tell(Manage(announce.value, wishes.set_primary, wishes.delete))
+            node.tell(Manage(announce.value, wishes.set_primary, wishes.delete, session.transport))
 
     def begin_again(self, node: Node) -> None:
         """Start a node's agent that was killed: it listens, watches and connects as it did, and its streams go on."""
@@ -294,8 +296,12 @@ class Lab(Generic[Net_co]):
         for session in node.sessions:
             if node is session.listener:
                 self._listen(session)
-        if node.name in self._watching:
-            self._watch(node, node.sessions[0])
+        watched = {transport for name, transport in self._watching if name == node.name}
+        self._watching -= {(node.name, transport) for transport in watched}
+        for session in node.sessions:
+            if session.transport in watched:
+                watched.remove(session.transport)
+                self._watch(node, session)
         for session in node.sessions:
             if node is session.caller:
                 self.connect(session)

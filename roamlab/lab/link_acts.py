@@ -18,6 +18,7 @@ from roamlab.record.stimuli import (
     Readdress,
     Reconnect,
 )
+from roamlab.transports import find
 
 if TYPE_CHECKING:
     from roamlab.lab.handles import Nic, Node
@@ -44,11 +45,11 @@ class LinkActs:
         addresses at once would.
         """
         lab, site = self.lab, self.lab.site
-        expects = (Verb.ADD,) if site.asconf and site.mobile_ip is None else ()
 
         def leave() -> None:
             stimulus = site.moving(nic, to)
-            stimulus.gap_s, stimulus.expects = gap, expects
+            stimulus.gap_s = gap
+            stimulus.expects = (Verb.ADD,) if self._asks(nic.node) and site.mobile_ip is None else ()
             lab.stimulus(nic.node, stimulus)
             if gap > 0:
                 site.unplug(nic)
@@ -67,7 +68,7 @@ class LinkActs:
         verbs = [Verb.ADD, *([Verb.SET_PRIMARY] if wishes.set_primary else [])]
         if wishes.set_primary and wishes.delete:
             verbs.append(Verb.DELETE)
-        expects = tuple(verbs) if site.asconf else ()
+        expects = tuple(verbs) if self._asks(node.name) else ()
 
         def act() -> None:
             self._coming(Attach, nic, to, expects)
@@ -100,9 +101,9 @@ class LinkActs:
         address takes the default route.
         """
         lab, site = self.lab, self.lab.site
-        expects = (Verb.ADD,) if site.asconf else ()
 
         def act() -> None:
+            expects = (Verb.ADD,) if self._asks(nic.node) else ()
             old, segment = site.address(nic.node, nic.name), site.where(nic)
             new = site.fresh_addresses(nic)
             up_ns, down_ns = site.delays_ns(segment, nic.node)
@@ -199,6 +200,12 @@ class LinkActs:
             site.link(nic, up=up)
 
         lab.timeline.at(self.time_s, act)
+
+    def _asks(self, node: str) -> bool:
+        """Whether a move of a node leads to requests (RFC 5061): one of its sessions is of a transport that has them."""
+        sessions = self.lab.node(node).sessions
+        reconfigures = not sessions or any(find(session.transport).reconfigures for session in sessions)
+        return self.lab.site.asconf and reconfigures
 
     def _link_of(self, nic: Nic) -> tuple[str, str]:
         """The other end of a NIC's link: its segment's router, and the segment, whose name the router's port has."""

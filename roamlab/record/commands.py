@@ -101,11 +101,12 @@ class Watch(Command, tag="watch"):
 
 
 class Manage(Command, tag="manage"):
-    """Let the mobility manager act on what is watched."""
+    """Let the mobility manager act on what is watched: SCTP's, or the keeper of another transport's sessions."""
 
     announce: Literal["socket", "kernel", "rewriting"]
     set_primary: bool
     delete: bool
+    transport: str = "sctp"
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):

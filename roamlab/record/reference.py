@@ -17,12 +17,22 @@ from typing import Final
 
 import msgspec
 
-from roamlab.record import attack_events, event, events, mobile_ip_events, ours, program_events, stimuli
+from roamlab.record import (
+    attack_events,
+    event,
+    events,
+    mobile_ip_events,
+    mptcp_events,
+    ours,
+    program_events,
+    stimuli,
+)
 from roamlab.record.event import Event, kind_of
 
 _SECTIONS: Final[tuple[tuple[str, ModuleType], ...]] = (
     ("Runs, sessions, NICs, requests, radio", events),
     ("Mobile IP", mobile_ip_events),
+    ("MPTCP", mptcp_events),
     ("Attacks and made packets", attack_events),
     ("Programs", program_events),
     ("Stimuli", stimuli),

@@ -20,6 +20,7 @@ from roamlab.record import (  # events of all kinds are read here, so their clas
     attack_events,  # noqa: F401
     guarded,
     mobile_ip_events,  # noqa: F401
+    mptcp_events,  # noqa: F401
     owner,
     program_events,  # noqa: F401
     stimuli,  # noqa: F401

@@ -74,7 +74,10 @@ class Move(Arrival, tag="stimulus.move"):
 
 
 class Attach(Arrival, tag="stimulus.attach"):
-    """A NIC is added to the running node, on a segment (make before break)."""
+    """A NIC is added to the running node, on a segment (make before break).
+
+    Witness: a packet from its new address leaves it, or it was captured on after and never before.
+    """
 
 
 class Reconnect(Arrival, tag="stimulus.reconnect"):

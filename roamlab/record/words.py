@@ -11,6 +11,7 @@ from roamlab.record import events as e
 from roamlab.record import mobile_ip_events as mip
 from roamlab.record import program_events as program
 from roamlab.record.event import Event
+from roamlab.record.mptcp_events import MptcpEndpoint, MptcpFullyEstablished
 from roamlab.record.stimuli import Stimulus
 
 
@@ -25,6 +26,10 @@ def words(event: Event) -> str:
             return _notice(event)
         case mip.MipEvent():
             return _mobile_ip(event)
+        case MptcpEndpoint(act, address, refused):
+            return f"endpoint {address}: {act}{f', refused: {refused}' if refused else ''}"
+        case MptcpFullyEstablished(address):
+            return f"subflow from {address} may carry data"
         case e.LinkUp(nic):
             return f"{nic} up"
         case e.LinkDown(nic):

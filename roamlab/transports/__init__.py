@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Final
@@ -12,7 +13,14 @@ from roamlab.transports.base import Transport
 
 GROUP: Final = "roamlab.transports"
 """The group of entry points by which a package adds transports: its name, and the object that is a `Transport`."""
-_OWN: Final = ("sctp", "tcp", "udp")
+_OWN: Final[Mapping[str, tuple[str, str]]] = {
+    "sctp": ("sctp", "TRANSPORT"),
+    "tcp": ("tcp", "TRANSPORT"),
+    "udp": ("udp", "TRANSPORT"),
+    "mptcp": ("mptcp", "TRANSPORT"),
+    "mptcp-eager": ("mptcp", "EAGER"),
+}
+"""The module and the object of each, by name."""
 _found: dict[str, Transport] = {}
 
 
@@ -36,7 +44,8 @@ def names() -> list[str]:
 
 def _load(name: str) -> Transport:
     if name in _OWN:
-        own: Transport = import_module(f"roamlab.transports.{name}").TRANSPORT
+        module, instance = _OWN[name]
+        own: Transport = getattr(import_module(f"roamlab.transports.{module}"), instance)
         return own
     for point in entry_points(group=GROUP, name=name):
         loaded = point.load()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from roamlab.protocols.trace import IpDatagram, Sighting
+from roamlab.record.event import Event
 from roamlab.record.events import Notice
 
 
@@ -44,6 +45,42 @@ class Listening(Protocol):
 
     def accept(self) -> Channel | None:
         """The next channel, or None when there is none now."""
+
+
+class Readable(Protocol):
+    """What can be waited on."""
+
+    def fileno(self) -> int:
+        """The descriptor to wait on."""
+
+
+class Loop(Protocol):
+    """What an agent does for a `Keeper`: its loop, and its voice."""
+
+    def at(self, when_ns: int, action: Callable[[], None]) -> None:
+        """Call ``action`` once, at ``when_ns`` (CLOCK_REALTIME) or as soon after it as the loop comes round."""
+
+    def on_readable(self, source: Readable, action: Callable[[], None]) -> None:
+        """Call ``action`` whenever ``source`` can be read."""
+
+    def emit(self, event: Event) -> None:
+        """Report an event."""
+
+
+class Keeper(Protocol):
+    """Keeps one transport's sessions at a node whose addresses change, all of them; it is told at once of each change."""
+
+    def address_up(self, address: str) -> None:
+        """The node has a global address of the sessions' family; those that it had before come first."""
+
+    def address_down(self, address: str) -> None:
+        """The node has it no more."""
+
+    def opened(self, channel: Channel) -> None:
+        """A channel of this transport came up."""
+
+    def closed(self, channel: Channel) -> None:
+        """It ended, in whatever way."""
 
 
 class Sink(Protocol):
@@ -102,6 +139,7 @@ class Transport(ABC):
         says_when_up: Whether a notification that can be read tells that a channel is up, rather than that it can be written.
         moving: What must cross the new path when its node's address changes; None where no session can outlive that.
         connecting: What must cross it when the session connects again over it.
+        reconfigures: Whether a move leads to requests of RFC 5061, without which a session was not carried by them.
 
     """
 
@@ -113,6 +151,7 @@ class Transport(ABC):
     says_when_up: ClassVar[bool] = False
     moving: ClassVar[Crossings | None] = None
     connecting: ClassVar[Crossings]
+    reconfigures: ClassVar[bool] = False
 
     @abstractmethod
     def open(self, local: str, port: int = 0, *, kernel_announces: bool = False) -> Channel:
@@ -128,3 +167,18 @@ class Transport(ABC):
     @abstractmethod
     def reader(self) -> Reader:
         """A reader of its packets, for one run."""
+
+    def keeper(self, loop: Loop, family: int) -> Keeper | None:  # noqa: ARG002
+        """Who keeps its sessions over IPv4 or IPv6 (``family``) through moves, at a node where they are managed.
+
+        None where nobody has to: nothing helps it, or it helps itself.
+        """
+        return None
+
+    def asks(self, packet: Sighting) -> bool:  # noqa: ARG002
+        """Whether a packet is the first of those that must cross the new path before data may (`moving`)."""
+        return False
+
+    def answers(self, packet: Sighting) -> bool:  # noqa: ARG002
+        """Whether a packet is the answer to that one."""
+        return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from roamlab.protocols.sctp.chunks import Abort, CookieEcho, Data, InitAck, Shutdown
+from roamlab.protocols.sctp.chunks import Abort, Asconf, AsconfAck, CookieEcho, Data, InitAck, Shutdown
 from roamlab.protocols.trace import SctpPacket, Sighting
 from roamlab.transports.base import Crossings, Reader, Sink, Transport
 
@@ -54,6 +54,7 @@ class Sctp(Transport):
     """RFC 5061, 5.3, F1: no data from a new address before the ASCONF-ACK; RFC 9260, 5.4: none to one not yet verified."""
     connecting = Crossings(up=(2, 1), down=(2, 2))
     """RFC 9260, 5.1: data may leave with the COOKIE-ECHO, and the peer's after it."""
+    reconfigures = True
 
     def open(self, local: str, port: int = 0, *, kernel_announces: bool = False) -> Association:
         """An association from a local address, to be connected."""
@@ -70,6 +71,14 @@ class Sctp(Transport):
     def reader(self) -> Reader:
         """A reader of chunks."""
         return SctpReader()
+
+    def asks(self, packet: Sighting) -> bool:
+        """Whether a packet has an ASCONF."""
+        return isinstance(packet, SctpPacket) and any(isinstance(chunk, Asconf) for chunk in packet.chunks)
+
+    def answers(self, packet: Sighting) -> bool:
+        """Whether a packet has an ASCONF-ACK."""
+        return isinstance(packet, SctpPacket) and any(isinstance(chunk, AsconfAck) for chunk in packet.chunks)
 
 
 def _named(asked: int, offered: int) -> str:

@@ -114,10 +114,10 @@ class Connection:
 
 
 class ConnectionListener:
-    """A listening TCP socket."""
+    """A listening TCP socket, or one of another protocol with the same calls."""
 
-    def __init__(self, local: str, port: int) -> None:
-        self._sock = bound(socket.SOCK_STREAM, local, port)
+    def __init__(self, local: str, port: int, protocol: int = 0) -> None:
+        self._sock = bound(socket.SOCK_STREAM, local, port, protocol)
         self._sock.listen(128)
         self._sock.setblocking(False)
 

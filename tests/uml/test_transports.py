@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from roamlab.errors import BadInput
+from roamlab.protocols import mptcp
+from roamlab.protocols.mptcp import RemoveAddress
+from roamlab.protocols.pcapng import Direction as Way
 from roamlab.transports import find, names
 from roamlab.where import ROOT
-from tests.uml.mobile_ip_runs import needs_lab_kernel
+from tests.uml.mobile_ip_runs import Played, Player, needs_lab_kernel
 
 TOY = ROOT / "tests" / "support" / "toy"
 
@@ -33,7 +36,48 @@ def test_a_transport_from_outside_is_played_and_judged(tmp_path: Path) -> None:
     assert verdict["delivered"]["down"] > 300
 
 
+def removals(run: Played) -> int:
+    """How many segments with a REMOVE_ADDR were captured at the correspondent, on their way in."""
+    return sum(
+        isinstance(option, RemoveAddress)
+        for packet in run.trace.tcp
+        if packet.node == "cn" and packet.direction is Way.IN
+        for option in mptcp.decode(packet.datagram.payload)
+    )
+
+
+@needs_lab_kernel[0]
+@needs_lab_kernel[1]
+def test_mptcp_keeps_its_connection_through_a_move(mobile_ip: Player) -> None:
+    """Down takes a round trip more than its bound: the peer has to be told (REMOVE_ADDR), which the fourth packet allows."""
+    run = mobile_ip("move-one-nic", transport="mptcp")
+    judgement = run.judgement
+    assert judgement.verdict == "survived", judgement.reasons
+    assert judgement.outage_s.up == pytest.approx(
+        judgement.lower_bound_s.up, abs=0.012
+    )  # and the neighbour's
+    assert judgement.outage_s.down == pytest.approx(judgement.lower_bound_s.down + 0.103, abs=0.003)
+    assert removals(run) == 1
+
+
+@needs_lab_kernel[0]
+@needs_lab_kernel[1]
+def test_a_remove_addr_before_the_fourth_packet_is_lost(mobile_ip: Player) -> None:
+    """docs/findings.md, 26: it is given to the subflow that died, and never sent again."""
+    run = mobile_ip("move-one-nic", transport="mptcp-eager")
+    assert run.judgement.verdict == "survived"
+    assert removals(run) == 0
+    assert run.judgement.outage_s.down == pytest.approx(1.123, abs=0.01)
+
+
+@needs_lab_kernel[0]
+@needs_lab_kernel[1]
+def test_a_transport_that_cannot_move_is_expected_to_break(mobile_ip: Player) -> None:
+    judgement = mobile_ip("move-two-nics", transport="tcp", overlap="1").judgement
+    assert (judgement.verdict, judgement.expected) == ("broke", "broke")
+
+
 def test_an_unknown_transport_is_named_with_the_nearest() -> None:
-    assert {"sctp", "tcp", "udp"} <= set(names())
+    assert {"sctp", "tcp", "udp", "mptcp"} <= set(names())
     with pytest.raises(BadInput, match="no transport 'sctpp'"):
         find("sctpp")

@@ -1,0 +1,80 @@
+"""The moves of a node that any transport can play: what becomes of its sessions follows from the transport."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from roamlab.lab.lab import Family, Lab, Session, Transport
+from roamlab.parameters import Seconds
+from roamlab.registry import Verdict, scenario
+from roamlab.topologies import HomeAndVisited
+from roamlab.transports import find
+
+_MOVE_S = 5.0
+_AFTER_S = 15.0
+
+
+@scenario("move-one-nic", topology=HomeAndVisited, expect=Verdict.SURVIVED, needs=frozenset())
+def move_one_nic(
+    lab: Lab,
+    transport: Transport = "sctp",
+    gap: Annotated[Seconds, Meta(le=60)] = 0.0,
+    family: Family = 4,
+) -> None:
+    """The only NIC leaves its network for another, without a link for ``gap`` seconds (break before make)."""
+    _begin(lab, transport, family)
+    lab.at(_MOVE_S).move(lab.mobile.nic("wlan0"), to=lab.visited, gap=gap)
+    lab.until(_MOVE_S + gap + _AFTER_S)
+
+
+@scenario("move-two-nics", topology=HomeAndVisited, expect=Verdict.SURVIVED, needs=frozenset())
+def move_two_nics(
+    lab: Lab,
+    transport: Transport = "sctp",
+    overlap: Annotated[Seconds, Meta(le=60)] = 1.0,
+    family: Family = 4,
+) -> None:
+    """A second NIC comes on another network, and ``overlap`` seconds later the first one goes (make before break)."""
+    _begin(lab, transport, family)
+    lab.at(_MOVE_S).attach(lab.mobile, "wlan1", to=lab.visited)
+    lab.at(_MOVE_S + overlap).detach(lab.mobile.nic("wlan0"))
+    lab.until(_MOVE_S + overlap + _AFTER_S)
+
+
+@scenario("move-back-and-forth", topology=HomeAndVisited, expect=Verdict.SURVIVED, needs=frozenset())
+def move_back_and_forth(
+    lab: Lab,
+    transport: Transport = "sctp",
+    moves: Annotated[int, Meta(ge=1, le=1000)] = 2,
+    every: Annotated[Seconds, Meta(ge=0.1, le=600)] = 5.0,
+    family: Family = 4,
+) -> None:
+    """The only NIC goes to another network and back, ``moves`` times in all, ``every`` so many seconds."""
+    _begin(lab, transport, family)
+    for number in range(moves):
+        there = lab.home if number % 2 else lab.visited
+        lab.at(_MOVE_S + number * every).move(lab.mobile.nic("wlan0"), to=there)
+    lab.until(_MOVE_S + moves * every + _AFTER_S)
+
+
+@scenario("move-address", topology=HomeAndVisited, expect=Verdict.SURVIVED, needs=frozenset())
+def move_address(
+    lab: Lab,
+    transport: Transport = "sctp",
+    overlap: Annotated[Seconds, Meta(le=60)] = 0.0,
+    family: Family = 4,
+) -> None:
+    """The address of the only NIC changes where it is, as a network that renumbers has it."""
+    _begin(lab, transport, family)
+    lab.at(_MOVE_S).readdress(lab.mobile.nic("wlan0"), overlap=overlap)
+    lab.until(_MOVE_S + overlap + _AFTER_S)
+
+
+def _begin(lab: Lab, transport: Transport, family: Family) -> Session:
+    """Messages both ways from 1 s on. A transport whose sessions can't outlive an address is expected to break."""
+    chosen = find(transport)
+    if chosen.moving is None:
+        lab.expect(Verdict.BROKE)
+    session = lab.mobile.connect(lab.correspondent, family=family, transport=transport)
+    lab.at(1.0).start(session.stream(every=0.02))
+    return session
