@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from invoke import Exit, task
 
+from roamlab.cli.words import unshielded
 from roamlab.record.guarded import printable
 from roamlab.where import COMMAND
 
@@ -53,7 +54,7 @@ def command(
             try:
                 if "seed" in kwargs:
                     check_seed(kwargs["seed"])
-                status = function(*args, **kwargs)
+                status = function(*args, **{name: unshielded(value) for name, value in kwargs.items()})
             except LabError as error:
                 raise Exit(f"lab: {printable(str(error))}", code=error.status) from None
             except KernelError as error:

@@ -18,7 +18,7 @@ from invoke.parser import Argument, Parser
 
 import roamlab
 from roamlab.cli.collection import TASKS
-from roamlab.cli.words import prepare, unknown_task, usage
+from roamlab.cli.words import prepare, shield, unknown_task, usage
 from roamlab.errors import CRASHED, BadInput, LabError
 from roamlab.parameters import shorten
 from roamlab.record.guarded import printable
@@ -135,7 +135,7 @@ class _Words(Parser):
 
     def parse_argv(self, argv: list[str]) -> object:
         return super().parse_argv(
-            prepare([*argv, "--", *self.behind] if self.behind else argv, self.contexts)
+            prepare([*argv, "--", *map(shield, self.behind)] if self.behind else argv, self.contexts)
         )
 
 

@@ -33,6 +33,21 @@ def unknown_task(name: str, tasks: Iterable[str]) -> str:
     return f"there is no task {shorten(name)!r}{_nearest(name, tasks)}; `{COMMAND} --list` shows all"
 
 
+_SHIELD = "\0"
+
+
+def shield(word: str) -> str:
+    """A word behind ``--``, so that invoke takes it for no option of ours where it looks like one."""
+    return f"{_SHIELD}{word}" if word.startswith("-") else word
+
+
+def unshielded(value: object) -> object:
+    """An argument's value without what `shield` put before its words."""
+    if isinstance(value, list):
+        return [unshielded(word) for word in value]
+    return value.removeprefix(_SHIELD) if isinstance(value, str) else value
+
+
 def usage(task: ParserContext) -> str:
     """How the task's line looks: its name, its plain words, and whether it has options."""
     places = [f"[{a.name.upper()}...]" if a.kind is list else a.name.upper() for a in task.positional_args]

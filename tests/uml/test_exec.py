@@ -95,7 +95,7 @@ def test_the_exit_status_is_the_commands_also_when_a_signal_ended_it(kernel: Ker
 @pytest.mark.usefixtures("kernel")
 def test_seeds_name_the_failing_ones_with_a_line_that_replays_them(tmp_path: Path) -> None:
     script = "test $(od -An -N1 -tu1 /dev/urandom) -lt 128"
-    done = lab("exec", "--seeds", "1-4", "--", "sh", "-c", script, cwd=tmp_path)
+    done = lab("exec", "--seeds", "1-4", "--", "sh", "-c", script, "-r", cwd=tmp_path)
     lines = done.stdout.decode().splitlines()
     failed = [line for line in lines if "failed with exit status 1" in line]
     replays = [line.strip() for line in lines if "./lab exec" in line]
