@@ -4,7 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from roamlab.lab.lab import Family, Lab, Session, Transport
+from roamlab.lab.lab import Family, Lab, Transport
+from roamlab.lab.mobile_ip import Terms
 from roamlab.parameters import Seconds
 from roamlab.registry import Verdict, scenario
 from roamlab.topologies import HomeAndVisited
@@ -14,15 +15,20 @@ _MOVE_S = 5.0
 _AFTER_S = 15.0
 
 
-@scenario("move-one-nic", topology=HomeAndVisited, expect=Verdict.SURVIVED, needs=frozenset())
+def _fits(*, mobile_ip: bool, family: int, **_: object) -> str | None:
+    return "mobile_ip=true is over IPv4 (family=4) only" if mobile_ip and family == 6 else None
+
+
+@scenario("move-one-nic", topology=HomeAndVisited, expect=Verdict.SURVIVED, needs=frozenset(), sense=_fits)
 def move_one_nic(
     lab: Lab,
     transport: Transport = "sctp",
     gap: Annotated[Seconds, Meta(le=60)] = 0.0,
     family: Family = 4,
+    mobile_ip: bool = False,
 ) -> None:
     """The only NIC leaves its network for another, without a link for ``gap`` seconds (break before make)."""
-    _begin(lab, transport, family)
+    _begin(lab, transport, family, mobile_ip=mobile_ip)
     lab.at(_MOVE_S).move(lab.mobile.nic("wlan0"), to=lab.visited, gap=gap)
     lab.until(_MOVE_S + gap + _AFTER_S)
 
@@ -41,16 +47,19 @@ def move_two_nics(
     lab.until(_MOVE_S + overlap + _AFTER_S)
 
 
-@scenario("move-back-and-forth", topology=HomeAndVisited, expect=Verdict.SURVIVED, needs=frozenset())
+@scenario(
+    "move-back-and-forth", topology=HomeAndVisited, expect=Verdict.SURVIVED, needs=frozenset(), sense=_fits
+)
 def move_back_and_forth(
     lab: Lab,
     transport: Transport = "sctp",
     moves: Annotated[int, Meta(ge=1, le=1000)] = 2,
     every: Annotated[Seconds, Meta(ge=0.1, le=600)] = 5.0,
     family: Family = 4,
+    mobile_ip: bool = False,
 ) -> None:
     """The only NIC goes to another network and back, ``moves`` times in all, ``every`` so many seconds."""
-    _begin(lab, transport, family)
+    _begin(lab, transport, family, mobile_ip=mobile_ip)
     for number in range(moves):
         there = lab.home if number % 2 else lab.visited
         lab.at(_MOVE_S + number * every).move(lab.mobile.nic("wlan0"), to=there)
@@ -70,11 +79,15 @@ def move_address(
     lab.until(_MOVE_S + overlap + _AFTER_S)
 
 
-def _begin(lab: Lab, transport: Transport, family: Family) -> Session:
-    """Messages both ways from 1 s on. A transport whose sessions can't outlive an address is expected to break."""
-    chosen = find(transport)
-    if chosen.moving is None:
+def _begin(lab: Lab, transport: str, family: Family, *, mobile_ip: bool = False) -> None:
+    """Messages both ways from 1 s on. A transport whose sessions can't outlive an address is expected to break.
+
+    With Mobile IP (foreign agents) the session keeps the home address, and nobody else manages it.
+    """
+    if mobile_ip:
+        lab.without_asconf()
+        lab.mobile_ip(Terms())
+    elif find(transport).moving is None:
         lab.expect(Verdict.BROKE)
-    session = lab.mobile.connect(lab.correspondent, family=family, transport=transport)
+    session = lab.mobile.connect(lab.correspondent, family=family, transport=transport, managed=not mobile_ip)
     lab.at(1.0).start(session.stream(every=0.02))
-    return session

@@ -8,11 +8,12 @@ from invoke import Collection
 
 from roamlab.cli.look import decode, diff, report, show
 from roamlab.cli.machine import box, check, doctor, kernel, test
+from roamlab.cli.matrix import matrix
 from roamlab.cli.play import demo, list_, run, shell
 from roamlab.cli.programs import exec_, try_
 from roamlab.cli.repeat import bench, prove, replay, sweep, torture
 
 TASKS: Final = Collection(
-    *(bench, box, check, decode, demo, diff, doctor, exec_, kernel, list_),
+    *(bench, box, check, decode, demo, diff, doctor, exec_, kernel, list_, matrix),
     *(prove, replay, report, run, shell, show, sweep, test, torture, try_),
 )
