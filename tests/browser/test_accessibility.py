@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from roamlab.reports import matrix, sweep
+from roamlab.repeat.matrix import Plan
+from roamlab.reports import matrix, moves, sweep
 from roamlab.reports import page as pages
 from tests.browser import samples
 from tests.browser.conftest import Open
+from tests.unit.test_matrix import cell
 from tests.unit.test_report_sweep import rows, save
 
 axe = pytest.importorskip(
@@ -61,4 +63,13 @@ def test_a_matrix(tmp_path: Path, open_page: Open, look: dict[str, Any]) -> None
 def test_a_sweep(tmp_path: Path, open_page: Open, look: dict[str, Any]) -> None:
     directory = save(tmp_path / "sweep", rows())
     page = open_page(sweep.write(directory, directory / "sweep.html"), bypass_csp=True, **look).page
+    assert _serious(page) == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_sessions_and_moves(tmp_path: Path, open_page: Open, look: dict[str, Any]) -> None:
+    plan = Plan.parse("sctp,tcp-mip", "one-nic-0,two-nics-0", (1,))
+    verdicts = {"one-nic-0": ("survived", 0.3), "two-nics-0": ("unsupported", None)}
+    cells = [cell(s, m, *verdicts[m], expected="survived") for s in plan.sessions for m in verdicts]
+    page = open_page(moves.write(tmp_path, plan, cells)[0], bypass_csp=True, **look).page
     assert _serious(page) == []

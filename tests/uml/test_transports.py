@@ -77,6 +77,27 @@ def test_a_transport_that_cannot_move_is_expected_to_break(mobile_ip: Player) ->
     assert (judgement.verdict, judgement.expected) == ("broke", "broke")
 
 
+@needs_lab_kernel[0]
+@needs_lab_kernel[1]
+def test_a_matrix_plays_each_combination_once(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "roamlab.cli", "matrix", "--transports", "mptcp,tcp,tcp-mip"]
+    command += ["--moves", "two-nics-1", "--kernels", "uml", "--out", str(tmp_path / "m"), "--json"]
+
+    def made() -> dict[str, str]:
+        done = subprocess.run(
+            command, env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return {cell["session"]: cell["verdict"] for cell in json.loads(done.stdout)["cells"]}
+
+    assert made() == {"mptcp": "survived", "tcp": "broke", "tcp-mip": "unsupported"}
+    runs = sorted((tmp_path / "m" / "runs").glob("*/*"))
+    assert len(runs) == 2
+    assert made()["mptcp"] == "survived"
+    assert sorted((tmp_path / "m" / "runs").glob("*/*")) == runs
+    assert {"matrix.html", "matrix.md", "results.parquet"} <= {p.name for p in (tmp_path / "m").iterdir()}
+
+
 def test_an_unknown_transport_is_named_with_the_nearest() -> None:
     assert {"sctp", "tcp", "udp", "mptcp"} <= set(names())
     with pytest.raises(BadInput, match="no transport 'sctpp'"):

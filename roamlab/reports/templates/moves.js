@@ -34,7 +34,6 @@
     for (const table of tables) {
       const headings = [...table.tHead.rows[0].cells];
       const columns = headings.map((h, n) => n > 0 && h.textContent.toLowerCase().includes(wanted));
-      const byColumn = columns.some(Boolean);
       for (const row of table.tBodies[0].rows) {
         const byRow = row.cells[0].textContent.toLowerCase().includes(wanted);
         let any = false;
@@ -42,11 +41,11 @@
           if (n === 0) return;
           const there = wanted === "" || byRow || columns[n];
           const fits = there && (!outcome.value || cell.dataset.verdict === outcome.value);
-          cell.classList.toggle("dim", !fits);
+          cell.classList.toggle("other", !fits);
           any = any || fits;
           count += fits ? 1 : 0;
         });
-        row.classList.toggle("hidden", !any && !(byColumn && wanted === ""));
+        row.classList.toggle("hidden", !any);
       }
     }
     shown.textContent = `${count} cells`;
