@@ -13,6 +13,8 @@ from roamlab.transports import find
 
 _MOVE_S = 5.0
 _AFTER_S = 15.0
+_PATIENCE_S = 5.0
+"""How long a connection may be without its address so that its retransmissions come within `_AFTER_S` afterwards."""
 
 
 def _fits(*, mobile_ip: bool, family: int, **_: object) -> str | None:
@@ -58,8 +60,12 @@ def move_back_and_forth(
     family: Family = 4,
     mobile_ip: bool = False,
 ) -> None:
-    """The only NIC goes to another network and back, ``moves`` times in all, ``every`` so many seconds."""
-    _begin(lab, transport, family, mobile_ip=mobile_ip)
+    """The only NIC goes to another network and back, ``moves`` times in all, ``every`` so many seconds.
+
+    Who ends at home has its first address again, and any session goes on that was not given up by then.
+    """
+    returns = moves % 2 == 0 and every <= _PATIENCE_S
+    _begin(lab, transport, family, mobile_ip=mobile_ip, returns=returns)
     for number in range(moves):
         there = lab.home if number % 2 else lab.visited
         lab.at(_MOVE_S + number * every).move(lab.mobile.nic("wlan0"), to=there)
@@ -79,15 +85,19 @@ def move_address(
     lab.until(_MOVE_S + overlap + _AFTER_S)
 
 
-def _begin(lab: Lab, transport: str, family: Family, *, mobile_ip: bool = False) -> None:
-    """Messages both ways from 1 s on. A transport whose sessions can't outlive an address is expected to break.
+def _begin(
+    lab: Lab, transport: str, family: Family, *, mobile_ip: bool = False, returns: bool = False
+) -> None:
+    """Messages both ways from 1 s on.
+
+    A transport whose sessions can't outlive an address is expected to break, unless the node ``returns`` to it.
 
     With Mobile IP (foreign agents) the session keeps the home address, and nobody else manages it.
     """
     if mobile_ip:
         lab.without_asconf()
         lab.mobile_ip(Terms())
-    elif find(transport).moving is None:
+    elif find(transport).moving is None and not returns:
         lab.expect(Verdict.BROKE)
     session = lab.mobile.connect(lab.correspondent, family=family, transport=transport, managed=not mobile_ip)
     lab.at(1.0).start(session.stream(every=0.02))

@@ -20,7 +20,7 @@ from roamlab.protocols.pcapng import Direction as Way
 from roamlab.protocols.sctp.chunks import Init
 from roamlab.protocols.trace import ArpPacket, IcmpPacket, SctpPacket, Sighting
 from roamlab.record.events import AddressUp
-from roamlab.record.stimuli import Attach, Detach, Move, Reconnect, Stimulus
+from roamlab.record.stimuli import Attach, Detach, Move, Readdress, Reconnect, Stimulus
 from roamlab.transports import find
 
 DETECTION: Final = "detection"
@@ -136,6 +136,8 @@ def handover(evidence: Evidence, stimulus: Stimulus) -> Handover | None:
     left_ns = evidence.effect_ns(stimulus)
     if isinstance(stimulus, Detach):
         return _left_for(evidence, stimulus, left_ns)
+    if isinstance(stimulus, Readdress):
+        return _arrived(evidence, stimulus, left_ns + round(stimulus.overlap_s * 1e9))
     if not isinstance(stimulus, Move | Reconnect):
         return None
     return _arrived(evidence, stimulus, left_ns)
@@ -151,14 +153,20 @@ def _left_for(evidence: Evidence, stimulus: Detach, left_ns: int) -> Handover | 
     return _arrived(evidence, came[-1], left_ns) if came else None
 
 
-def _arrived(evidence: Evidence, stimulus: Move | Reconnect | Attach, left_ns: int) -> Handover | None:
+def _arrived(
+    evidence: Evidence, stimulus: Move | Reconnect | Attach | Readdress, left_ns: int
+) -> Handover | None:
     """A NIC that came to a segment, in place of what was left at ``left_ns``."""
     if stimulus.peer and stimulus.peer not in evidence.ends:
         return None  # the delays are those to another peer
     by_hand = isinstance(stimulus, Reconnect)
     gap_ns = round(stimulus.gap_s * 1e9) if isinstance(stimulus, Move) else 0
     gone = stimulus.t if by_hand else left_ns
-    plugged = stimulus.t if isinstance(stimulus, Attach) else evidence.plugged_ns(stimulus, gone, gap_ns)
+    plugged = (
+        stimulus.t
+        if isinstance(stimulus, Attach | Readdress)
+        else evidence.plugged_ns(stimulus, gone, gap_ns)
+    )
     usable = next(
         (e.t for e in evidence.of(AddressUp) if e.t >= stimulus.t and e.address == stimulus.new),
         None,

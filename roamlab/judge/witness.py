@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from itertools import islice
+from typing import Final
 
 from roamlab.judge.answers import asked
 from roamlab.judge.cookies import echoed
@@ -33,12 +34,15 @@ from roamlab.record.stimuli import (
     Halt,
     Made,
     Move,
+    Readdress,
     Release,
     Renumber,
     Replay,
     Stimulus,
     Withdraw,
 )
+
+_SAME_INSTANT_NS: Final = 1_000_000
 
 
 def unseen_stimuli(evidence: Evidence) -> list[Stimulus]:
@@ -91,6 +95,8 @@ def _witnessed(evidence: Evidence, stimulus: Stimulus) -> bool:
             return heard(evidence, stimulus) is not None
         case Attach(new=new):
             return _readdressed(evidence, stimulus, new, "") or _seen_from_now_on(evidence, stimulus)
+        case Readdress(new=new, old=old):
+            return _readdressed(evidence, stimulus, new, old) or _answers_no_more(evidence, stimulus)
         case Arrival(new=new, old=old):
             return _readdressed(evidence, stimulus, new, old)
         case _:
@@ -131,6 +137,20 @@ def _seen_from_now_on(evidence: Evidence, stimulus: Attach) -> bool:
     """Whether a NIC was captured on after and never before, though its address was not sent from."""
     at = [p.time_ns for p in evidence.trace.sightings if (p.node, p.nic) == (stimulus.node, stimulus.nic)]
     return bool(at) and min(at) >= stimulus.t
+
+
+def _answers_no_more(evidence: Evidence, stimulus: Readdress) -> bool:
+    """Whether packets went on coming for the old address of a NIC, and none left from it any more, as some had before."""
+    gone_ns = stimulus.t + round(stimulus.overlap_s * 1e9)
+    at = [
+        p
+        for p in evidence.trace.sightings
+        if isinstance(p, IpDatagram) and (p.node, p.nic) == (stimulus.node, stimulus.nic)
+    ]
+    left = [p.time_ns for p in at if p.direction is Way.OUT and str(p.source) == stimulus.old]
+    came = [p.time_ns for p in at if p.direction is Way.IN and str(p.destination) == stimulus.old]
+    since = gone_ns + _SAME_INSTANT_NS
+    return any(t < gone_ns for t in left) and max(left) <= since and any(t > since for t in came)
 
 
 def _announced(evidence: Evidence, stimulus: Announced) -> bool:

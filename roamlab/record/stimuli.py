@@ -85,7 +85,10 @@ class Reconnect(Arrival, tag="stimulus.reconnect"):
 
 
 class Readdress(Arrival, tag="stimulus.readdress"):
-    """A NIC that stays where it is gets other addresses, as in a network that renumbers."""
+    """A NIC that stays where it is gets other addresses, as in a network that renumbers.
+
+    Witness: as of any NIC that gets an address, or packets went on coming for the old one and none left from it.
+    """
 
     overlap_s: float = 0.0
     """how long it has the old ones too, s"""

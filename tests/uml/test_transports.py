@@ -53,10 +53,8 @@ def test_mptcp_keeps_its_connection_through_a_move(mobile_ip: Player) -> None:
     run = mobile_ip("move-one-nic", transport="mptcp")
     judgement = run.judgement
     assert judgement.verdict == "survived", judgement.reasons
-    assert judgement.outage_s.up == pytest.approx(
-        judgement.lower_bound_s.up, abs=0.012
-    )  # and the neighbour's
-    assert judgement.outage_s.down == pytest.approx(judgement.lower_bound_s.down + 0.103, abs=0.003)
+    assert judgement.outage_s.up == pytest.approx(judgement.lower_bound_s.up, abs=0.02)  # and the neighbour's
+    assert judgement.outage_s.down == pytest.approx(judgement.lower_bound_s.down + 0.103, abs=0.02)
     assert removals(run) == 1
 
 
@@ -67,7 +65,7 @@ def test_a_remove_addr_before_the_fourth_packet_is_lost(mobile_ip: Player) -> No
     run = mobile_ip("move-one-nic", transport="mptcp-eager")
     assert run.judgement.verdict == "survived"
     assert removals(run) == 0
-    assert run.judgement.outage_s.down == pytest.approx(1.123, abs=0.01)
+    assert run.judgement.outage_s.down == pytest.approx(1.123, abs=0.02)
 
 
 @needs_lab_kernel[0]
