@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
 import pytest
 
+import roamlab
 from roamlab.judge.parts import UNEXPLAINED
 from roamlab.record.result import Judgement
 from roamlab.registry import scenarios
@@ -14,7 +16,7 @@ from tests.uml.mobile_ip_runs import Player, needs_lab_kernel
 pytestmark = needs_lab_kernel
 
 _LARGEST_NS = 1_000_000
-_PLANS = 24
+_PLANS = 16
 _SHORT = {"pingpong": {"moves": "6"}, "asconf-t4": {"length": "60"}}
 """Scenarios that go on for long, and what makes them short."""
 
@@ -69,9 +71,10 @@ def plans() -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("plan", plans(), ids=lambda plan: " ".join(f"{k}={v}" for k, v in plan.items()))
-def test_no_run_beats_its_bound(mobile_ip: Player, plan: dict[str, str]) -> None:
+def test_no_run_beats_its_bound(tmp_path: Path, plan: dict[str, str]) -> None:
+    """Whatever becomes of the session: on lossy links some are never established, and some break."""
     settings = dict(plan)
-    check(mobile_ip(settings.pop("name"), **settings).judgement)
+    check(roamlab.run(settings.pop("name"), kernel="uml", runs=tmp_path, **settings).judgement)
 
 
 def test_the_kernel_s_timer_and_the_neighbour_are_waits_and_not_in_the_bound(mobile_ip: Player) -> None:
