@@ -141,16 +141,18 @@ def _fetch_missing_kernels() -> None:
             sys.stderr.write(f"lab: tests that need the kernel of {name} are skipped: {error}\n")
 
 
+# Browsers last: the driver stays as a child of the process, and tests of guests count those.
+_PARTS: Final = ("unit", "netns", "uml", "machine", "browser")
+
+
 @command(help={"only": "what to run: unit, netns, uml, machine, browser or a path; all without"})
 def test(_: Context, only: str = "") -> int:
     """Run the tests, with the reasons of those that were skipped; builds or fetches the kernels first that are missing."""
     from roamlab.kernels.job import KernelError
 
     _need_checkout("test")
-    if only not in ("", "unit", "netns", "uml", "browser") and not (ROOT / only.partition("::")[0]).exists():
-        raise BadInput(
-            f"there are no tests {shorten(only)}; --only takes unit, netns, uml, browser or a path"
-        )
+    if only not in ("", *_PARTS) and not (ROOT / only.partition("::")[0]).exists():
+        raise BadInput(f"there are no tests {shorten(only)}; --only takes {', '.join(_PARTS)} or a path")
     if only in ("", "uml"):
         try:
             _build_kernels(every=True)
@@ -158,9 +160,7 @@ def test(_: Context, only: str = "") -> int:
             sys.stderr.write(f"lab: tests that need the lab kernel are skipped: {error}\n")
     if only in ("", "machine"):
         _fetch_missing_kernels()
-    # Browsers last: the driver stays as a child of the process, and tests of guests count those.
-    parts = ("unit", "netns", "uml", "machine", "browser")
-    where = [f"tests/{part}" for part in parts if only in ("", part)] or [only]
+    where = [f"tests/{part}" for part in _PARTS if only in ("", part)] or [only]
     ended = subprocess.run([sys.executable, "-m", "pytest", *where], cwd=ROOT).returncode
     return _STATUS_OF_PYTEST.get(ended, LabError.status)
 
