@@ -31,7 +31,9 @@ from roamlab.topologies import RoamingTopo
 
 if TYPE_CHECKING:
     from roamlab.agents.agent import Agent
+    from roamlab.lab.acts import At
     from roamlab.lab.agents import Agents
+    from roamlab.lab.handles import Session
     from roamlab.lab.programs import Programs
     from roamlab.network.net import Mininet
 
@@ -39,8 +41,38 @@ _WAITING: Final = (KeyError, IndexError, StopIteration, NoSession)
 """What comes of asking for results that are not there yet: no mistake."""
 
 
-def rehearse(scenario: Scenario, parameters: Mapping[str, Any], seed: int = 1) -> None:
-    """Play a scenario without a kernel.
+class Recorder:
+    """What a rehearsed scenario did: its sessions, and each verb with its time (s) and what it was given, by name."""
+
+    def __init__(self) -> None:
+        self.sessions: list[Session] = []
+        self.acts: list[tuple[float, str, Mapping[str, Any]]] = []
+
+    def at(self, at: At) -> At:
+        """The same verbs, each of which is written down first."""
+        return cast("At", _RecordedAt(at, self.acts))
+
+
+class _RecordedAt:
+    def __init__(self, at: At, acts: list[tuple[float, str, Mapping[str, Any]]]) -> None:
+        self._at, self._acts = at, acts
+
+    def __getattr__(self, verb: str) -> Callable[..., None]:
+        do = getattr(self._at, verb)
+
+        def act(*words: object, **named: object) -> None:
+            do(*words, **named)
+            given = inspect.signature(do).bind(*words, **named)
+            given.apply_defaults()
+            self._acts.append((self._at.time_s, verb, given.arguments))
+
+        return act
+
+
+def rehearse(
+    scenario: Scenario, parameters: Mapping[str, Any], seed: int = 1, recorder: Recorder | None = None
+) -> None:
+    """Play a scenario without a kernel; ``recorder`` notes what it does.
 
     Raises BadInput with the first mistake in one sentence, behind the file and the line where it stands.
     """
@@ -50,6 +82,7 @@ def rehearse(scenario: Scenario, parameters: Mapping[str, Any], seed: int = 1) -
         built, own = scenario.split(parameters)
         with redirect_stdout(io.StringIO()), _RehearsedSite(scenario.topology(**built), place) as site:
             site.lab.seed = seed
+            cast("_RehearsedLab", site.lab).recorder = recorder
             with place.checking():
                 scenario.play(site.lab, **own)
             site.played()
@@ -150,6 +183,19 @@ class _RehearsedSite(Site):
 
 class _RehearsedLab(Lab[RoamingTopo]):
     """A lab that waits for nothing: nobody would ever report."""
+
+    recorder: Recorder | None = None
+
+    def at(self, time_s: float) -> At:
+        """The verbs for a time, written down where there is a recorder."""
+        at = super().at(time_s)
+        return self.recorder.at(at) if self.recorder else at
+
+    def open(self, session: Session) -> None:
+        """Take note of a session."""
+        super().open(session)
+        if self.recorder:
+            self.recorder.sessions.append(session)
 
     def _await(
         self,

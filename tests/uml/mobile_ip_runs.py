@@ -18,6 +18,7 @@ from roamlab.protocols import trace
 from roamlab.protocols.mobileip.registration import RegistrationReply, RegistrationRequest
 from roamlab.protocols.pcapng import Direction as Way
 from roamlab.protocols.trace import IpDatagram, Trace, UdpPacket
+from roamlab.query.signs import Run
 from roamlab.record import run_directory
 from roamlab.record.event import Event
 from roamlab.record.events import RunStart
@@ -25,7 +26,6 @@ from roamlab.record.mobile_ip_events import MipFailed
 from roamlab.record.result import Judgement
 from roamlab.record.run_directory import RunDirectory
 from roamlab.record.stimuli import Stimulus
-from tests.pages import Run
 
 E = TypeVar("E", bound=Event)
 HOME = IPv4Address("192.0.2.10")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from roamlab.query.decoding import decode
-from tests.pages import Sign, cells, check, signs
+from roamlab.query.signs import Sign, cells, check, signs
 from tests.uml.mobile_ip_runs import Player, needs_lab_kernel
 
 DOCS = Path(__file__).parent.parent.parent / "docs"

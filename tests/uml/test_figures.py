@@ -11,10 +11,10 @@ import roamlab
 from roamlab.protocols.pcapng import Direction as Way
 from roamlab.protocols.sctp.chunks import Data
 from roamlab.query.decoding import decode
+from roamlab.query.signs import Sign, check
 from roamlab.record import run_directory
 from roamlab.record.events import AsconfRewritten, RunEnd
 from roamlab.record.run_directory import RunDirectory
-from tests.pages import Sign, check
 from tests.uml.mobile_ip_runs import HOME, Played, Player, needs_lab_kernel
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "figures.md"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from roamlab.kernels.build import cached, variants
-from tests.pages import Sign, Unshown, cells, check, signs
+from roamlab.query.signs import Sign, Unshown, cells, check, signs
 from tests.uml.mobile_ip_runs import Player, needs_lab_kernel
 
 PAGE = Path(__file__).parent.parent.parent / "docs/variants.md"

@@ -12,9 +12,9 @@ from roamlab.protocols.sctp.chunks import Asconf, AsconfAck, Chunk, Data, Init
 from roamlab.protocols.sctp.packet import Packet
 from roamlab.protocols.sctp.parameters import AddIp, IPv4Parameter
 from roamlab.protocols.trace import Message, SctpPacket, Trace
+from roamlab.query.signs import Run, Sign, Unshown, check
 from roamlab.record.events import AddressUp, RunStart
 from roamlab.record.stimuli import Move
-from tests.pages import Run, Sign, Unshown, check
 
 MN, CN = IPv4Address("192.0.2.10"), IPv4Address("203.0.113.10")
 SECOND = 1_000_000_000

@@ -1,0 +1,146 @@
+"""Tasks for teaching: hand the labs out, and grade what is handed in."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invoke import Context
+
+from roamlab.cli.command import command
+from roamlab.errors import BadInput
+from roamlab.where import COMMAND
+
+if TYPE_CHECKING:
+    from roamlab.labs.grade import Grade
+
+
+@command(help={"student": "a new directory, to be made with what students get: no checks, no solutions"})
+def labs(_: Context, student: str = "") -> None:
+    """List the labs, or copy what students get of them."""
+    from roamlab.labs import course
+
+    if student:
+        for folder in course.hand_out(Path(student)):
+            print(folder)
+        return
+    for name, path in course.labs().items():
+        lab = course.read(path)
+        print(f"{name:24}{lab.title} ({lab.worth} points; hand in {', '.join(lab.hand_in)})")
+
+
+@command(
+    help={
+        "lab": f"its number, or a name that `{COMMAND} labs` shows",
+        "dir": "the folder that was handed in, by default this one",
+        "student": "a name or number, which the values follow from; by default the folder's name",
+        "values": "print the student's values and end",
+        "all": "a folder of hand-ins, one folder for each student; prints a CSV",
+        "salt": "a word of the teacher's that changes all values",
+        "gradescope": "a file for Gradescope's results.json",
+    },
+    iterable=["dir"],
+    positional=["lab", "dir"],
+)
+def grade(
+    _: Context,
+    lab: str,
+    dir: list[str] | None = None,
+    student: str = "",
+    values: bool = False,
+    all: str = "",
+    salt: str = "",
+    kernel: str = "",
+    runs: str = "runs",
+    json: bool = False,
+    gradescope: str = "",
+    report: bool = True,
+) -> int:
+    """Play a lab's checks on a hand-in; the exit status is 0 for full marks and 1 for fewer."""
+    from roamlab.cli.kernels import kernel_for
+    from roamlab.labs import course, outputs
+    from roamlab.labs.grade import Grader
+    from roamlab.reports import terminal
+
+    folder = course.find(lab)
+    if len(dir or []) > 1:
+        raise BadInput("one hand-in at a time; --all takes a folder of them")
+    place = Path((dir or ["."])[0])
+    name = student or place.resolve().name
+    if values:
+        chosen = course.read(folder)
+        mine = course.own_values(chosen, course.personal(chosen, name, salt))
+        print(" ".join(f"--set {key}={value}" for key, value in mine.items()))
+        return 0
+    hand_ins = _hand_ins(Path(all)) if all else [place]
+    if not all and not place.is_dir():
+        raise BadInput(f"there is no folder {place}")
+    machine = kernel_for(kernel)
+    with terminal.Progress([folder.name], quiet=json or bool(all)) as progress:
+        grader = Grader(
+            folder,
+            machine,
+            Path(runs),
+            salt=salt,
+            on_line=lambda _run, line: progress.line(folder.name, line),
+        )
+        grades = [grader.grade(each, each.name if all else name) for each in hand_ins]
+    if all:
+        print(
+            jsonlib.dumps([outputs.as_dict(each) for each in grades]) if json else outputs.table(grades),
+            end="",
+        )
+        for rank, best in enumerate(outputs.leaders(grades), 1):
+            terminal.note(f"{rank}. {best.student}: {best.score:g}")
+    else:
+        if report:
+            _write_pages(grades[0])
+        if gradescope:
+            _write(Path(gradescope), outputs.gradescope(grades[0]))
+        if json:
+            print(jsonlib.dumps(outputs.as_dict(grades[0])))
+        else:
+            _show(grades[0])
+    return 0 if all or grades[0].got == grades[0].worth else 1
+
+
+def _hand_ins(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise BadInput(f"there is no folder {folder}")
+    found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.is_symlink())
+    if not found:
+        raise BadInput(f"{folder} has no folders in it; each student's hand-in is one")
+    return found
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise BadInput(f"cannot write {path}: {error.strerror}") from None
+
+
+def _write_pages(grade: Grade) -> None:
+    """A page for the run that played the student's plan."""
+    from roamlab.api import load
+    from roamlab.reports.outputs import Outputs
+
+    if "own" in grade.runs:
+        Outputs(True, "", False, "").write([load(grade.runs["own"])])
+
+
+def _show(grade: Grade) -> None:
+    """Print what became of each point, where it was seen, and a hint where it was not got."""
+    from roamlab.record.guarded import printable
+
+    print(f"{grade.title}: {grade.got} of {grade.worth} points for {printable(grade.student)}")
+    for mark in grade.marks:
+        at = f" (at {mark.at_s:.3f} s)" if mark.at_s is not None else ""
+        print(f"\n  {mark.got}/{mark.point.worth}  {mark.point.name}\n       {printable(mark.seen)}{at}")
+        if not mark.held:
+            print(f"       hint: {mark.point.hint}")
+    if grade.score is not None:
+        print(f"\nscore: {grade.score:g} s (less is better)")
+    if "own" in grade.runs:
+        print(f"\nyour plan's run: {grade.runs['own']}")
