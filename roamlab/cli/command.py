@@ -1,4 +1,4 @@
-"""What every task has in common: its options' help, and how it ends when something is wrong."""
+"""The decorator of every task: help of shared options, and errors as one sentence with an exit status."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from roamlab.record.guarded import printable
 from roamlab.where import COMMAND
 
 _HELP: Final = {
-    "scenario": f"what to play: a name that `{COMMAND} list` shows, PATH.py, or PATH.py:NAME for one of several in a file",
-    "topology": "NAME or PATH.py:CLASS, to play in place of the scenario's own",
-    "kernel": f"native, debian, a name or variant of `{COMMAND} kernel --list`, or a UML binary's path; "
-    "by default what this machine can do best",
-    "seed": "what everything random follows from",
-    "set": "KEY=VALUE, a parameter of the scenario or its topology; may be repeated",
-    "runs": "where run directories go",
+    "scenario": f"the scenario to play: a name from `{COMMAND} list`, PATH.py, or PATH.py:NAME for one of several in a file",
+    "topology": "NAME or PATH.py:CLASS, instead of the scenario's own topology",
+    "kernel": f"native, debian, a name or variant from `{COMMAND} kernel --list`, or the path of a UML binary; "
+    "the default is the best one that works on this machine",
+    "seed": "the seed of everything random in the run",
+    "set": "KEY=VALUE, sets a parameter of the scenario or its topology; may be repeated",
+    "runs": "the directory for run directories",
     "json": "print one JSON object and nothing else",
-    "report": "write a page into the run directory (on unless --no-report)",
-    "junit": "a file for JUnit's XML",
+    "report": "write an HTML page into the run directory (on unless --no-report)",
+    "junit": "write JUnit XML to this file",
     "ktap": "print KTAP and nothing else",
-    "summary": "a file for a Markdown table",
+    "summary": "write a Markdown table to this file",
 }
-"""Of the options that several tasks take, in the same sense."""
+"""Help of the options that mean the same in several tasks."""
 
 
 def command(
@@ -38,10 +38,12 @@ def command(
     optional: Iterable[str] = (),
     help: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[..., int | None]], Any]:
-    """A task whose function returns its exit status; what can be acted on ends it in one sentence (README, "Exit status").
+    """Make a task of a function that returns its exit status.
 
-    ``positional`` are the parameters that need no option's name, by default those without a default; one that is iterable
-    takes any number of words. The others are as in `invoke.task`.
+    Expected errors are printed as one sentence, with the exit status from the README ("Exit status").
+
+    ``positional`` are the parameters that are given without an option's name, by default those without a default; an
+    iterable one takes any number of words. The other arguments are those of ``invoke.task``.
     """
 
     def decorate(function: Callable[..., int | None]) -> Any:
@@ -60,7 +62,7 @@ def command(
             except KernelError as error:
                 raise Exit(f"lab: {printable(str(error))}", code=_kernel_status(error)) from None
             except KeyboardInterrupt:
-                raise Exit("lab: interrupted; what was written so far is whole", code=130) from None
+                raise Exit("lab: interrupted; files written so far are complete", code=130) from None
             if status:
                 raise Exit(code=status)
 

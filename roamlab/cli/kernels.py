@@ -1,4 +1,4 @@
-"""The kernel that a command's ``--kernel`` names, and what a person should know of it."""
+"""The kernel that ``--kernel`` names, with remarks for the user."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from roamlab.kernels.job import Kernel
 
 
 def kernel_for(name: str) -> Kernel:
-    """The kernel of that name, the best one here where it is empty; remarks on it go to standard error, a line each.
+    """The kernel of that name, or the best one on this machine if the name is empty.
 
-    Raises KernelError with one sentence.
+    Remarks about it go to standard error, one per line.
+
+    Raises:
+        KernelError: There is no such kernel, or it does not work here.
+
     """
     from roamlab.kernels.choose import remarks, select
     from roamlab.reports import terminal

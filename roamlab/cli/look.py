@@ -1,4 +1,4 @@
-"""Tasks that look at what was played before: a run, a capture, two runs, pages of many."""
+"""Tasks that look at finished runs: show one, decode a capture, compare two, write pages."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from roamlab.where import COMMAND
 
 @command(
     help={
-        "run": "a run directory, or one of several: the latest",
-        "follow": "say what happens while the run goes on, first",
+        "run": "a run directory, or a directory of runs: the latest of them",
+        "follow": "first print events while the run is in progress",
     }
 )
 def show(_: Context, run: str, follow: bool = False) -> None:
@@ -33,12 +33,12 @@ def show(_: Context, run: str, follow: bool = False) -> None:
 
 @command(
     help={
-        "capture": "a pcapng or pcap file, ours or not, or a run directory",
-        "filter": "words that must all fit a packet: asconf set-primary address=192.0.2.10 !heartbeat node=mn",
+        "capture": "a pcapng or pcap file from any source, or a run directory",
+        "filter": "terms that a packet must all match: asconf set-primary address=192.0.2.10 !heartbeat node=mn",
     }
 )
 def decode(_: Context, capture: str, filter: str = "") -> None:
-    """Show a capture's SCTP packets by name and field, or Mobile IP's and ARP where the filter names them."""
+    """Decode a capture's SCTP packets field by field, or its Mobile IP and ARP packets if the filter names those."""
     from roamlab.query import decoding
     from roamlab.record.guarded import printable
 
@@ -46,9 +46,9 @@ def decode(_: Context, capture: str, filter: str = "") -> None:
         print(printable(line))
 
 
-@command(help={"one": "a run directory", "other": "another"})
+@command(help={"one": "a run directory", "other": "the run directory to compare it with"})
 def diff(_: Context, one: str, other: str) -> int:
-    """Show where two runs part: the first differing event, then measurements and causal chains."""
+    """Compare two runs: the first event that differs, then measurements and causal chains."""
     from roamlab.record import verified
     from roamlab.record.run_directory import RunDirectory
     from roamlab.repeat.compare import compare
@@ -68,10 +68,10 @@ def diff(_: Context, one: str, other: str) -> int:
     optional=["matrix"],
     help={
         "run": f"a run directory; `{COMMAND} report` takes any number of them",
-        "matrix": "one page of scenarios against kernels and variants, of these runs or of all; a file, or runs/matrix.html",
-        "runs": "where run directories are",
-        "sweep": "the directory of a sweep: heat maps and curves, each cell a link to its run",
-        "export": "a directory for the runs' ladder and timeline as SVG and PNG, and their measurements as CSV",
+        "matrix": "one page of scenarios against kernels and variants, for these runs or all; by default runs/matrix.html",
+        "runs": "the directory that holds the run directories",
+        "sweep": "the directory of a sweep: draws heat maps and curves, with a link from each cell to its run",
+        "export": "a directory for each run's ladder and timeline (SVG and PNG) and measurements (CSV)",
     },
 )
 def report(
@@ -82,7 +82,7 @@ def report(
     export: str = "",
     runs: str = "runs",
 ) -> None:
-    """Write runs as pages: one a run, a matrix of many, or a sweep."""
+    """Write HTML pages: one per run, a matrix of many runs, or a sweep."""
     from roamlab.record import verified
     from roamlab.record.run_directory import RunDirectory
     from roamlab.reports import pages, terminal

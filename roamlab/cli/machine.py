@@ -1,4 +1,4 @@
-"""Tasks of the machine and of those who work on roamlab: its abilities, its kernels, tests and linters."""
+"""Tasks for this machine and for developers of roamlab: doctor, kernels, box, tests and linters."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from roamlab.parameters import shorten
 from roamlab.where import ROOT
 
 _STATUS_OF_PYTEST: Final = {0: 0, 1: 1, 2: 130, 5: BadInput.status}
-"""Of its exit statuses: passed, failed, interrupted, no tests there; the others are faults of its own."""
+"""Exit status by pytest's: passed, failed, interrupted, no tests found; any other is an internal error of pytest."""
 
 
 @command()
 def doctor(_: Context) -> None:
-    """Say what this machine can do, and how to get what is missing."""
+    """Show what this machine supports, and how to install what is missing."""
     from roamlab.kernels import doctor as examiner
     from roamlab.reports import terminal
 
@@ -49,14 +49,14 @@ def _fetch_kernel(distribution: str) -> Path:
 @command(
     help={
         "list": "show the kernels in the cache",
-        "variant": "a named patch on top that changes protocol behaviour",
-        "all": "the kernel and every variant of it, each of which then costs little more",
-        "version": "as much of a version as matters: 7, 6.12, 6.1",
-        "source": "a kernel tarball instead of Debian's source package",
-        "remove": "take the kernels of a name out of the cache",
-        "export": "write the kernel, or that of --variant or --version, to a file",
-        "wheel": "write it as a Python wheel, roamlab-kernel, into a folder",
-        "import": "take the kernel of a file that --export or --wheel made, checked by its hash",
+        "variant": "apply this named patch, which changes protocol behaviour",
+        "all": "build the kernel and all its variants; each variant adds little time",
+        "version": "a kernel version, full or abbreviated: 7, 6.12, 6.1.192",
+        "source": "build from this kernel tarball instead of Debian's source package",
+        "remove": "remove the kernels of this name from the cache",
+        "export": "write the kernel (see --variant and --version) to this file",
+        "wheel": "write it as a Python wheel, roamlab-kernel, into this folder",
+        "import": "import a kernel from a file that --export or --wheel made; its hash is checked",
         "distribution": "fetch the kernel of debian-12, debian-13 or debian-13-backports instead of building one",
     }
 )
@@ -73,7 +73,7 @@ def kernel(
     wheel: str = "",
     import_: str = "",
 ) -> None:
-    """Build the lab's own kernel, once; it is the default from then on. Or fetch a distribution's."""
+    """Build the lab kernel, which is the default from then on, or fetch a distribution's kernel."""
     from roamlab.kernels import build
     from roamlab.kernels.machine import store as machines
     from roamlab.reports import kernels, terminal
@@ -102,7 +102,7 @@ def kernel(
 
         terminal.console().print(f"taken: {transfer.take_in(Path(import_)).path}", soft_wrap=True)
     elif all and variant:
-        raise BadInput("--all builds every variant; leave out --variant, or --all")
+        raise BadInput("--all builds every variant; give either --variant or --all")
     else:
         for made in _build_kernels(version, variant, source, every=all):
             terminal.console().print(f"built: {made}", soft_wrap=True)
@@ -110,12 +110,12 @@ def kernel(
 
 @command(
     help={
-        "output": "the box's file",
-        "key": "a file with a public key that may log in too",
+        "output": "the file to write the box to",
+        "key": "a file with another public key that may log in",
     }
 )
 def box(_: Context, output: str = "roamlab.box", key: str = "") -> None:
-    """Make a Vagrant box (libvirt) of Debian's packages, with the lab kernel in it where one was built."""
+    """Make a Vagrant box (libvirt) from Debian packages, with the lab kernel if one has been built."""
     from roamlab import box as boxes
     from roamlab.reports import kernels, terminal
 
@@ -145,14 +145,16 @@ def _fetch_missing_kernels() -> None:
 _PARTS: Final = ("unit", "netns", "uml", "machine", "browser")
 
 
-@command(help={"only": "what to run: unit, netns, uml, machine, browser or a path; all without"})
+@command(help={"only": "the tests to run: unit, netns, uml, machine, browser or a path; by default all"})
 def test(_: Context, only: str = "") -> int:
-    """Run the tests, with the reasons of those that were skipped; builds or fetches the kernels first that are missing."""
+    """Build or fetch missing kernels, then run the tests and list why any were skipped."""
     from roamlab.kernels.job import KernelError
 
     _need_checkout("test")
     if only not in ("", *_PARTS) and not (ROOT / only.partition("::")[0]).exists():
-        raise BadInput(f"there are no tests {shorten(only)}; --only takes {', '.join(_PARTS)} or a path")
+        raise BadInput(
+            f"there are no tests called {shorten(only)}; --only takes {', '.join(_PARTS)} or a path"
+        )
     if only in ("", "uml"):
         try:
             _build_kernels(every=True)

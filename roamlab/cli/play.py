@@ -1,4 +1,4 @@
-"""Tasks that play: a scenario, the demonstration, a topology by hand."""
+"""Tasks that play: list, run, demo and shell."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from roamlab.where import COMMAND
     name="list",
     iterable=["file"],
     positional=["file"],
-    help={"file": "files of scenarios, in place of roamlab's own"},
+    help={"file": "files with scenarios to list instead of roamlab's own"},
 )
 def list_(_: Context, file: list[str] | None = None) -> None:
     """Show every scenario with its figure, expected verdict and parameters."""
@@ -50,7 +50,7 @@ def run(
 
     chosen = find(scenario, topology)
     texts = settings(set or [])
-    chosen.complete(texts)  # what is wrong with them is said before a kernel is looked for
+    chosen.complete(texts)  # report wrong parameters before looking for a kernel
     machine = kernel_for(kernel)
     with terminal.Progress([chosen.name], quiet=json or ktap) as progress:
         result = play(
@@ -84,7 +84,7 @@ def demo(
     ktap: bool = False,
     summary: str = "",
 ) -> int:
-    """Move a mobile node every way there is, and end with one table of what became of its session."""
+    """Play every kind of move and print one table of verdicts."""
     from roamlab.cli.kernels import kernel_for
     from roamlab.reports import terminal
     from roamlab.reports.outputs import Outputs
@@ -103,14 +103,14 @@ def demo(
     terminal.show_pages(pages)
     if not machine.virtual_time:
         terminal.note(
-            f"in real time; `{COMMAND} kernel` builds a kernel that does this in virtual time, faster and the same each time"
+            f"this ran in real time; `{COMMAND} kernel` builds a kernel with virtual time: faster, same bits every time"
         )
     return max(result.status for result in results)
 
 
-@command(help={"topology": "which hosts and links: NAME or PATH.py:CLASS"})
+@command(help={"topology": "the topology to build: NAME or PATH.py:CLASS"})
 def shell(_: Context, topology: str, kernel: str = "") -> int:
-    """Open Mininet's command line on a topology, in the chosen kernel."""
+    """Open Mininet's command line on a topology in the chosen kernel."""
     from roamlab.cli.kernels import kernel_for
     from roamlab.runs import interactive
 

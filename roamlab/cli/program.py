@@ -55,11 +55,11 @@ def main(words: Sequence[str]) -> None:
             Tasks(namespace=TASKS, config_class=_NoFiles).run([COMMAND, *words])
         finally:
             sys.stdout.flush()
-    except BrokenPipeError:  # whoever read has seen enough
+    except BrokenPipeError:  # stdout was closed early
         _forget_output()
         sys.exit(128 + signal.SIGPIPE)
     except KeyboardInterrupt:
-        _end("interrupted; what was written so far is whole", 130)
+        _end("interrupted; files written so far are complete", 130)
     except Exception as error:
         if os.environ.get("ROAMLAB_TRACEBACK"):
             traceback.print_exc()
@@ -67,12 +67,12 @@ def main(words: Sequence[str]) -> None:
 
 
 def last_words(error: Exception) -> tuple[str, int]:
-    """The sentence about an error that no task could act on, and its exit status."""
+    """The sentence and exit status for an error that no task handled."""
     if isinstance(error, LabError):
         return str(error), error.status
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
-            f"{os.strerror(error.errno).lower()} where the output goes; free some or write it elsewhere",
+            f"{os.strerror(error.errno).lower()} in the output directory; free some space or write elsewhere",
             LabError.status,
         )
     if isinstance(error, OSError) and error.errno is not None:
@@ -80,16 +80,16 @@ def last_words(error: Exception) -> tuple[str, int]:
         given = error.errno in _OF_NAMES and where
         return f"{os.strerror(error.errno).lower()}{where}", BadInput.status if given else LabError.status
     if isinstance(error, MemoryError):
-        return "there is not enough memory for this", LabError.status
+        return "there is not enough memory", LabError.status
     what = shorten(" ".join(f"{type(error).__name__}: {error}".split()), 200)
     return (
-        f"a defect of roamlab's own ({what}); please report it with what ROAMLAB_TRACEBACK=1 shows",
+        f"a bug in roamlab ({what}); please report it with the output of ROAMLAB_TRACEBACK=1",
         CRASHED,
     )
 
 
 def _end(sentence: str, status: int) -> NoReturn:
-    """Say it on standard error, whatever can be written, and end."""
+    """Print the sentence on standard error if that is possible, and exit."""
     with suppress(OSError, ValueError):
         sys.stdout.flush()
     with suppress(OSError, ValueError):
@@ -100,7 +100,7 @@ def _end(sentence: str, status: int) -> NoReturn:
 
 
 def _prepare_streams() -> None:
-    """Have all three streams, where they were closed the empty one, and never fail for a letter that an encoding lacks."""
+    """Open closed standard streams on /dev/null, and escape characters that their encoding lacks."""
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
             os.fstat(number)
@@ -117,13 +117,13 @@ def _prepare_streams() -> None:
 
 
 def _forget_output() -> None:
-    """Leave nothing to be flushed when the process ends."""
+    """Redirect stdout to /dev/null, so that nothing is flushed to it at exit."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _NoFiles(Config):
-    """invoke's configuration without the files that it looks for in the home directory and in /etc."""
+    """invoke's configuration without files from the home directory and /etc."""
 
     def __init__(self, *args: object, **options: object) -> None:
         super().__init__(*args, **{**options, "lazy": True})
@@ -131,7 +131,7 @@ class _NoFiles(Config):
 
 class _Words(Parser):
     behind: Sequence[str] = ()
-    """The words behind ``--``, which invoke would take for its own."""
+    """The words after ``--``, which invoke would parse itself."""
 
     def parse_argv(self, argv: list[str]) -> object:
         return super().parse_argv(
@@ -140,7 +140,7 @@ class _Words(Parser):
 
 
 class Tasks(Program):
-    """The program; what differs from invoke's own is what it understands and says."""
+    """The command-line program: invoke's, with other parsing and messages."""
 
     argv: list[str]
     behind: list[str] = []  # noqa: RUF012 - replaced, never changed
@@ -150,21 +150,21 @@ class Tasks(Program):
         return [argument for argument in super().core_args() if argument.name not in _OF_COMMANDS]
 
     def update_config(self, merge: bool = True) -> None:
-        """Nothing: no option before the task changes how tasks run."""
+        """Do nothing: no option before the task changes how tasks run."""
 
     def print_version(self) -> None:
-        """Say the version that the project has."""
+        """Print roamlab's version."""
         print(f"roamlab {roamlab.__version__}")
 
     def normalize_argv(self, argv: list[str]) -> None:
-        """Ask for a task's help wherever in its line ``--help`` stands."""
+        """Accept ``--help`` anywhere on a task's line."""
         super().normalize_argv(argv)
         if "--" in self.argv:
             place = self.argv.index("--")
             self.behind, self.argv = self.argv[place + 1 :], self.argv[:place]
         words = self.argv[1:]
         if words[:1] == ["--"]:
-            raise _bad_input("-- stands before a task; it may stand before its plain words")
+            raise _bad_input("-- stands before the task; put it after the task, before its plain words")
         if {"-h", "--help"} & set(words):
             named = [word for word in words if not word.startswith("-")][:1]
             for name in named:
@@ -173,19 +173,19 @@ class Tasks(Program):
             self.argv = [self.argv[0], "--help", *named]
 
     def parse_core_args(self) -> None:
-        """Read what stands before the task."""
+        """Parse the options before the task."""
         with _sentences():
             super().parse_core_args()
 
     def parse_cleanup(self) -> None:
-        """End here where only help or a list is asked for."""
+        """Exit here if only help or a list was requested."""
         listed = self.args.list.value
         if isinstance(listed, str):
-            raise _bad_input(f"--list takes no value: there is no group of tasks {shorten(listed)!r}")
+            raise _bad_input(f"--list takes no value; there is no group of tasks called {shorten(listed)!r}")
         super().parse_cleanup()
 
     def parse_tasks(self) -> None:
-        """Read the task and its words."""
+        """Parse the task and its words."""
         with _sentences():
             super().parse_tasks()
 
@@ -195,16 +195,16 @@ class Tasks(Program):
         return parser
 
     def task_list_opener(self, **_: str) -> str:
-        """What stands above the list of tasks."""
+        """The heading of the task list."""
         return "Tasks"
 
     def print_help(self) -> None:
-        """Say how a line is made, and which tasks there are."""
+        """Print the usage line and the task list."""
         print(f"Usage: {COMMAND} TASK [words and --options]; `{COMMAND} TASK --help` explains a task\n")
         self.list_tasks()
 
     def print_task_help(self, name: str) -> None:
-        """Say what a task does, with its words first and then its options in the order of their weight."""
+        """Print a task's help: its words first, then its options in order of importance."""
         task = self.parser.contexts[name]
         arguments = list(task.args.values())
         print(f"Usage: {usage(task)}\n")
@@ -229,7 +229,7 @@ def _sentences() -> Iterator[None]:
         yield
     except ParseError as error:
         raise _bad_input(str(error)) from None
-    except ValueError:  # of the only one left that is a number
+    except ValueError:  # --list-depth is the only numeric option left
         raise _bad_input("--list-depth needs a whole number") from None
 
 

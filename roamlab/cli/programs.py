@@ -1,4 +1,4 @@
-"""Tasks that run programs nobody wrote for roamlab."""
+"""Tasks that run the user's own programs."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from roamlab.errors import BadInput
     iterable=["words", "env"],
     positional=["words"],
     help={
-        "words": "the command and its arguments, behind --",
-        "topology": "a network to run it in: HomeAndVisited, ...",
-        "on": "the node of the topology that it runs on; the mobile node unless given",
-        "env": "NAME=VALUE, into its environment; may be repeated",
-        "keep": "a directory that it really writes; all else that it writes vanishes",
-        "repeat": "run it so many times, and compare output, exit status and capture",
-        "seeds": "A-B: run it once with each seed, and say which fail",
-        "jitter": "a number that the price of system calls follows from: another interleaving",
+        "words": "the command and its arguments, after --",
+        "topology": "the topology to run it on: HomeAndVisited, ...",
+        "on": "the node to run it on; the mobile node by default",
+        "env": "NAME=VALUE, sets a variable of its environment; may be repeated",
+        "keep": "a directory in which files that it writes are kept; all others are discarded",
+        "repeat": "run it this many times and compare output, exit status and capture",
+        "seeds": "A-B: run it once with each of these seeds and list those that fail",
+        "jitter": "a number that varies the cost of system calls, to get another interleaving",
         "memory": "the guest's memory in MiB",
-        "limit": "seconds of wall time after which it is ended",
-        "tty": "give it this terminal instead of pipes",
+        "limit": "the time limit, in seconds of wall time",
+        "tty": "connect it to this terminal instead of pipes",
     },
 )
 def exec_(
@@ -48,18 +48,18 @@ def exec_(
     runs: str = "runs",
     tty: bool = False,
 ) -> int:
-    """Run any command as root in a fresh guest, on this machine's files; its exit status is the command's."""
+    """Run a command as root in a fresh guest that sees this machine's files; exits with the command's status."""
     from roamlab.cli.kernels import kernel_for
     from roamlab.registry import check_seed
     from roamlab.reports import commands
     from roamlab.runs.command import Request, execute, pairs, span
 
     if jitter and not jitter.isdecimal():
-        raise BadInput(f"--jitter {jitter} is no number")
+        raise BadInput(f"--jitter {jitter} is not a number")
     if seeds and repeat != 1:
-        raise BadInput("--seeds runs each seed once; leave out --repeat, or --seeds")
+        raise BadInput("--seeds runs each seed once; give either --repeat or --seeds")
     if tty and (seeds or repeat != 1):
-        raise BadInput("--tty is for one run; leave out --repeat and --seeds")
+        raise BadInput("--tty is for a single run; leave out --repeat and --seeds")
     if repeat < 1 or memory < 64 or limit < 1:
         raise BadInput("--repeat and --limit are at least 1, --memory at least 64")
     request = Request(
@@ -95,18 +95,18 @@ def exec_(
 @command(
     name="try",
     help={
-        "cn": "a line for a shell: the program on the correspondent node, say a server; nodes know each other as cn and mn",
-        "mn": "a line for a shell: the program on the mobile node, say a client",
-        "at": "seconds after the client's start at which the mobile node's NIC leaves",
-        "move": "the segment to which it goes",
+        "cn": "a shell command for the correspondent node, such as a server; the nodes know each other as cn and mn",
+        "mn": "a shell command for the mobile node, such as a client",
+        "at": "seconds from the client's start until the mobile node's NIC is unplugged",
+        "move": "the segment to move to",
         "gap": "seconds without a link",
         "wait": "seconds after the move at which the run ends at the latest",
-        "ready": "a port on which the server listens, or a pattern of what it says; without, any port",
-        "family": "4 or 6: what names are looked up as",
-        "expect": "survived, recovered or broke: the exit status is 0 when it comes to that",
-        "max-outage": "seconds: a longer outage is a failure too",
-        "catalogue": "play all programs of roamlab/runs/catalogue.toml that are here, and print a table",
-        "auto-asconf": "have the kernel announce new addresses in SCTP associations by itself (default_auto_asconf)",
+        "ready": "the port that a ready server listens on, or a pattern that it prints; by default any port",
+        "family": "4 or 6: resolve host names to IPv4 or IPv6 addresses",
+        "expect": "the verdict that gives exit status 0: survived, recovered or broke",
+        "max-outage": "seconds; a longer outage counts as a failure",
+        "catalogue": "play all programs of roamlab/runs/catalogue.toml that are installed, and print a table",
+        "auto-asconf": "let the kernel announce new addresses of SCTP associations by itself (default_auto_asconf)",
     },
 )
 def try_(
@@ -131,7 +131,7 @@ def try_(
     junit: str = "",
     summary: str = "",
 ) -> int:
-    """Run two programs, move the mobile node between networks, and say whether they got over it."""
+    """Run two programs, move the mobile node between networks, and report whether they coped."""
     from roamlab.kernels.choose import select
     from roamlab.registry import check_seed, find
     from roamlab.reports import commands, terminal
@@ -157,7 +157,7 @@ def try_(
     numbers = {"at": at, "gap": gap, "wait": wait, "max-outage": max_outage or "0"}
     for name, text in numbers.items():
         if not text.replace(".", "", 1).isdecimal():
-            raise BadInput(f"--{name} {text} is no number of seconds")
+            raise BadInput(f"--{name} {text} is not a number of seconds")
     given = {
         "cn": cn,
         "mn": mn,

@@ -1,4 +1,4 @@
-"""Tasks that play many times: the same run again, every combination of parameters, measurements of the lab itself."""
+"""Tasks that play many times: prove, replay, sweep, bench and torture."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from roamlab.errors import BadInput
 @command(
     iterable=["set"],
     help={
-        "times": "how many runs",
-        "load": "keep twice as many busy loops as there are cores running meanwhile",
+        "times": "the number of runs",
+        "load": "run two busy loops per core meanwhile",
     },
 )
 def prove(
@@ -30,7 +30,7 @@ def prove(
     topology: str = "",
     runs: str = "runs",
 ) -> int:
-    """Play one scenario many times over and say whether every run is the same to the last bit."""
+    """Play one scenario many times and report whether all runs are bit for bit the same."""
     from roamlab.cli.kernels import kernel_for
     from roamlab.registry import find, settings
     from roamlab.repeat import prove as prover
@@ -54,12 +54,12 @@ def prove(
 
 @command(
     help={
-        "run": "a run directory, or a manifest.json alone",
-        "kernel": "another kernel than the run's own",
+        "run": "a run directory, or just its manifest.json",
+        "kernel": "a kernel other than the run's own",
     }
 )
 def replay(_: Context, run: str, kernel: str = "", runs: str = "runs") -> int:
-    """Make a run again, on the same kernel, and say whether it is the same to the last bit."""
+    """Repeat a run on the same kernel and report whether it is bit for bit the same."""
     from roamlab.repeat import prove as prover
     from roamlab.reports import comparison, terminal
 
@@ -78,10 +78,10 @@ def replay(_: Context, run: str, kernel: str = "", runs: str = "runs") -> int:
     iterable=["set"],
     help={
         "set": "KEY=VALUE,VALUE,..., the values of a parameter; may be repeated",
-        "seeds": "which seeds: 20 for 1 to 20, 7,7919 for these two, 1-50 for a range",
-        "jobs": "how many at once; by default one a core",
-        "scheduler": "address of a Dask scheduler whose workers carry the cells out",
-        "out": "the sweep's directory; a sweep that is run again there goes on where it ended",
+        "seeds": "the seeds: 20 for 1 to 20, 7,7919 for these two, 1-50 for a range",
+        "jobs": "the number of runs at once; by default one per core",
+        "scheduler": "the address of a Dask scheduler whose workers play the cells",
+        "out": "the sweep's directory; an interrupted sweep in it is resumed",
     },
 )
 def sweep(
@@ -98,7 +98,7 @@ def sweep(
     ktap: bool = False,
     summary: str = "",
 ) -> None:
-    """Play one scenario with every combination of parameters and seeds; rows go to one Parquet file."""
+    """Play one scenario with every combination of parameters and seeds; write the rows to a Parquet file."""
     from roamlab.cli.kernels import kernel_for
     from roamlab.record.run_directory import RunDirectory
     from roamlab.registry import find
@@ -111,7 +111,7 @@ def sweep(
     from roamlab.runs.orchestrator import load
 
     if jobs < 0:
-        raise BadInput(f"--jobs {jobs} runs nothing; it takes 1 and more")
+        raise BadInput(f"--jobs {jobs} would run nothing; it takes 1 or more")
     chosen = find(scenario, topology)
     grid = sweeper.Grid.parse(chosen, set or [], seeds)
     directory = Path(out or f"runs/sweeps/{chosen.name}")
@@ -131,9 +131,9 @@ def sweep(
         sweeps.show_sweep(rows, grid.swept, str(written))
 
 
-@command(help={"scale": "1, 10, 100 and 500 mobile nodes that all move at once"})
+@command(help={"scale": "measure 1, 10, 100 and 500 mobile nodes that all move at once"})
 def bench(_: Context, json: bool = False, scale: bool = False, kernel: str = "") -> None:
-    """Measure what things cost here: building networks, a run step by step, sweeps; or how far it scales."""
+    """Measure speed on this machine: building networks, the steps of a run, sweeps; or how it scales."""
     import msgspec
 
     from roamlab.cli.kernels import kernel_for
@@ -155,10 +155,10 @@ def bench(_: Context, json: bool = False, scale: bool = False, kernel: str = "")
 
 @command(
     positional=(),
-    help={"runs": "how many runs and sweeps are ended", "seed": "what decides how each is ended"},
+    help={"runs": "the number of runs and sweeps to interrupt", "seed": "decides how each is interrupted"},
 )
 def torture(_: Context, runs: int = 10, seed: int = 1, kernel: str = "uml") -> int:
-    """End runs and sweeps at random instants and look for what they leave and whether all kept results are whole."""
+    """Interrupt runs and sweeps at random instants, then look for leftovers and damaged results."""
     from roamlab.repeat import torture as torturer
     from roamlab.reports import terminal
 
@@ -173,5 +173,5 @@ def torture(_: Context, runs: int = 10, seed: int = 1, kernel: str = "uml") -> i
             terminal.say(out, f"{bout.work}, {bout.done}: {fault}", 2)
     wrong = sum(bool(bout.faults) for bout in bouts)
     kept = sum(bout.kept for bout in bouts)
-    out.print(f"{len(bouts)} bouts, {wrong} with faults; {kept} kept results looked at", markup=False)
+    out.print(f"{len(bouts)} bouts, {wrong} with faults; {kept} kept results checked", markup=False)
     return 1 if wrong else 0

@@ -1,7 +1,7 @@
-"""The words of a command line in the form that invoke reads without guessing: ``TASK --option=value ...``.
+"""Rewrite a command line into the form that invoke reads without guessing: ``TASK --option=value ...``.
 
-invoke takes a word that it does not expect for the next task's name. Here a line names one task, options and plain words
-come in any order, and what is wrong with them is said in one sentence that names the way out.
+invoke takes an unexpected word for the name of the next task. Here a line names one task, options and plain words come in
+any order, and every mistake is reported in one sentence that names the fix.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def prepare(words: Sequence[str], tasks: Mapping[str, ParserContext]) -> list[st
 def unknown_task(name: str, tasks: Iterable[str]) -> str:
     """The sentence about a task, or an option in its place, that does not exist."""
     if name.startswith("-"):
-        return f"{name} is no option that stands before a task; write {COMMAND} TASK {name}, `{COMMAND} --list` shows all tasks"
+        return f"{name} cannot stand before a task; write {COMMAND} TASK {name}, `{COMMAND} --list` shows all tasks"
     return f"there is no task {shorten(name)!r}{_nearest(name, tasks)}; `{COMMAND} --list` shows all"
 
 

@@ -400,7 +400,7 @@ def test_a_defect_of_our_own_has_a_status_that_no_verdict_has(
         program.main(["show", "x"])
     assert ended.value.code == CRASHED == 70
     err = capsys.readouterr().err
-    assert err.startswith("lab: a defect of roamlab's own (KeyError: ")
+    assert err.startswith("lab: a bug in roamlab (KeyError: ")
     assert err.count("\n") == 1
 
 

@@ -50,7 +50,7 @@ def one_sentence(result: subprocess.CompletedProcess[str]) -> str:
         (["shell", "HomeAndVisted"], "did you mean 'HomeAndVisited'"),
         (["rnu", "fig09"], "did you mean 'run'"),
         (["--help", "rnu"], "did you mean 'run'"),
-        (["--dry", "run", "fig09"], "stands before a task"),
+        (["--dry", "run", "fig09"], "--dry cannot stand before a task"),
         (["--list-depth", "two"], "needs a whole number"),
         (["run"], "SCENARIO is missing; write ./lab run SCENARIO"),
         (["run", "--sed", "2", "fig09"], "did you mean '--seed'"),
@@ -69,7 +69,7 @@ def test_help_of_a_task_is_printed_wherever_it_is_asked_for(words: list[str]) ->
     result = lab(*words)
     assert result.returncode == 0
     assert result.stdout.startswith("Usage: ./lab run SCENARIO [--options]")
-    assert "what everything random follows from" in result.stdout
+    assert "the seed of everything random in the run" in result.stdout
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["--list"]])

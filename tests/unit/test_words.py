@@ -49,7 +49,7 @@ def test_plain_words_go_under_their_options_names(
     ("words", "sentence"),
     [
         (["shwo"], "there is no task 'shwo' (did you mean 'show'?); `./lab --list` shows all"),
-        (["--junk", "run"], "--junk is no option that stands before a task"),
+        (["--junk", "run"], "--junk cannot stand before a task"),
         (["run"], "SCENARIO is missing; write ./lab run SCENARIO [--options]"),
         (["diff"], "ONE and OTHER are missing; write ./lab diff ONE OTHER"),
         (["diff", "a", "b", "c"], "'c' is one word too many; write ./lab diff ONE OTHER"),
