@@ -11,9 +11,8 @@ import pytest
 from roamlab import parameters
 from roamlab.errors import BadInput
 from roamlab.parameters import bounds, file_content, shown
-from roamlab.record import identity
 from roamlab.registry import Scenario, find, scenarios
-from roamlab.where import PACKAGE
+from roamlab.where import PACKAGE, inside_files
 
 SCENARIOS = scenarios()
 BORDER = PACKAGE / "experiments" / "traces" / "border.csv"
@@ -159,5 +158,5 @@ def test_what_is_no_trace_is_refused_outside(tmp_path: Path) -> None:
 
 
 def test_data_that_comes_along_is_part_of_the_code() -> None:
-    assert BORDER in set(identity._code())
-    assert not any("__pycache__" in path.parts for path in identity._code())
+    assert BORDER in set(inside_files())
+    assert not any("__pycache__" in path.parts for path in inside_files())

@@ -95,7 +95,7 @@ def test_messages_in_words(item, line):
 
 def test_an_outline_names_every_field_of_nested_messages():
     chunk = k.Asconf(7, (p.address_parameter(A), p.AddIp(1, X)), flags=2)
-    assert list(outline(chunk)) == [
+    assert [str(line) for line in outline(chunk)] == [
         "ASCONF",
         "  flags: 0x2",
         "  serial: 7",
@@ -111,7 +111,7 @@ def test_an_outline_names_every_field_of_nested_messages():
 def test_an_outline_with_headers_says_types_flags_and_lengths_and_opens_copies():
     refused = c.RefusedNoAuthorization(p.DeleteIp(1, A).encode())
     chunk = k.AsconfAck(7, (p.ErrorCauseIndication(1, (refused,)), p.UnrecognizedParameter(b"cut")), flags=2)
-    assert list(outline(chunk, headers=True)) == [
+    assert [str(line) for line in outline(chunk, headers=True)] == [
         "ASCONF-ACK (0x80), flags 0x02, length 43",
         "  serial: 7",
         "  parameters:",
@@ -136,4 +136,5 @@ def test_what_hostile_copies_nest_is_opened_once():
 
 
 def test_an_outline_shows_long_data_by_its_beginning():
-    assert list(outline(k.CookieEcho(bytes(40)))) == ["COOKIE-ECHO", f"  cookie: {'00' * 32}... (40 bytes)"]
+    lines = [str(line) for line in outline(k.CookieEcho(bytes(40)))]
+    assert lines == ["COOKIE-ECHO", f"  cookie: {'00' * 32}... (40 bytes)"]
