@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from roamlab.errors import BadInput, LabError, UnsupportedHere
-from roamlab.kernels.choose import DEBIAN, NATIVE, lab_kernels, select
+from roamlab.kernels.build.store import built
+from roamlab.kernels.choose import DEBIAN, NATIVE, select
 from roamlab.kernels.job import Kernel, KernelError
 from roamlab.kernels.machine.store import fetched
 from roamlab.record import ours, run_directory, verified
@@ -174,11 +175,16 @@ def _same_kernel(recorded: Manifest) -> Kernel:
     if recorded.kernel.kind == NATIVE:
         return select(NATIVE)
     wanted = recorded.identity.get("kernel_sha256")
-    for choice in (*(known.name for known in lab_kernels()), *(known.name for known in fetched()), DEBIAN):
+    known = [
+        *((kernel.name, kernel.metadata.binary_sha256) for kernel in built()),
+        *((kernel.name, kernel.metadata.kernel_sha256) for kernel in fetched()),
+        (DEBIAN, wanted),
+    ]
+    for name in (name for name, sha256 in known if sha256 == wanted):
         try:
-            kernel = select(choice)
+            kernel = select(name)
         except KernelError:
-            continue  # Debian's is not installed
+            continue  # damaged, or Debian's is not installed
         if kernel.describe()["sha256"] == wanted:
             return kernel
     raise LabError(

@@ -10,7 +10,9 @@ import os
 import shutil
 import signal
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
+from time import sleep
 
 import pytest
 
@@ -24,7 +26,11 @@ def run():
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    place = tmp_path / "a checkout's [place] & more"
+    return laid_out(tmp_path)
+
+
+def laid_out(inside: Path) -> Path:
+    place = inside / "a checkout's [place] & more"
     (place / "roamlab" / "cli").mkdir(parents=True)
     (place / "roamlab" / "cli" / "__main__.py").write_text(PROGRAM)
     shutil.copy(ROOT / "lab", place / "lab")
@@ -52,51 +58,70 @@ def ended(process: subprocess.Popen[str]) -> tuple[dict[str, object], str]:
     return json.loads(out), err
 
 
-def test_it_runs_through_a_link_where_the_user_stands_and_installs_what_changed(
-    checkout: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "lab").symlink_to(checkout / "lab")
-    (tmp_path / "json.py").write_text("raise SystemExit('hijacked')")
-    said, err = ended(start(tmp_path / "bin" / "lab", "list", "two words", "*", cwd=tmp_path))
-    assert said == {
-        "words": ["list", "two words", "*"],
-        "python": str(checkout / ".venv" / "bin" / "python"),
-        "path": str(checkout),
-    }
-    assert [line for line in err.splitlines() if not line.startswith("lab: ")] == []
+@dataclass(frozen=True)
+class Begun:
+    """A checkout whose first start was killed while it made .venv, and that was then started twice at once through a link.
+
+    `half` says whether the killed start left a .venv; `outputs` are what the two others printed, and their messages.
+    """
+
+    checkout: Path
+    elsewhere: Path
+    half: bool
+    outputs: list[tuple[dict[str, object], str]]
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Begun:
+    elsewhere = tmp_path_factory.mktemp("first-start")
+    checkout = laid_out(elsewhere)
+    (elsewhere / "bin").mkdir()
+    (elsewhere / "bin" / "lab").symlink_to(checkout / "lab")
+    (elsewhere / "json.py").write_text("raise SystemExit('hijacked')")
+    first = start(checkout / "lab", "list", cwd=checkout)
+    new = checkout / ".venv.new" / "bin" / "python"
+    while not new.exists() and first.poll() is None:
+        sleep(0.001)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+    half = (checkout / ".venv").exists()
+    both = [start(elsewhere / "bin" / "lab", "list", "two words", "*", cwd=elsewhere) for _ in range(2)]
+    return Begun(checkout, elsewhere, half, [ended(process) for process in both])
+
+
+def test_a_first_start_that_was_killed_is_made_again(begun: Begun) -> None:
+    assert not begun.half
+    assert (begun.checkout / ".venv" / "bin" / "python").exists()
+    assert not (begun.checkout / ".venv.new").exists()
+
+
+def test_two_first_starts_at_once_make_one_venv(begun: Begun) -> None:
+    assert sum("making .venv" in err for _, err in begun.outputs) == 1
+
+
+def test_it_runs_through_a_link_where_the_user_stands_and_installs_what_changed(begun: Begun) -> None:
+    checkout = begun.checkout
+    for said, err in begun.outputs:
+        assert said == {
+            "words": ["list", "two words", "*"],
+            "python": str(checkout / ".venv" / "bin" / "python"),
+            "path": str(checkout),
+        }
+        assert [line for line in err.splitlines() if not line.startswith("lab: ")] == []
     assert sorted(path.name for path in checkout.iterdir() if path.name.startswith(".")) == [".venv"]
     for script in (checkout / ".venv" / "bin").iterdir():
         assert script.is_symlink() or b".venv.new" not in script.read_bytes()
-    _, err = ended(start(checkout / "lab", "list", cwd=tmp_path))
+    _, err = ended(start(checkout / "lab", "list", cwd=begun.elsewhere))
     assert err == ""
     (checkout / "requirements.lock").write_text("# something else\n")
     assert "installing requirements.lock" in ended(start(checkout / "lab", "list", cwd=checkout))[1]
     (checkout / "requirements.lock").write_text(
-        f"invoke @ file://{tmp_path}/json.py --hash=sha256:{'0' * 64}\n"
+        f"invoke @ file://{begun.elsewhere}/json.py --hash=sha256:{'0' * 64}\n"
     )
     refused = start(checkout / "lab", "list", cwd=checkout)
     _, err = refused.communicate()
     assert refused.returncode == 3
     assert "pip could not install requirements.lock" in err
-
-
-def test_a_first_start_that_was_killed_is_made_again(checkout: Path) -> None:
-    first = start(checkout / "lab", "list", cwd=checkout)
-    new = checkout / ".venv.new" / "bin" / "python"
-    while not new.exists() and first.poll() is None:
-        pass
-    os.killpg(first.pid, signal.SIGKILL)
-    first.communicate()
-    assert not (checkout / ".venv").exists()
-    ended(start(checkout / "lab", "list", cwd=checkout))
-    assert not (checkout / ".venv.new").exists()
-
-
-def test_two_first_starts_at_once_make_one_venv(checkout: Path) -> None:
-    both = [start(checkout / "lab", "list", cwd=checkout) for _ in range(2)]
-    errors = [ended(process)[1] for process in both]
-    assert sum("making .venv" in err for err in errors) == 1
 
 
 def test_a_venv_of_an_earlier_version_without_pip_is_mended(checkout: Path) -> None:

@@ -169,7 +169,9 @@ def test_the_patches_of_every_lab_kernel_are_no_variants_and_touch_no_networking
     for patch in recipe("7.3.4").patches + recipe("6.1.192").patches:
         touched = [line.split()[1] for line in patch.read_text().splitlines() if line.startswith("+++ ")]
         assert touched
-        assert all(file.startswith(("b/arch/um/", "b/arch/x86/um/", "b/drivers/char/random.c")) for file in touched)
+        assert all(
+            file.startswith(("b/arch/um/", "b/arch/x86/um/", "b/drivers/char/random.c")) for file in touched
+        )
 
 
 def test_a_patch_made_for_a_series_goes_before_the_common_one() -> None:
