@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -163,6 +164,8 @@ def test(_: Context, only: str = "") -> int:
     if only in ("", "machine"):
         _fetch_missing_kernels()
     where = [f"tests/{part}" for part in _PARTS if only in ("", part)] or [only]
+    # A background job of a shell ignores Ctrl-C, and so would the programs that tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     ended = subprocess.run([sys.executable, "-m", "pytest", *where], cwd=ROOT).returncode
     return _STATUS_OF_PYTEST.get(ended, LabError.status)
 

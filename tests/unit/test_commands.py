@@ -135,3 +135,17 @@ def test_doctor_says_what_this_machine_can_do() -> None:
     result = lab("doctor")
     assert result.returncode == 0
     assert "own kernel" in result.stdout
+
+
+def test_tests_hear_ctrl_c_where_the_one_who_started_them_does_not(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(
+        "import signal\n\n"
+        "def test_it():\n    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler\n"
+    )
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        ended = lab("test", "--only", str(tmp_path / "test_it.py"))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended.returncode == 0, ended.stdout
+    assert "1 passed" in ended.stdout
