@@ -125,7 +125,7 @@ def make(output: Path, keys: Sequence[Path], on_step: OnStep) -> Path:
     keys  files of public keys that may log in, besides the one that Vagrant itself uses and replaces at the first start
     """
     if output.exists():
-        raise LabError(f"{output} is there already; name another with --output, or remove it")
+        raise LabError(f"{output} already exists; name another with --output, or remove it")
     if packages := missing():
         raise LabError(
             "making a box needs " + ", ".join(packages) + "; install them with: "
@@ -176,7 +176,7 @@ def system(work: Path, keys: Sequence[Path], on_step: OnStep) -> Disk:
         *(_SUITE, str(work / "system.tar"), *sources),
     )
     shutil.rmtree(given)
-    on_step("making a disk of it")
+    on_step("making a disk image")
     as_root = () if os.geteuid() == 0 else ("unshare", "--map-root-user", "--map-auto")
     _do(*as_root, "sh", "-c", _TO_DISK, "sh", f"{_DISK_GIB}G", cwd=work)
     return Disk(work / "disk.raw", work / "vmlinuz", work / "initrd.img")
@@ -192,7 +192,7 @@ def _vagrants_key(work: Path, mirror: str) -> str:
     apt = Apt(work / "apt", ((mirror, _SUITE),))
     if apt.run("apt-get", "update", "-q") is None or apt.run("apt-get", "download", "-q", "vagrant") is None:
         raise LabError(
-            f"Debian's package of Vagrant could not be fetched from {apt.suites}: is the network there?"
+            f"Debian's package of Vagrant could not be fetched from {apt.suites}: is the network up?"
         )
     (package,) = apt.state.glob("vagrant_*.deb")
     _do("dpkg-deb", "-x", str(package), str(work / "vagrant"))

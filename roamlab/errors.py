@@ -1,21 +1,21 @@
-"""What can go wrong, each with its exit status (README, "Exit status")."""
+"""Expected errors, each with its exit status (README, "Exit status")."""
 
 from __future__ import annotations
 
 from typing import ClassVar, Final
 
 CRASHED: Final = 70
-"""The exit status of a defect in roamlab itself (EX_SOFTWARE of sysexits.h): no verdict has it."""
+"""The exit status of a defect in roamlab itself (EX_SOFTWARE in sysexits.h); no verdict uses it."""
 
 
 class LabError(Exception):
-    """Something that a person can act on: one sentence, no traceback. ``status`` is the exit status of the command."""
+    """An error that the user can act on: one sentence, no traceback. ``status`` is the command's exit status."""
 
     status: ClassVar[int] = 3
 
 
 class BadInput(LabError):
-    """What was asked for does not exist or is malformed."""
+    """The user asked for something that does not exist or is malformed."""
 
     status = 2
 

@@ -56,7 +56,7 @@ class TextFile:
         try:
             status = path.stat()
             if not stat.S_ISREG(status.st_mode):
-                raise BadInput(f"{parameter}={shorten(name)} is no file")
+                raise BadInput(f"{parameter}={shorten(name)} is not a file")
             if status.st_size > _LONGEST_FILE:
                 raise BadInput(
                     f"{parameter}={shorten(name)} has {status.st_size} bytes; it may have {_LONGEST_FILE}"

@@ -30,9 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("roamlab")
     group.addoption(_OPTION, action="store_true", help="run this session in a guest, in virtual time")
     group.addoption("--roamlab-kernel", default="", help="the kernel, as roamlab's --kernel takes it")
-    group.addoption(
-        "--roamlab-seed", type=int, default=1, help="what everything random in the guest follows from"
-    )
+    group.addoption("--roamlab-seed", type=int, default=1, help="the seed of everything random in the guest")
     group.addoption("--roamlab-memory", type=int, default=1024, help="the guest's memory in MiB")
 
 

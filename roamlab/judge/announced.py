@@ -21,7 +21,7 @@ _VERBS: Final[dict[Verb, type[AddIp | DeleteIp | SetPrimary]]] = {
 
 
 def unmet(evidence: Evidence) -> list[str]:
-    """What stimuli should have led to and did not, each as a sentence."""
+    """Expected consequences of stimuli that did not follow, one sentence each."""
     if denied(evidence):
         return []
     return [

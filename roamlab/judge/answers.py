@@ -30,7 +30,7 @@ def asked(evidence: Evidence, stimulus: Ask) -> tuple[Asconf | None, AsconfAck |
 
 
 def wrong_answers(evidence: Evidence) -> list[str]:
-    """Requests of stimuli that the peer answered otherwise than was expected, each as a sentence."""
+    """Requests that the peer did not answer as expected, one sentence each."""
     wrong = []
     for stimulus in evidence.of(Ask):
         _, answer = asked(evidence, stimulus)
@@ -78,4 +78,4 @@ def _as_wanted(got: int | None, wanted: int | None) -> bool:
 def _cause(code: int | None) -> str:
     if code is None:
         return "success"
-    return {0: "failure without a word", ANYHOW: "failure"}.get(code, f"cause 0x{code:04x}")
+    return {0: "failure without a cause", ANYHOW: "failure"}.get(code, f"cause 0x{code:04x}")

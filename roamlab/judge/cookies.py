@@ -28,5 +28,5 @@ def wrong_set_ups(evidence: Evidence) -> list[str]:
         made = counts[1] - counts[0] if len(counts) > 1 else -1
         if made != stimulus.sets_up:
             what = f"the {stimulus.echo} cookie at {stimulus.at_s} s"
-            reasons.append(f"{what} set up {made} associations where {stimulus.sets_up} should be")
+            reasons.append(f"{what} set up {made} associations instead of {stimulus.sets_up}")
     return reasons

@@ -1,7 +1,7 @@
-"""What an attacker got, by the capture and the events: data, requests granted, associations, a mobility binding.
+"""What an attacker gained, from the capture and the events: data, granted requests, associations, mobility bindings.
 
-``attack.stakes`` says which addresses are the attacker's (or its victim's), where they lead to, and what the kernel is expected
-to let the attacker have; ``attack.sent`` is one packet of the attack.
+``attack.stakes`` names the addresses of the attacker (or its victim), the node they lead to, and what the attacker is expected
+to gain on this kernel; ``attack.sent`` is one packet of the attack.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from roamlab.record.result import Measure
 _TOLD: Final = {
     "data": "{} DATA packets",
     "requests": "{} forged requests granted",
-    "associations": "{} associations of the mobile node's replaced or made up",
+    "associations": "{} of the mobile node's associations replaced or invented",
     "bindings": "{} changes of the mobility binding",
-    "denials": "{} messages of the session kept from their receiver",
-    "injections": "{} datagrams sent on that came through a tunnel",
+    "denials": "{} messages of the session not delivered",
+    "injections": "{} tunnelled datagrams forwarded",
 }
 KINDS: Final = tuple(_TOLD)
-"""What can be got."""
+"""The kinds of gain."""
 
 
 def gains(evidence: Evidence) -> dict[str, int]:
@@ -71,7 +71,7 @@ def wrong_gains(evidence: Evidence) -> list[str]:
         for kind, number in gains(evidence).items():
             if bool(number) != (kind in stake.concedes):
                 expected = "some" if kind in stake.concedes else "none"
-                wrong.append(f"the attacker got {_TOLD[kind].format(number)} where {expected} were expected")
+                wrong.append(f"the attacker got {_TOLD[kind].format(number)} ({expected} expected)")
     return wrong
 
 

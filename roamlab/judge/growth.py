@@ -26,7 +26,7 @@ def growth(evidence: Evidence) -> list[str]:
             limit = 1 if what == "associations" else 2
             most = max(getattr(sample, what) for sample in own)
             if most > limit:
-                reasons.append(f"{node} kept {most} {what.replace('_', ' ')} where {limit} would do")
+                reasons.append(f"{node} kept {most} {what.replace('_', ' ')}; it needs {limit}")
     settled = samples[len(samples) // 10 :]
     if settled and (grown := settled[-1].slab_kib - settled[0].slab_kib) > _SLAB_KIB:
         reasons.append(f"the kernel's memory grew by {grown} KiB")

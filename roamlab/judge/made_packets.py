@@ -64,13 +64,13 @@ def answers(evidence: Evidence, stimulus: RawPacket) -> list[str]:
 
 
 def wrong_replies(evidence: Evidence) -> list[str]:
-    """Packets of the raw way that were answered otherwise than was expected, each as a sentence."""
+    """Raw packets that were not answered as expected, one sentence each."""
     wrong = []
     for stimulus in evidence.of(RawPacket):
         if (got := answers(evidence, stimulus)) != list(stimulus.answers):
             wanted = " | ".join(stimulus.answers) or "nothing"
             what = f"{stimulus.what} at {stimulus.at_s} s"
-            wrong.append(f"{what}: expected was {wanted}, answered {' | '.join(got) or 'nothing'}")
+            wrong.append(f"{what}: expected {wanted}, got {' | '.join(got) or 'nothing'}")
     return wrong
 
 

@@ -45,7 +45,7 @@ def defects(outages: Sequence[Outage]) -> list[str]:
     """Outages shorter than their bounds, each as a sentence: no run can be, so the bound is wrong."""
     return [
         f"the outage {outage.direction} of {outage.length_ns / 1e9:.6f} s is shorter than its bound of "
-        f"{outage.bound_ns / 1e9:.6f} s, which no run can be: the bound is wrong"
+        f"{outage.bound_ns / 1e9:.6f} s, which is impossible: the bound is wrong"
         for outage in outages
         if outage.length_ns is not None
         and outage.bound_ns is not None

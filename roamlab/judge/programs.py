@@ -48,7 +48,7 @@ def judge_programs(
     moves = [event for event in events if isinstance(event, Move)]
     started = [event for event in events if isinstance(event, ProgramStarted)]
     if not moves:
-        return invalid("nothing moved: the run did not get that far")
+        return invalid("nothing moved: the run ended too early")
     mobile = moves[0].node
     hosts = {mobile, CORRESPONDENT_NODE, *(event.node for event in started)}
     try:
@@ -68,9 +68,9 @@ def judge_programs(
         found = [talk for service in services(talks) if (talk := given_up(service)) is not None]
     if not found:
         return invalid(
-            "no conversation was under way when the NIC left, and none was taken up afterwards"
+            "no conversation was under way when the NIC left, and none was opened afterwards"
             if talks
-            else "the programs said nothing to each other"
+            else "the programs did not talk to each other"
         )
     outages = [outage for talk in found for outage in talk.outages]
     failures = [*_failures(events, mobile, absence.left_ns - epoch_ns), *_too_long(events, outages)]
@@ -81,7 +81,7 @@ def judge_programs(
     cut = (
         []
         if any(isinstance(event, RunEnd) for event in events)
-        else ["the run was ended before its time: judged up to there"]
+        else ["the run was ended early; this is the judgement up to then"]
     )
     facts = [fact for talk in found for fact in talk.facts]
     return Judgement(

@@ -162,9 +162,9 @@ def _material(
     Those are the session's two, and what was acted on or served on the way: mobility agents.
     """
     if session is None:
-        return None, "no session was started: the run did not get that far"
+        return None, "the run ended before a session was started"
     if not any(isinstance(e, RunEnd) for e in events):
-        return None, "the run did not come to its end"
+        return None, "the run did not finish"
     nodes = {e.node for e in events if isinstance(e, Stimulus | MipServing)}
     nodes |= {e.where for e in events if isinstance(e, AttackStakes)}
     nodes |= {e.router for e in events if isinstance(e, Impair | Fade)}
@@ -176,7 +176,7 @@ def _material(
     except (DecodeError, BadInput) as error:
         return None, f"{run_directory.CAPTURE} cannot be read: {error}"
     if captured.truncated:
-        return None, f"{run_directory.CAPTURE} is cut off: what it lacks could have been anything"
+        return None, f"{run_directory.CAPTURE} is truncated, so the rest of the run is unknown"
     return captured, ""
 
 
@@ -195,7 +195,7 @@ def _unseen_deliveries(evidence: Evidence, session: SessionStart) -> list[str]:
                 f"{len(unseen)} of {len(claimed)} messages reported as delivered {direction} did not arrive in the capture"
             )
         if not claimed and direction in session.streams:
-            reasons.append(f"nothing was delivered {direction} at any time, so there was no session to move")
+            reasons.append(f"nothing was ever delivered {direction}, so there was no session to move")
     return reasons
 
 
@@ -212,9 +212,7 @@ def _breaks(evidence: Evidence, session: SessionStart) -> list[str]:
     moved_ns = evidence.effect_ns(stimuli[-1]) if stimuli else inf
     used = {arrival.association for arrival in evidence.arrived.values()}
     if len(used) > 1:
-        reasons.append(
-            f"the session needed {len(used)} associations: the first one ended and did not carry on"
-        )
+        reasons.append(f"the session needed {len(used)} associations: the first one did not survive")
     first = evidence.associations[min(used)] if used and min(used) >= 0 else None
     gone = (*evidence.of(AssociationLost), *evidence.of(ConnectionLost))
     lost_ones = {e.session for e in gone}
@@ -262,9 +260,9 @@ def _way(evidence: Evidence) -> list[str]:
     """Whose ASCONFs the run shows: the kernel's own, or ones that were rewritten on their way out."""
     rewritten = len(evidence.of(AsconfRewritten))
     ways = {
-        "kernel": "way kernel: the kernel made the ASCONFs, by itself (SCTP_AUTO_ASCONF)",
-        "socket": "way socket: the kernel made the ASCONFs, as the mobility manager asked for them through the socket",
-        "rewriting": f"way rewriting: {rewritten} of the kernel's packets were changed on their way out of the mobile node",
+        "kernel": "way kernel: the kernel made the ASCONFs by itself (SCTP_AUTO_ASCONF)",
+        "socket": "way socket: the kernel made the ASCONFs that the mobility manager requested through the socket",
+        "rewriting": f"way rewriting: {rewritten} of the kernel's packets were rewritten as they left the mobile node",
     }
     asked = bool(evidence.stimuli) and bool(evidence.trace.asconfs)
     return [ways[event.way] for event in evidence.of(AsconfWay)] if asked else []

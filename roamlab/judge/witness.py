@@ -62,7 +62,7 @@ def _why(evidence: Evidence, stimulus: Stimulus) -> str:
             return next((f": {e.reason}" for e in evidence.of(AttackUnsent) if e.act == act), "")
         case Cookie():
             lacks = any(e.t >= stimulus.t for e in evidence.of(CookieMissing))
-            return ": no INIT-ACK had come with a cookie" if lacks else ""
+            return ": no INIT-ACK with a cookie had arrived" if lacks else ""
         case _:
             return ""
 

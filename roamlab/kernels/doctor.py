@@ -38,16 +38,16 @@ WANTED = (
 )
 # Command, Debian package, what for, and whether a run needs it (or only tests do).
 _TOOLS = (
-    ("linux.uml", "user-mode-linux", "a kernel with SCTP for everybody", True),
-    ("bwrap", "bubblewrap", "keeps a guest from writing to this machine", True),
+    ("linux.uml", "user-mode-linux", "a User-Mode Linux kernel with SCTP", True),
+    ("bwrap", "bubblewrap", "keeps guests from writing to this machine", True),
     ("ip", "iproute2", "the command line on a topology", True),
     ("ping", "iputils-ping", "the command line's pingall", True),
     ("qemu-system-x86_64", "qemu-system-x86", "distributions' kernels in virtual time", False),
     ("mnexec", "mininet", "stock Mininet, to compare with", False),
     ("ifconfig", "net-tools", "stock Mininet, to compare with", False),
-    ("nft", "nftables", "a second opinion on nftables", False),
+    ("nft", "nftables", "to cross-check nftables", False),
     ("chromium", "chromium", "tests of pages", False),
-    ("tshark", "tshark", "a second opinion on captures", False),
+    ("tshark", "tshark", "to cross-check captures", False),
 )
 _GIB = 1 << 30
 
@@ -256,7 +256,7 @@ def _rows(report: Report) -> list[tuple[str, str, str]]:
                 (_mark(machine.abilities), "distribution", f"{text}; {_abilities(machine.abilities)}")
             )
     rows.append(
-        ("yes", "confinement", "bubblewrap: a guest sees this machine's files read-only, and no network")
+        ("yes", "confinement", "bubblewrap: guests see this machine's files read-only and no network")
         if report.confined
         else (
             "no",
@@ -265,11 +265,11 @@ def _rows(report: Report) -> list[tuple[str, str, str]]:
         )
     )
     if not report.fixed_addresses:
-        rows.append(("part", "addresses", "setarch -R is refused: guests boot slower, and not alike"))
+        rows.append(("part", "addresses", "setarch -R is refused: guests boot slower, and not identically"))
     if not report.confined:
         room = f"{report.shm_free / _GIB:.1f} GiB free in /dev/shm for guests' memory"
         rows.append(("yes" if report.shm_free >= _GIB else "part", "memory", room))
-    rows.append(("yes", "processors", f"{report.cpus}: as many guests at once, one on each"))
+    rows.append(("yes", "processors", f"{report.cpus}: this many guests run at once, one per core"))
     rows += [(_tool_mark(tool), tool.command, tool.purpose) for tool in report.tools]
     return rows
 

@@ -30,7 +30,7 @@ def lossless(edge_loss: float, **_: object) -> str | None:
     """Why an attack can't be judged with these parameters (a scenario's ``sense``), or None."""
     if not edge_loss:
         return None
-    return f"edge_loss={edge_loss:g}: nobody could tell lost messages from those the attacker kept back; leave it at 0"
+    return f"edge_loss={edge_loss:g}: lost messages could not be told from those the attacker withholds; leave it at 0"
 
 
 class Attacker:

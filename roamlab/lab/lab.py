@@ -257,7 +257,7 @@ class Lab(Generic[Net_co]):
             self._listen(session)
             self._await(
                 lambda: self._heard >= wanted,
-                f"{session.listener.name} did not come to listen within 20 s; "
+                f"{session.listener.name} did not start to listen within 20 s; "
                 f"see {session.listener.name}.log in the run directory",
             )
         for node in [session.mobile, *([session.listener] if roams else [])]:

@@ -178,7 +178,9 @@ class _RehearsedSite(Site):
     def played(self) -> None:
         """Raise BadInput where something was set for a time that never comes."""
         if cast("_Timeline", self.lab.timeline).waiting() and not self.lab.end_s:
-            raise BadInput("the scenario never calls lab.until(...), so nothing that it sets would be played")
+            raise BadInput(
+                "the scenario never calls lab.until(...), so nothing that it schedules would be played"
+            )
 
 
 class _RehearsedLab(Lab[RoamingTopo]):

@@ -58,7 +58,7 @@ def _of_run(capture: Path) -> bytes:
     try:
         return guarded.read(capture.parent, capture.name, guarded.FILE_LIMIT)
     except FileNotFoundError:
-        raise BadInput(f"there is no {capture}: the run did not get that far") from None
+        raise BadInput(f"there is no {capture}: the run ended too early") from None
 
 
 def _lines(captured: trace.Trace, chosen: Filter) -> Iterator[str]:

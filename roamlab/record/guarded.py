@@ -144,7 +144,9 @@ def _opened(directory: Path, name: str, limit: int | None) -> Iterator[BinaryIO]
             raise
         except OSError as error:
             if error.errno == errno.ELOOP:
-                raise BadInput(f"{directory / name} is a link, which no run makes: it is not read") from None
+                raise BadInput(
+                    f"{directory / name} is a symbolic link, which no run creates; it is not read"
+                ) from None
             raise BadInput(f"cannot read {directory / name}: {error.strerror}") from None
     with _checked(fd, str(directory / name), limit) as file:
         yield file
@@ -156,7 +158,7 @@ def _checked(fd: int, name: str, limit: int | None) -> Iterator[BinaryIO]:
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
-            raise BadInput(f"{name} is no regular file: it is not read")
+            raise BadInput(f"{name} is not a regular file; it is not read")
         if limit is not None and status.st_size > limit:
             raise BadInput(f"{name} is too large to be read ({status.st_size} bytes, at most {limit})")
     except BaseException:

@@ -160,7 +160,9 @@ def _is_special(target: Path, sign: str) -> bool:
     with target.open("rb") as file:
         head = file.read(_HEAD)
     if head and sign.encode() not in head:
-        raise BadInput(f"{target} is there and roamlab did not make it; move it away or choose another name")
+        raise BadInput(
+            f"{target} already exists and was not made by roamlab; move it away or choose another name"
+        )
     return False
 
 

@@ -350,12 +350,12 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def capture(self) -> Path:
-        """What the nodes sent and received, as pcapng; missing where the run did not get that far."""
+        """What the nodes sent and received, as pcapng; missing where the run ended too early."""
         return self.directory / "capture.pcapng"
 
     @property
     def events(self) -> Path:
-        """What the agents and the lab reported, a JSON object a line; missing where the run did not get that far."""
+        """What the agents and the lab reported, a JSON object a line; missing where the run ended too early."""
         return self.directory / "events.jsonl"
 
     def _repr_html_(self) -> str:

@@ -93,7 +93,7 @@ class RunDirectory:
             directory = plans[-1].parent if plans else path
         if not (directory / PLAN).is_file():
             raise BadInput(
-                f"{path} is no run directory (it has no {PLAN}); `{COMMAND} run` makes them under runs/"
+                f"{path} is not a run directory (it has no {PLAN}); `{COMMAND} run` makes them under runs/"
             )
         return cls(directory.absolute())
 
@@ -133,7 +133,7 @@ class RunDirectory:
         try:
             return msgspec.json.decode(guarded.read(self.path, name))
         except FileNotFoundError:
-            raise BadInput(f"{self.path} has no {name}: the run did not get that far") from None
+            raise BadInput(f"{self.path} has no {name}: the run ended too early") from None
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise BadInput(f"{self.path / name} is damaged: {guarded.printable(str(error))}") from None
 

@@ -96,7 +96,7 @@ def _typed(run: RunDirectory, name: str, kind: type[T]) -> T:
     try:
         content = guarded.read(run.path, name)
     except FileNotFoundError:
-        raise BadInput(f"{run.path} has no {name}: the run did not get that far") from None
+        raise BadInput(f"{run.path} has no {name}: the run ended too early") from None
     return _decoded(content, run.path / name, kind)
 
 

@@ -1,4 +1,4 @@
-"""Every event in words: what the causal chain, the ladder and the terminal say of it."""
+"""Every event in words, as the causal chain, the ladder and the terminal show it."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ def words(event: Event) -> str:
         case e.RadioLevel(levels):
             return levels_in_words(levels)
         case e.RadioAttach(nic, levels):
-            return f"{nic} is heard well: {levels_in_words(levels)}"
+            return f"{nic} has a good signal: {levels_in_words(levels)}"
         case e.RadioPrefer(nic, levels):
-            return f"{nic} is better: {levels_in_words(levels)}"
+            return f"{nic} has the better signal: {levels_in_words(levels)}"
         case e.RadioRemove(nic, levels):
-            return f"{nic} has faded: {levels_in_words(levels)}"
+            return f"the signal of {nic} has faded: {levels_in_words(levels)}"
         case program.ProgramEvent():
             return _program(event)
         case program.OutageAllowed(outage_s):
             return f"an outage may last {outage_s:g} s"
         case program.ProgramsOver():
-            return "what still runs is ended"
+            return "programs that still run are ended"
         case _:
             return _session(event)
 
@@ -69,7 +69,7 @@ def _program(event: program.ProgramEvent) -> str:
             return f"{name} is given {event.size} octets"
         case program.ProgramEnded():
             how = f"exit status {event.status}" if event.status >= 0 else f"signal {-event.status}"
-            return f"{name} ended: {how}" + (", as the lab wanted" if event.by_lab else "")
+            return f"{name} ended: {how}" + (" (ended by the lab)" if event.by_lab else "")
         case _:
             return name
 
@@ -86,7 +86,7 @@ def _session(event: Event) -> str:
         case e.RunEnd(dropped):
             return "the run ends" + (f"; the capture lost {dropped} packets" if dropped else "")
         case e.Expectation(verdict):
-            return f"this kernel is known to come to: {verdict}"
+            return f"the verdict known for this kernel: {verdict}"
         case e.AgentReady():
             return "agent ready"
         case e.AgentDied(how):
@@ -106,7 +106,7 @@ def _session(event: Event) -> str:
         case e.DataSent(_, direction, number):
             return f"message {number} {direction} sent"
         case e.DataUnsent(_, direction, number):
-            return f"message {number} {direction} due, and no association to send it over"
+            return f"message {number} {direction} due, but there is no association to send it on"
         case e.DataReceived(_, direction, number):
             return f"message {number} {direction} delivered"
         case e.PathState(_, address, cwnd, rto_ms, srtt_ms):
@@ -122,7 +122,7 @@ def _session(event: Event) -> str:
 def _request(event: Event) -> str:
     match event:
         case e.AsconfWay(way):
-            return f"announces new addresses the way {way}"
+            return f"announces new addresses (way {way})"
         case e.AsconfRequest(verb, address):
             return f"asks for {verb} {address}"
         case e.AsconfUnasked(verb, address, error):
@@ -132,9 +132,9 @@ def _request(event: Event) -> str:
         case e.AsconfRewritten(was, now):
             return f"{was} goes out as {now}"
         case e.AsconfUnchanged(reason):
-            return f"a packet went out as the kernel made it: {reason}"
+            return f"a packet went out unchanged: {reason}"
         case attack.AttackStakes(addresses, where, target):
-            return f"an attacker of {target} plays for {', '.join(addresses)} at {where}"
+            return f"an attacker targets {target}, to get traffic to {', '.join(addresses)} at {where}"
         case attack.AttackSession(session):
             return f"session {session} is the attacker's own"
         case attack.AttackOverheard(mobile, correspondent, sport, dport):
@@ -228,7 +228,7 @@ def _mobile_ip(event: mip.MipEvent) -> str:
 
 
 def by_fields(event: Event) -> str:
-    """An event that has no words of its own, by its fields."""
+    """An event without words of its own, as its fields."""
     return " ".join(f"{name}={_plain(value)}" for name, value in event.details().items())
 
 

@@ -155,7 +155,7 @@ def run_by_step(scenario: str, settings: Mapping[str, str], kernel: Kernel, runs
     )
     total = time.perf_counter() - watch.began
     if result.status not in (0, 1):
-        raise LabError(f"{scenario} came to nothing: {'; '.join(result.judgement.reasons)}")
+        raise LabError(f"{scenario} failed: {'; '.join(result.judgement.reasons)}")
     part = f"{scenario}, {result.judgement.virtual_s:.0f} s virtual"
     capture = (Path(result.run_dir) / CAPTURE).stat().st_size
     return [

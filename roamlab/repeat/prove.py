@@ -73,10 +73,10 @@ def prove(
     came to nothing: there would be nothing to compare.
     """
     if times < 2:
-        raise BadInput(f"--times {times} compares nothing; it takes 2 and more")
+        raise BadInput(f"--times {times} leaves nothing to compare; it takes 2 or more")
     if not kernel.virtual_time:
         raise UnsupportedHere(
-            f"the kernel {kernel_name(kernel)} keeps real time, in which no two runs are alike; "
+            f"the kernel {kernel_name(kernel)} runs in real time, where no two runs are the same; "
             f"`{COMMAND} kernel` builds one with virtual time"
         )
     order = Order(
@@ -195,5 +195,5 @@ def _same_kernel(recorded: Manifest) -> Kernel:
 
 def _whole(result: Result) -> RunDirectory:
     if result.status not in (0, 1) or result.judgement.verdict not in _JUDGED:
-        raise LabError(f"{result.judgement.scenario} came to nothing: {'; '.join(result.judgement.reasons)}")
+        raise LabError(f"{result.judgement.scenario} failed: {'; '.join(result.judgement.reasons)}")
     return RunDirectory(Path(result.run_dir))

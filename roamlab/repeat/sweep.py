@@ -126,7 +126,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """
     if not _SEEDS.fullmatch(text):
         raise BadInput(
-            f"--seeds {shorten(text)} names no seeds; write 20 for 1 to 20, 7,7919 for these two, or 1-50"
+            f"--seeds {shorten(text)} is not a set of seeds; write 20 for 1 to 20, 7,7919 for these two, or 1-50"
         )
     parts = [part.partition("-") for part in text.split(",")]
     if len(parts) == 1 and not parts[0][1]:
@@ -135,7 +135,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     for first, _, last in parts:
         low, high = check_seed(int(first), "--seeds"), check_seed(int(last or first), "--seeds")
         if low > high:
-            raise BadInput(f"--seeds {text} runs nothing: {low} is more than {high}")
+            raise BadInput(f"--seeds {text} is empty: {low} is more than {high}")
         if high - low >= _MOST_CELLS:
             raise BadInput(
                 f"--seeds {text} are {high - low + 1:,} seeds; a sweep takes up to {_MOST_CELLS:,}"
@@ -253,7 +253,7 @@ class Sweep:
             on_row(rows[key], False)
         if failures:
             raise LabError(
-                f"{len(failures)} of {len(grid)} cells came to nothing, the first with {failures[0]}; run the same again"
+                f"{len(failures)} of {len(grid)} cells failed, the first with {failures[0]}; run the same again"
             )
         return [rows[_key(grid.scenario, parameters, seed, on)] for parameters, seed in grid.cells()]
 

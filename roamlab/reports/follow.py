@@ -43,7 +43,7 @@ def follow(run: RunDirectory) -> Iterator[str]:
                 yield _count(counted)
             if not over:
                 raise LabError(
-                    f"{run.path} was ended before its verdict: it has no {MANIFEST} and nobody plays it"
+                    f"{run.path} was ended before its verdict: it has no {MANIFEST} and is not in progress"
                 )
             return
         time.sleep(_POLL_S)

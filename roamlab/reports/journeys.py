@@ -31,7 +31,7 @@ class Fate(Enum):
     ARRIVED = "arrived"
     LOST = "lost"
     UNDER_WAY = "under way"
-    UNHEARD = "heard by nobody"
+    UNHEARD = "received by no node"
 
 
 @dataclass(frozen=True, slots=True)

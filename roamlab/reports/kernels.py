@@ -24,7 +24,7 @@ def show_kernels(kernels: Sequence[BuiltKernel], variants: Mapping[str, str], di
     """A table of what is in the cache, and the variants that could be, with what each of them does."""
     out = console()
     if not kernels:
-        out.print(f"no lab kernel was built yet; `{COMMAND} kernel` builds one")
+        out.print(f"no lab kernel has been built yet; `{COMMAND} kernel` builds one")
     else:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
         table.add_column("kernel", no_wrap=True)

@@ -133,8 +133,7 @@ def read(run: RunDirectory) -> Story:
     elif not any(isinstance(event, RunEnd) for event in events):
         last = events[-1]
         missing.append(
-            f"The run did not come to its end; the last event is {last.kind} of {last.node} "
-            f"at {last.t / 1e9:.3f} s."
+            f"The run did not finish; the last event is {last.kind} of {last.node} at {last.t / 1e9:.3f} s."
         )
     if events and not any(isinstance(event, DataReceived) for event in events):
         missing.append("Nothing was delivered to an application in either direction.")
@@ -159,7 +158,7 @@ def _until_damage(events: Callable[[], Iterator[Event]], missing: list[str]) -> 
     try:
         yield from events()
     except (msgspec.DecodeError, LabError):
-        missing.append(f"{run_directory.EVENTS} is damaged; what comes after the damage is left out.")
+        missing.append(f"{run_directory.EVENTS} is damaged; everything after the damage is left out.")
 
 
 def _trace(run: RunDirectory, missing: list[str]) -> Trace | None:

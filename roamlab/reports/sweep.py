@@ -88,7 +88,7 @@ def read(directory: Path) -> list[dict[str, Any]]:
         raise BadInput("to read a sweep: .venv/bin/pip install -r requirements-sweep.lock") from None
     file = directory / RESULTS
     if not file.is_file():
-        raise BadInput(f"{directory} is no sweep (it has no {RESULTS}); `{COMMAND} sweep` makes them")
+        raise BadInput(f"{directory} is not a sweep (it has no {RESULTS}); `{COMMAND} sweep` makes them")
     try:
         rows: list[dict[str, Any]] = pyarrow.parquet.read_table(file).to_pylist()
     except (pyarrow.ArrowException, OSError) as error:

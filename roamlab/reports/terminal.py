@@ -346,9 +346,9 @@ def show_run(run: RunDirectory) -> None:
     if not (run.path / VERDICT).exists():
         held = run.is_held()
         why = (
-            "there is no verdict yet: the run goes on"
+            "there is no verdict yet; the run is in progress"
             if held
-            else "there is no verdict: the run was ended before it"
+            else "there is no verdict; the run was ended early"
         )
         out.print(why, style="yellow")
         return

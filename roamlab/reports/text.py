@@ -24,7 +24,7 @@ def draw(run: RunDirectory, width: int = 120) -> Iterator[Text]:
         yield Text(lack, "yellow")
     drawn = ladder(story)
     if not drawn.rows:
-        yield Text("there is nothing to draw: the run did not get that far", "yellow")
+        yield Text("there is nothing to draw; the run ended too early", "yellow")
         return
     places = _places(drawn, width)
     yield _heads(drawn, places)

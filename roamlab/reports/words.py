@@ -14,7 +14,7 @@ MARKS: Final = {
     "unsupported": "\N{EN DASH}",
     "invalid": "?",
 }
-"""A mark for each verdict, so that colour is never alone."""
+"""A mark for each verdict, so that none relies on colour alone."""
 _ACTS: Final = {"move": "the move", "attach": "the added NIC", "reconnect": "the reconnection"}
 _HEARERS: Final = (("up", "the correspondent node"), ("down", "the mobile node"))
 
@@ -22,7 +22,7 @@ _HEARERS: Final = (("up", "the correspondent node"), ("down", "the mobile node")
 def sentence(
     judgement: Judgement | None, actions: tuple[str, ...] = (), *, carrier: str = "association"
 ) -> str:
-    """What became of the session, in a sentence or two.
+    """The outcome of the session, in a sentence or two.
 
     ``actions`` are those of the stimuli, in order; ``carrier`` is what carried the session: an association, a connection.
     """
@@ -30,7 +30,7 @@ def sentence(
         return "This run has no verdict."
     act = _ACTS.get(actions[0], f"the {actions[0]}") if actions else "the run"
     if len(actions) > 1:
-        act = f"all {len(actions)} acts on its NICs"
+        act = f"all {len(actions)} changes to its NICs"
     reason = "; ".join(judgement.reasons).rstrip(".")
     match judgement.verdict:
         case "survived" | "recovered" | "broke" if judgement.talks:
@@ -42,7 +42,7 @@ def sentence(
         case "no session":
             return f"There was no session to move: {reason}."
         case "unsupported":
-            return f"This kernel cannot play it: {reason}."
+            return f"This kernel cannot play the scenario: {reason}."
     return f"This run proves nothing: {reason}."
 
 

@@ -143,7 +143,7 @@ def execute(
 def _program(request: Request) -> str:
     """The program by its path, where it can be found here; the guest has the same files. Raises BadInput."""
     if not request.argv:
-        raise BadInput("there is no command to run; write it behind --, as in ./lab exec -- ip address")
+        raise BadInput("there is no command to run; write it after --, as in ./lab exec -- ip address")
     if request.topology and request.topology not in TOPOLOGIES:
         raise BadInput(f"there is no topology {request.topology!r}{nearest(request.topology, TOPOLOGIES)}")
     if request.node and not request.topology:
@@ -164,7 +164,7 @@ def _program(request: Request) -> str:
 def _kept(request: Request) -> Iterator[Path]:
     if request.kept is not None:
         if not request.kept.is_dir() or not os.access(request.kept, os.W_OK):
-            raise BadInput(f"--keep {request.kept} is no directory that we can write; make it first")
+            raise BadInput(f"--keep {request.kept} is not a writable directory; create it first")
         yield request.kept.resolve()
 
 
@@ -272,7 +272,7 @@ def span(text: str, option: str) -> range:
     """``A-B`` as the numbers from A to B. Raises BadInput."""
     first, dash, last = text.partition("-")
     if not (first.isdecimal() and (last.isdecimal() or not dash)):
-        raise BadInput(f"{option} {text} is no span of numbers; write it like {option} 1-20")
+        raise BadInput(f"{option} {text!s} is not a range of numbers; write it like {option} 1-20")
     numbers = range(int(first), int(last or first) + 1)
     if not numbers:
         raise BadInput(f"{option} {text} holds no number; the smaller one comes first")

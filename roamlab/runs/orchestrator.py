@@ -150,7 +150,7 @@ def _run(
 def load(directory: RunDirectory) -> Result:
     """The result of a run that was made before.
 
-    Raises BadInput when the run did not get that far, or its files are not those that it wrote.
+    Raises BadInput when the run ended too early, or its files are not those that it wrote.
     """
     manifest = verified.manifest(directory)
     verified.refuse_altered(directory)

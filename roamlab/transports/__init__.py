@@ -51,7 +51,7 @@ def _load(name: str) -> Transport:
         loaded = point.load()
         if not isinstance(loaded, Transport):
             raise BadInput(
-                f"the entry point {name!r} ({point.value}) is no Transport; see docs/transports.md"
+                f"the entry point {name!r} ({point.value}) is not a Transport; see docs/transports.md"
             )
         return loaded
     close = difflib.get_close_matches(name, names(), n=1, cutoff=0.4)

@@ -115,7 +115,7 @@ def test_seeds_name_the_failing_ones_with_a_line_that_replays_them(tmp_path: Pat
         (Request(argv=("./nothing",)), r"no program \./nothing"),
         (Request(argv=("true",), topology="Nowhere"), "no topology 'Nowhere'"),
         (Request(argv=("true",), node="cn"), "--topology"),
-        (Request(argv=("true",), kept=Path("/no/such/place")), "no directory"),
+        (Request(argv=("true",), kept=Path("/no/such/place")), "not a writable directory"),
     ],
 )
 def test_what_cannot_be_run_is_said_before_anything_is_made(

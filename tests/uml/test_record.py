@@ -37,7 +37,7 @@ def test_fig_8_s_page_has_a_signal_curve_of_each_nic(mobile_ip: Player) -> None:
 def test_no_event_on_a_page_looks_like_a_programs_data(mobile_ip: Player) -> None:
     run = mobile_ip("fig08")
     notices = [row.text for row in ladder(story.read(run.directory)).rows if isinstance(row, Notice)]
-    assert any("wlan1 is heard well: wlan0 -" in text for text in notices)
+    assert any("wlan1 has a good signal: wlan0 -" in text for text in notices)
     assert not [text for text in notices if re.search(r"[{}=]", text)]
 
 

@@ -214,7 +214,7 @@ class TestVerdictsAreDrawnFromTheEvidence:
         (run.path / run_directory.CAPTURE).write_bytes(whole[: len(whole) // 2 + 1])
         judgement = judge(run)
         assert judgement.verdict == "invalid"
-        assert "cut off" in judgement.reasons[0]
+        assert "truncated" in judgement.reasons[0]
 
     def test_a_capture_that_is_none_is_invalid(self, run: RunDirectory) -> None:
         (run.path / run_directory.CAPTURE).write_bytes(b"no capture at all")
@@ -225,4 +225,4 @@ class TestVerdictsAreDrawnFromTheEvidence:
         (run.path / run_directory.EVENTS).write_bytes(b"".join(lines[:-1]))
         judgement = judge(run)
         assert judgement.verdict == "invalid"
-        assert "did not come to its end" in judgement.reasons[0]
+        assert "did not finish" in judgement.reasons[0]

@@ -94,7 +94,7 @@ def test_a_silent_failure_is_no_success() -> None:
         11, "mn", Direction.OUT, Asconf(7, (IPv4Parameter(A), AddIp(OWN_IDS, A), DeleteIp(OWN_IDS + 1, A)))
     )
     (wrong,) = wrong_answers(evidence(asking(*requests), both, REFUSED))
-    assert "success expected, failure without a word answered" in wrong
+    assert "success expected, failure without a cause answered" in wrong
 
 
 def test_a_request_may_be_wanted_to_fail_with_whatever_cause_but_not_to_succeed() -> None:
@@ -171,7 +171,7 @@ def test_a_cookie_sets_up_what_it_should(echo: str, sets_up: int, after: int) ->
 
 def test_a_wrong_cookie_that_sets_something_up_is_named() -> None:
     (reason,) = wrong_set_ups(evidence(trying("wrong", 0), events=counts(1, 2)))
-    assert "the wrong cookie at 1.0 s set up 1 associations where 0 should be" in reason
+    assert "the wrong cookie at 1.0 s set up 1 associations instead of 0" in reason
 
 
 def test_a_cookie_counts_only_when_its_echo_arrived() -> None:

@@ -46,7 +46,7 @@ def one_sentence(result: subprocess.CompletedProcess[str]) -> str:
         (["run", "fig09", "--kernel", "/nonexistent/linux"], "/nonexistent/linux"),
         (["run", "fig09", "--kernel", "/bin/true"], "/bin/true"),
         (["run", "fig09", "--runs", "/proc/runs"], "--runs"),
-        (["show", "/nonexistent"], "no run directory"),
+        (["show", "/nonexistent"], "not a run directory"),
         (["shell", "HomeAndVisted"], "did you mean 'HomeAndVisited'"),
         (["rnu", "fig09"], "did you mean 'run'"),
         (["--help", "rnu"], "did you mean 'run'"),
@@ -54,7 +54,7 @@ def one_sentence(result: subprocess.CompletedProcess[str]) -> str:
         (["--list-depth", "two"], "needs a whole number"),
         (["run"], "SCENARIO is missing; write ./lab run SCENARIO"),
         (["run", "--sed", "2", "fig09"], "did you mean '--seed'"),
-        (["report", "--matrix", "matrix.html", "/nonexistent"], "no run directory"),
+        (["report", "--matrix", "matrix.html", "/nonexistent"], "not a run directory"),
     ],
 )
 def test_bad_input_is_one_sentence_and_status_2(words: list[str], sentence: str) -> None:

@@ -165,11 +165,9 @@ def test_more_and_less_than_is_conceded_is_wrong() -> None:
     packets = (seen("pc16", Way.IN, CN, X, Data(1, 0, 0, 0, b"x")),)
     assert wrong_gains(evidence(stakes("data"), packets=packets)) == []
     assert wrong_gains(evidence(stakes(), packets=packets)) == [
-        "the attacker got 1 DATA packets where none were expected"
+        "the attacker got 1 DATA packets (none expected)"
     ]
-    assert wrong_gains(evidence(stakes("data"))) == [
-        "the attacker got 0 DATA packets where some were expected"
-    ]
+    assert wrong_gains(evidence(stakes("data"))) == ["the attacker got 0 DATA packets (some expected)"]
 
 
 def test_a_session_is_given_up_only_where_that_is_conceded() -> None:

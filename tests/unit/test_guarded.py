@@ -28,22 +28,22 @@ def victim(tmp_path: Path) -> Path:
 
 def test_a_link_is_not_read(run: RunDirectory, victim: Path) -> None:
     (run.path / VERDICT).symlink_to(victim)
-    with pytest.raises(BadInput, match="is a link"):
+    with pytest.raises(BadInput, match="is a symbolic link"):
         run.read(VERDICT)
     assert not guarded.exists(run.path, VERDICT)
 
 
 def test_a_fifo_is_not_waited_for(run: RunDirectory) -> None:
     os.mkfifo(run.path / EVENTS)
-    with pytest.raises(BadInput, match="no regular file"):
+    with pytest.raises(BadInput, match="not a regular file"):
         list(run.events())
-    with pytest.raises(BadInput, match="no regular file"):
+    with pytest.raises(BadInput, match="not a regular file"):
         guarded.digest(run.path, EVENTS)
 
 
 def test_a_directory_in_the_place_of_a_file_is_not_read(run: RunDirectory) -> None:
     (run.path / CAPTURE).mkdir()
-    with pytest.raises(BadInput, match="no regular file"):
+    with pytest.raises(BadInput, match="not a regular file"):
         guarded.read(run.path, CAPTURE)
 
 
@@ -56,7 +56,7 @@ def test_a_file_that_is_too_large_is_not_read(run: RunDirectory) -> None:
 
 @pytest.mark.parametrize("path", ["/dev/zero", "/proc/self"])
 def test_what_is_no_file_is_no_capture(path: str) -> None:
-    with pytest.raises(BadInput, match="no regular file"):
+    with pytest.raises(BadInput, match="not a regular file"):
         guarded.read_any(Path(path))
 
 

@@ -149,7 +149,7 @@ def test_an_option_that_came_about_against_the_wish_is_named() -> None:
 
 @pytest.mark.parametrize("version", ["six", "", "7.", "7.3.4.5", "../7"])
 def test_a_version_that_is_none_is_refused(version: str) -> None:
-    with pytest.raises(BuildError, match="is no kernel version"):
+    with pytest.raises(BuildError, match="is not a kernel version"):
         build(version)
 
 

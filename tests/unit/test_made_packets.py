@@ -62,10 +62,10 @@ def test_an_answer_other_than_expected_names_both() -> None:
     answer = seen(20, "cn", Way.OUT, SIGNED, AsconfAck(7))
     assert wrong_replies(evidence(stimulus("AUTH, ASCONF-ACK 7"), answer)) == []
     assert wrong_replies(evidence(stimulus(), answer)) == [
-        "ASCONF 7 at 3.0 s: expected was nothing, answered AUTH, ASCONF-ACK 7"
+        "ASCONF 7 at 3.0 s: expected nothing, got AUTH, ASCONF-ACK 7"
     ]
     assert wrong_replies(evidence(stimulus("ABORT 0x00a3"))) == [
-        "ASCONF 7 at 3.0 s: expected was ABORT 0x00a3, answered nothing"
+        "ASCONF 7 at 3.0 s: expected ABORT 0x00a3, got nothing"
     ]
 
 

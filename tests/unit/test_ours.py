@@ -92,7 +92,7 @@ def test_a_file_of_ours_is_replaced_and_no_other(tmp_path: Path) -> None:
     ours.save(target, f"{SIGN} 2", SIGN)
     assert target.read_text() == f"{SIGN} 2"
     target.write_text("a thesis")
-    with pytest.raises(BadInput, match="roamlab did not make it"):
+    with pytest.raises(BadInput, match="was not made by roamlab"):
         ours.save(target, f"{SIGN} 3", SIGN)
     assert target.read_text() == "a thesis"
     assert list(tmp_path.iterdir()) == [target]
@@ -148,7 +148,7 @@ def test_outputs_never_replace_a_file_of_somebody_else(tmp_path: Path, result) -
         for _ in range(2):
             outputs.Outputs(pages=False, **{option: str(target)}).write([result])
         target.write_text("a thesis")
-        with pytest.raises(BadInput, match="roamlab did not make it"):
+        with pytest.raises(BadInput, match="was not made by roamlab"):
             outputs.Outputs(pages=False, **{option: str(target)}).write([result])
         assert target.read_text() == "a thesis"
 

@@ -140,7 +140,7 @@ def test_a_sweeps_cells_get_pages_where_they_lack_one(tmp_path: Path) -> None:
 def test_a_report_of_nothing_and_of_what_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="at least one run"):
         pages.write([])
-    with pytest.raises(BadInput, match="no run directory"):
+    with pytest.raises(BadInput, match="not a run directory"):
         pages.write([tmp_path])
 
 

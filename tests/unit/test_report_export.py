@@ -246,4 +246,4 @@ def test_the_command_says_how_it_is_used_and_what_is_no_run(
     assert main(["figure", str(tmp_path), str(tmp_path / "x.svg")]) == 2
     said = capsys.readouterr().err
     assert "usage:" in said
-    assert "no run directory" in said
+    assert "not a run directory" in said

@@ -121,7 +121,7 @@ def test_a_sweep_of_one_setting_has_a_map_of_one_cell(tmp_path: Path) -> None:
 
 
 def test_no_sweep_and_a_damaged_one_are_bad_input(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no sweep"):
+    with pytest.raises(BadInput, match="not a sweep"):
         sweep.read(tmp_path)
     (tmp_path / sweep.RESULTS).write_bytes(b"PAR1 nothing")
     with pytest.raises(BadInput, match="cannot be read"):

@@ -79,7 +79,7 @@ def test_a_failed_write_leaves_the_file_that_was_there(run: RunDirectory) -> Non
 
 
 def test_what_is_no_run_directory_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no run directory"):
+    with pytest.raises(BadInput, match="not a run directory"):
         RunDirectory.open(tmp_path)
 
 
@@ -157,7 +157,7 @@ def test_of_a_directory_of_runs_the_latest_is_opened(tmp_path: Path) -> None:
         os.utime(made.path / PLAN, ns=(time_ns, time_ns))
     assert RunDirectory.open(tmp_path / "fig09").path == tmp_path / "fig09" / "2"
     assert RunDirectory.open(tmp_path / "fig09" / "1" / PLAN).path == tmp_path / "fig09" / "1"
-    with pytest.raises(BadInput, match="no run directory"):
+    with pytest.raises(BadInput, match="not a run directory"):
         RunDirectory.open(tmp_path)
 
 

@@ -292,7 +292,7 @@ def test_cells_that_come_to_nothing_are_named_and_tried_again(
     tmp_path: Path, played: Played, pool: Executor
 ) -> None:
     played.status = lambda order: 3 if order.seed == 2 else 0
-    with pytest.raises(LabError, match="4 of 8 cells came to nothing"):
+    with pytest.raises(LabError, match="4 of 8 cells failed"):
         run(tmp_path, pool)
     played.status = lambda _order: 0
     assert len(run(tmp_path, pool)) == 8

@@ -91,7 +91,7 @@ def machines_mirror() -> tuple[str, str, str]:
         ).stdout
         told = Path("/etc/os-release").read_text()
     except OSError as error:
-        raise BuildError("there is no apt here to fetch packages with") from error
+        raise BuildError("apt is not installed, so packages cannot be fetched") from error
     codename = re.search(r"^VERSION_CODENAME=\"?([\w-]+)", told, re.MULTILINE)
     own = codename[1] if codename else "stable"
     indexes = _INDEX.findall(listed)

@@ -64,7 +64,7 @@ def release(version: str) -> tuple[int, int]:
     """Give the major and minor number of a kernel version such as 7.3.4, or of as much of it as 7."""
     found = re.fullmatch(r"(\d+)(?:\.(\d+))?(?:\.\d+)?", version)
     if found is None:
-        raise BuildError(f"{version!r} is no kernel version: give one like 7, 6.12 or 6.1.192")
+        raise BuildError(f"{version!r} is not a kernel version; give one like 7, 6.12 or 6.1.192")
     return int(found[1]), int(found[2] or 0)
 
 

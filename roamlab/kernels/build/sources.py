@@ -88,7 +88,7 @@ def fetch(version: str, state: Path, keep: Path, on_step: Callable[[str], None])
                 return source
     if not reached:
         raise BuildError(
-            "no Debian suite could be read: is the network there? A source at hand is used with --source TARBALL"
+            "no Debian suite could be read: is the network up? To use a local source, give --source TARBALL"
         )
     known = ", ".join(sorted(seen, key=numbers)) or "none"
     raise BuildError(f"no suite of the Debian mirror has a linux-source {version}; there are: {known}")

@@ -80,9 +80,9 @@ def take_in(source: Path) -> BuiltKernel:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BuildError(f"{source} holds no lab kernel: its {METADATA} is damaged") from error
     if hashlib.sha256(found[BINARY]).hexdigest() != metadata.binary_sha256:
-        raise BuildError(f"the kernel in {source} is not the one that was built: its hash is another")
+        raise BuildError(f"the kernel in {source} is not the one that was built: its hash differs")
     if not store.is_name(f"{metadata.name}-{metadata.key[:12]}"):
-        raise BuildError(f"{source} holds no lab kernel: {metadata.name!r} is no name of one")
+        raise BuildError(f"{source} holds no lab kernel: {metadata.name!r} is not the name of one")
     root = store.kernels_dir()
     with store.locked(root, lambda: None), store.workplace(root) as work:
         made = work / "made"
@@ -159,6 +159,6 @@ def _fresh(target: Path) -> io.BufferedWriter:
     try:
         return target.open("xb")
     except FileExistsError:
-        raise BuildError(f"{target} is there already; move it away or name another file") from None
+        raise BuildError(f"{target} already exists; move it away or name another file") from None
     except OSError as error:
         raise BuildError(f"{target} cannot be written: {error.strerror}") from error

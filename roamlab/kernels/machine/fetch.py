@@ -39,14 +39,14 @@ def fetch(name: str, on_step: OnStep) -> Fetched:
     if name not in DISTRIBUTIONS:
         raise BuildError(f"there is no distribution {name!r}; there are: {', '.join(DISTRIBUTIONS)}")
     root = store.machines_dir()
-    with locked(root, lambda: on_step("waiting for another to end")):
+    with locked(root, lambda: on_step("waiting for another fetch to end")):
         store.sweep(root)
         check_room(root, _ROOM_BYTES)
         with workplace(root) as work:
             apt = Apt(work / "apt", _sources(DISTRIBUTIONS[name]))
             on_step(f"looking for {_META} in {apt.suites}")
             if apt.run("apt-get", "update", "-q") is None:
-                raise BuildError(f"{apt.suites} could not be read: is the network there?")
+                raise BuildError(f"{apt.suites} could not be read: is the network up?")
             packages = _packages(apt)
             for kernel in store.fetched(root):
                 if kernel.name == name and kernel.metadata.packages == packages and kernel.intact:

@@ -28,7 +28,7 @@ def is_one(path: Path) -> bool:
 def release(vmlinuz: bytes) -> str:
     """Read the release of a bzImage, as uname gives it (Documentation/arch/x86/boot.rst). Raises NotAKernel."""
     if vmlinuz[0x202:0x206] != b"HdrS":
-        raise NotAKernel("it is no x86 kernel image: it lacks the boot header")
+        raise NotAKernel("it is not an x86 kernel image: it lacks the boot header")
     (offset,) = struct.unpack_from("<H", vmlinuz, 0x20E)
     text = vmlinuz[0x200 + offset : 0x200 + offset + 256].split(b"\0")[0].decode("ascii", "replace")
     found = re.match(r"\d+\.\d+[\w.+~-]*", text)

@@ -48,7 +48,7 @@ class Advertising:
         if AgentFlags.F in self.flags and not self.care_of_addresses:
             raise ValueError("a foreign agent without a care-of address")
         if not 0 <= self.sequence <= LAST_SEQUENCE:
-            raise ValueError(f"{self.sequence} is no sequence number")
+            raise ValueError(f"{self.sequence} is not a sequence number")
 
 
 def following(sequence: int) -> int:
