@@ -6,6 +6,7 @@ import gzip
 import os
 import platform
 import re
+import signal
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -114,5 +115,6 @@ def _execute(job: Job, on_line: OnLine) -> Outcome:
     keep = [path for path in seen if sandbox.hidden(path)]
     with in_memory(records(job, keep)) as fd:
         command = (os.path.realpath(sys.executable), "-I", "-S", str(_CELL), str(os.getpid()))
-        launch = Launch((*command, f"/proc/self/fd/{fd}"), env={}, cpu=None, fds=(fd,))
+        before = sandbox.told_of_our_end(signal.SIGKILL)
+        launch = Launch((*before, *command, f"/proc/self/fd/{fd}"), env={}, cpu=None, fds=(fd,))
         return supervise(launch, job, on_line)

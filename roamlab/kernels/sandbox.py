@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -52,6 +53,19 @@ def fixed_addresses() -> tuple[str, ...]:
     return command if _works([*command, "true"]) else ()
 
 
+def told_of_our_end(number: signal.Signals) -> tuple[str, ...]:
+    """Give the command that runs another which the kernel sends a signal when we die, even if it is stopped before it began.
+
+    What it runs asks for the same itself, later. Empty where setpriv cannot (util-linux before 2.33).
+    """
+    return ("setpriv", "--pdeathsig", number.name.removeprefix("SIG")) if _knows_our_end() else ()
+
+
+@lru_cache(maxsize=1)
+def _knows_our_end() -> bool:
+    return _works(("setpriv", "--pdeathsig", "KILL", "true"))
+
+
 class Protection(StrEnum):
     """What keeps a guest from this machine, best first."""
 
@@ -87,7 +101,8 @@ def stand_by(scratch: Sequence[Path] = (), written: Sequence[Path] = ()) -> tupl
     written  the other directories that it can write
     """
     python = (os.path.realpath(sys.executable), "-I", "-S", str(PACKAGE / "kernels" / "warden.py"))
-    return (*python, str(os.getpid()), str(len(scratch)), *map(str, (*scratch, *written)), "--")
+    asked = (str(os.getpid()), str(len(scratch)), *map(str, (*scratch, *written)), "--")
+    return (*told_of_our_end(signal.SIGCONT), *python, *asked)
 
 
 def hidden(path: Path) -> bool:
@@ -113,7 +128,8 @@ def confine(
     written     the only writable directories
     memory_mib  room for the guest's memory, an unlinked file on a tmpfs of its own
     """
-    line = [bwrap, *_NAMESPACES, *_ROOT, *_SMALL, "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108
+    line = [*told_of_our_end(signal.SIGKILL), bwrap, *_NAMESPACES, *_ROOT]
+    line += [*_SMALL, "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108
     line += [*_SMALL, "/run", *_SMALL, "/var/tmp"]  # noqa: S108
     line += ["--size", str((memory_mib + 64) * _MIB), "--tmpfs", "/tmp"]  # noqa: S108
     for path in keep:
@@ -139,7 +155,8 @@ def shut_in(bwrap: str, keep: Sequence[Path]) -> tuple[str, ...]:
 
     It sees the machine's files read-only, and can write none; `keep` are those to show although a tmpfs would hide them.
     """
-    line = [bwrap, *_NAMESPACES, *_ROOT, *_SMALL, "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108
+    line = [*told_of_our_end(signal.SIGKILL), bwrap, *_NAMESPACES, *_ROOT]
+    line += [*_SMALL, "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108
     for directory in ("/run", "/var/tmp", "/tmp"):  # noqa: S108
         line += [*_SMALL, directory]
     for path in keep:

@@ -99,6 +99,7 @@ def guest_process(pid: int) -> int:
     """The UML process below pid: the deepest first child (the sandbox's processes each have one)."""
     while children := _children(pid):
         if (Path(f"/proc/{pid}/comm").read_text().strip()) not in (
+            "setpriv",
             "prlimit",
             "bwrap",
             "warden",

@@ -21,33 +21,36 @@ from roamlab.kernels import filter as refused
 from roamlab.kernels import landlock
 
 _SET_PDEATHSIG, _SET_NAME, _SET_CHILD_SUBREAPER = 1, 15, 36
-_HEARD = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
+# Of these SIGCONT alone has a process go on that is stopped: it is what the kernel sends when our parent dies.
+_HEARD = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGCONT}
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def main(parent: int, scratch: int, writable: list[str], command: list[str]) -> int:
     """Run the command to its end, or to our parent's; give its exit status, 128 + N when signal N ended it or us."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
-    _libc.prctl(_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    _libc.prctl(_SET_PDEATHSIG, signal.SIGCONT, 0, 0, 0)
     _libc.prctl(_SET_NAME, b"warden", 0, 0, 0)
     _libc.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
-        return 128 + signal.SIGTERM if os.getppid() != parent else _stand_by(writable, command)
+        return 128 + signal.SIGTERM if os.getppid() != parent else _stand_by(parent, writable, command)
     finally:
         _end_all()
         for directory in writable[:scratch]:
             rmtree(directory, ignore_errors=True)
 
 
-def _stand_by(writable: list[str], command: list[str]) -> int:
+def _stand_by(parent: int, writable: list[str], command: list[str]) -> int:
     us = os.getpid()
     child = os.fork()
     if child == 0:
         _become(us, writable, command)
     while True:
         heard = signal.sigwait(_HEARD)
-        if heard != signal.SIGCHLD:
+        if heard not in (signal.SIGCHLD, signal.SIGCONT):
             return 128 + heard
+        if os.getppid() != parent:
+            return 128 + signal.SIGTERM
         while True:  # several may have ended
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == child:

@@ -7,6 +7,7 @@ after how long, the machine where that strikes.
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
@@ -23,7 +24,7 @@ from typing import Final
 
 import msgspec
 
-from roamlab.errors import LabError
+from roamlab.errors import CRASHED, LabError
 from roamlab.record.identity import hashes
 from roamlab.record.run_directory import MANIFEST
 from roamlab.where import ROOT
@@ -52,9 +53,9 @@ class Bout:
 
 def torture(bouts: int, *, seed: int, kernel: str, on_bout: Callable[[Bout], None]) -> list[Bout]:
     """Do so many bouts, one after the other."""
-    chance = random.Random(seed)
     done = []
-    for _ in range(bouts):
+    for number in range(bouts):
+        chance = random.Random(f"{seed} {number}")  # of its own: where one bout strikes changes no other
         with tempfile.TemporaryDirectory(prefix="roamlab-torture-") as directory:
             done.append(_bout(Path(directory), chance, kernel))
         on_bout(done[-1])
@@ -79,10 +80,13 @@ def _bout(directory: Path, chance: random.Random, kernel: str) -> Bout:
     )
     wait_s = chance.uniform(0.0, _LONGEST_S)
     number = chance.choice(_SIGNALS)
-    disk = chance.choice((*_DISKS, "", "", "", "", "", "")) if os.geteuid() == 0 else ""
+    disk = chance.choice((*_DISKS, "", "", "", "", "", ""))
+    disk = disk if os.geteuid() == 0 else ""
     whom = chance.choice(("front end", "a process", "all"))
     if disk:
-        words, done = [*_on_disk(out, disk, wait_s), *words], f"disk {disk}"
+        kept_in = directory / "kept"
+        kept_in.mkdir()
+        words, done = [*_on_disk(out, kept_in, disk, chance, wait_s), *words], f"disk {disk}"
     else:
         done = f"{signal.Signals(number).name} to {whom}"
     mounts = _mounts()
@@ -96,9 +100,13 @@ def _bout(directory: Path, chance: random.Random, kernel: str) -> Bout:
         start_new_session=True,
     )
     seen: set[int] = set()
+    spaces: set[str] = set()
+    struck = 0.0
     if not disk:
         time.sleep(wait_s)
         seen = {started.pid, *_descendants(started.pid)}
+        spaces = _spaces(seen) - _spaces({os.getpid()})
+        struck = time.clock_gettime(time.CLOCK_BOOTTIME)
         _strike(started.pid, seen, whom, number, chance)
     faults = []
     try:
@@ -109,17 +117,24 @@ def _bout(directory: Path, chance: random.Random, kernel: str) -> Bout:
         faults.append(f"did not end within {_END_S:g} s")
     if "Traceback" in said:
         faults.append(f"a traceback: {said.strip().splitlines()[-1]}")
-    faults += _left(seen, directory, scratch, mounts, killed=number == signal.SIGKILL and whom == "all")
-    kept = list(out.rglob(MANIFEST))
+    if started.returncode == CRASHED:
+        faults.append(f"a defect: {said.strip().splitlines()[-1]}")
+    faults += _left(
+        seen, spaces, struck, directory, scratch, mounts, killed=number == signal.SIGKILL and whom == "all"
+    )
+    kept = [file for file in directory.rglob(MANIFEST) if not file.is_relative_to(scratch)]
     faults += [fault for manifest in kept if (fault := _damage(manifest.parent))]
     return Bout(f"{verb} {scenario}", done, tuple(faults), len(kept))
 
 
-def _on_disk(out: Path, disk: str, wait_s: float) -> list[str]:
-    """What to put before a command so that its disk, in a mount namespace of its own, is full or becomes read-only."""
-    size = "1m" if disk == "full" else "64m"
+def _on_disk(out: Path, kept: Path, disk: str, chance: random.Random, wait_s: float) -> list[str]:
+    """What to put before a command so that its disk, in a mount namespace of its own, is full or becomes read-only.
+
+    What is on the disk at the end is copied to ``kept``.
+    """
+    size = f"{chance.randrange(64, 4096)}k" if disk == "full" else "64m"
     turn = f"(sleep {wait_s:.2f}; mount -o remount,ro {out}) & " if disk == "read-only" else ""
-    script = f'mount -t tmpfs -o size={size} none {out} && {turn}exec "$@"'
+    script = f'mount -t tmpfs -o size={size} none {out} || exit 1; {turn}"$@"; status=$?; cp -a {out}/. {kept}; exit $status'
     return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script, "sh"]
 
 
@@ -131,11 +146,10 @@ def _strike(front_end: int, seen: set[int], whom: str, number: signal.Signals, c
     for pid in targets:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
-    if number == signal.SIGSTOP:  # the front end is killed meanwhile, and the others go on
+    if number == signal.SIGSTOP:  # nobody has the others go on
         time.sleep(_STOPPED_S)
-        for pid in (front_end, *targets):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL if pid == front_end else signal.SIGCONT)
+        with suppress(ProcessLookupError):
+            os.kill(front_end, signal.SIGKILL)
 
 
 def _descendants(pid: int) -> Iterator[int]:
@@ -146,7 +160,16 @@ def _descendants(pid: int) -> Iterator[int]:
                 yield from _descendants(child)
 
 
-def _left(seen: set[int], directory: Path, scratch: Path, mounts: set[str], *, killed: bool) -> list[str]:
+def _left(
+    seen: set[int],
+    spaces: set[str],
+    struck: float,
+    directory: Path,
+    scratch: Path,
+    mounts: set[str],
+    *,
+    killed: bool,
+) -> list[str]:
     """What is there that should not be; those that were killed get their time to be gone."""
     deadline = time.monotonic() + _END_S
     wanted = os.fsencode(directory)
@@ -157,6 +180,9 @@ def _left(seen: set[int], directory: Path, scratch: Path, mounts: set[str], *, k
             ]
         time.sleep(0.05)
     faults = [f"a mount: {mount}" for mount in _mounts() - mounts if str(directory) in mount]
+    # A number of a namespace that is gone is given out again, to one that younger processes are in.
+    old = {pid for pid in _processes() if _began(pid) < struck}
+    faults += [f"a namespace: {space}" for space in spaces & _spaces(old)]
     # What is killed with SIGKILL together with all that stands by it can tidy up nothing.
     return (
         faults
@@ -173,6 +199,21 @@ def _processes() -> list[int]:
         if pid != os.getpid()
         and _read(pid, "stat").rpartition(b")")[2].split()[:1] not in ([b"Z"], [b"X"], [])
     ]
+
+
+def _began(pid: int) -> float:
+    """When a process began, s since this machine did; that of one that is gone is infinite."""
+    fields = _read(pid, "stat").rpartition(b")")[2].split()
+    return int(fields[19]) / os.sysconf("SC_CLK_TCK") if fields else math.inf
+
+
+def _spaces(pids: set[int]) -> set[str]:
+    """The namespaces that these processes are in."""
+    found = set()
+    for pid in pids:
+        with suppress(OSError):
+            found |= {os.readlink(f"/proc/{pid}/ns/{kind}") for kind in ("mnt", "net", "pid")}  # noqa: PTH115
+    return found
 
 
 def _read(pid: int, name: str) -> bytes:

@@ -1,32 +1,35 @@
 """Runs at once: one process a core, each carrying out one order after another, and none that outlives the front end.
 
-Processes, because judging a run is as much work for the interpreter as playing it is for the guest. A worker asks the kernel to
-be killed when its parent dies, and the sandbox around each guest does the same, so SIGKILL of the front end ends everything.
+Processes, because judging a run is as much work for the interpreter as playing it is for the guest. Each asks the kernel to be
+killed when its parent dies, and so does what starts each guest: SIGKILL of the front end ends everything. A worker that is
+stopped before it could ask is in a process group of its own, to which the kernel sends SIGHUP when its parent dies.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import pickle
 import platform
 import signal
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from queue import SimpleQueue
+from typing import Any, ParamSpec, TypeVar, cast
 
 from roamlab.errors import LabError
 from roamlab.kernels.choose import select
 from roamlab.kernels.job import KernelError
-from roamlab.linux.libc import die_with_parent
+from roamlab.kernels.sandbox import told_of_our_end
 from roamlab.record.identity import differences, identity
 from roamlab.record.result import Result
 from roamlab.registry import find
+from roamlab.repeat.worker import Answer, Call
 from roamlab.runs import orchestrator
-
-_PR_SET_PDEATHSIG: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +85,104 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class _Lost(Exception):
+    """A worker ended, or was ended, before it answered."""
+
+
+class _Worker:
+    """One worker process, seen from here."""
+
+    def __init__(self) -> None:
+        """Start it, with this process' own path for imports."""
+        begin = f"import sys; sys.path[:] = {sys.path!r}; from roamlab.repeat.worker import serve; serve({os.getpid()})"
+        self._process = subprocess.Popen(
+            [*told_of_our_end(signal.SIGKILL), sys.executable, "-c", begin],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            process_group=0,
+        )
+
+    def carry_out(self, call: Call) -> object:
+        """Have it carry out a call, and give what that returns or raise what that raised. Raises _Lost."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(pickle.dumps(call))
+            self._process.stdin.flush()
+            answer: Answer = pickle.load(self._process.stdout)  # noqa: S301 - of roamlab.repeat.worker
+        except (OSError, EOFError, pickle.UnpicklingError):
+            self._process.kill()
+            status = self._process.wait()
+            raise _Lost(signal.Signals(-status).name if status < 0 else f"status {status}") from None
+        if answer.error is not None:
+            raise answer.error
+        return answer.value
+
+    def interrupt(self) -> None:
+        """Have it end its guest, where it has one, and itself."""
+        self._process.terminate()
+
+    def close(self) -> None:
+        """Wait for its end; it has been given its last call."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+
+class _Workers(Executor):
+    """Worker processes as an executor; the thread that submits must live as long as they are to."""
+
+    def __init__(self, jobs: int) -> None:
+        self._jobs = jobs
+        self._workers: list[_Worker] = []
+        self._free: SimpleQueue[_Worker] = SimpleQueue()
+        self._threads = ThreadPoolExecutor(jobs)
+
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        """Have a worker call a function of a module; as Executor.submit."""
+        if len(self._workers) < self._jobs:
+            self._workers.append(_Worker())
+            self._free.put(self._workers[-1])
+        return cast("Future[_T]", self._threads.submit(self._carry_out, Call(fn, args, kwargs)))
+
+    def _carry_out(self, call: Call) -> object:
+        worker = self._free.get()
+        try:
+            return worker.carry_out(call)
+        finally:
+            self._free.put(worker)
+
+    def interrupt(self) -> None:
+        """End what is under way, and don't begin what has not begun."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for worker in self._workers:
+            worker.interrupt()
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the workers; as Executor.shutdown."""
+        self._threads.shutdown(wait=wait, cancel_futures=cancel_futures)
+        for worker in self._workers:
+            worker.close()
+
+
 @contextmanager
 def processes(jobs: int) -> Iterator[Executor]:
-    """That many worker processes; when the block is left early what has not begun is not begun."""
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, context, initializer=_end_with, initargs=(os.getpid(),))
+    """That many worker processes; when the block is left by an exception what is under way is ended."""
+    pool = _Workers(jobs)
     try:
         yield pool
+    except BaseException:
+        pool.interrupt()
+        raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(cancel_futures=True)
 
 
 def each(pool: Executor, orders: Sequence[Order]) -> Iterator[tuple[Order, Result]]:
@@ -104,16 +196,9 @@ def each(pool: Executor, orders: Sequence[Order]) -> Iterator[tuple[Order, Resul
             result = future.result()
         except (LabError, KernelError):
             raise
-        except Exception as error:  # BrokenProcessPool, and what the executor of a cluster raises
+        except Exception as error:  # _Lost, and what the executor of a cluster raises
             lost = str(error) or type(error).__name__
             raise LabError(
                 f"a worker was lost ({lost}); what was finished is kept, run the same again"
             ) from None
         yield futures[future], result
-
-
-def _end_with(parent: int) -> None:
-    """Begin a worker's life: it ends with its parent; Ctrl-C is the parent's to handle, between runs."""
-    die_with_parent(signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)

@@ -12,6 +12,7 @@ import atexit
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ import msgspec
 
 from roamlab.errors import LabError
 from roamlab.kernels.build.store import kernels_dir
+from roamlab.kernels.sandbox import told_of_our_end
 from roamlab.record import guarded
 from roamlab.where import PACKAGE, ROOT
 
@@ -121,7 +123,11 @@ def _fill(start: Start) -> None:
         "PYTHONPYCACHEPREFIX": str(start.pycache),
     }
     done = subprocess.run(
-        start.module(_EVERYTHING), env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        (*told_of_our_end(signal.SIGKILL), *start.module(_EVERYTHING)),
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no word"])[-1]
