@@ -6,17 +6,16 @@ from pathlib import Path
 
 _PEERS = Path("/proc/net/sctp/remaddr")
 _ASSOCIATIONS = Path("/proc/net/sctp/assocs")
-_MEMORY = Path("/proc/meminfo")
 
 
-def sctp_state() -> tuple[int, int, int, int]:
-    """Counts of associations, their peer addresses and local addresses, and KiB of slab, which is the whole kernel's.
+def sctp_state() -> tuple[int, int, int]:
+    """Counts of associations, their peer addresses and local addresses.
 
     Local addresses are those of the associations, whatever their sockets are bound to.
     """
     rows = _ASSOCIATIONS.read_text().splitlines()[1:]
     peers = len(_PEERS.read_text().splitlines()) - 1
-    return len(rows), peers, sum(len(local_addresses(row)) for row in rows), _slab()
+    return len(rows), peers, sum(len(local_addresses(row)) for row in rows)
 
 
 def local_addresses(row: str) -> list[str]:
@@ -28,10 +27,3 @@ def local_addresses(row: str) -> list[str]:
             break
         found.append(word.lstrip("*"))
     return found
-
-
-def _slab() -> int:
-    for line in _MEMORY.read_text().splitlines():
-        if line.startswith("Slab:"):
-            return int(line.split()[1])
-    return 0

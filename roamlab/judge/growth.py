@@ -9,8 +9,6 @@ from roamlab.record.events import SctpState
 from roamlab.record.result import Measure
 
 _LISTS: Final = ("associations", "peer_addresses", "local_addresses")
-_SLAB_KIB: Final = 2048
-"""How much the kernel's memory may grow between the first tenth of a run and its end: caches fill up at the beginning."""
 
 
 def growth(evidence: Evidence) -> list[str]:
@@ -27,25 +25,18 @@ def growth(evidence: Evidence) -> list[str]:
             most = max(getattr(sample, what) for sample in own)
             if most > limit:
                 reasons.append(f"{node} kept {most} {what.replace('_', ' ')}; it needs {limit}")
-    settled = samples[len(samples) // 10 :]
-    if settled and (grown := settled[-1].slab_kib - settled[0].slab_kib) > _SLAB_KIB:
-        reasons.append(f"the kernel's memory grew by {grown} KiB")
     return reasons
 
 
 def measures(evidence: Evidence) -> list[Measure]:
-    """``state_NODE_addresses``: the most on both sides together; ``slab_growth``: from the first sample to the last."""
+    """``state_NODE_addresses``: the most on both sides together."""
     samples = evidence.of(SctpState)
     if not samples:
         return []
     most: dict[str, float] = {}
     for sample in samples:
         most[sample.node] = max(most.get(sample.node, 0.0), _addresses(sample))
-    grown = float(samples[-1].slab_kib - samples[0].slab_kib)
-    return [
-        Measure("slab_growth", grown, "KiB", "less"),
-        *(Measure(f"state_{node}_addresses", number, "", "less") for node, number in most.items()),
-    ]
+    return [Measure(f"state_{node}_addresses", number, "", "less") for node, number in most.items()]
 
 
 def _addresses(sample: SctpState) -> float:

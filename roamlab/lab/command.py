@@ -21,6 +21,7 @@ import msgspec
 from roamlab.errors import BadInput, LabError
 from roamlab.lab.surroundings import come_of_age, environment, files
 from roamlab.linux import private_root
+from roamlab.linux.libc import be_scheduled_as_any_other
 from roamlab.linux.namespace import enter
 from roamlab.record.command import COMMAND, SAID, STDERR, STDIN, STDOUT, Command
 from roamlab.record.run_directory import CAPTURE
@@ -128,6 +129,7 @@ def _become(command: Command, root: Path, namespace: int, standard: tuple[int, .
     """Become the command; never returns."""
     status = LabError.status
     try:
+        be_scheduled_as_any_other()
         for number, fd in enumerate(standard):
             os.dup2(fd, number)
         if namespace >= 0:

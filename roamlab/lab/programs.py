@@ -23,7 +23,7 @@ from roamlab.errors import LabError
 from roamlab.lab.clock import Clock
 from roamlab.lab.surroundings import come_of_age, environment, files
 from roamlab.linux import private_root
-from roamlab.linux.libc import die_with_parent
+from roamlab.linux.libc import be_scheduled_as_any_other, die_with_parent
 from roamlab.linux.namespace import Namespace, enter
 from roamlab.record.event import Event
 from roamlab.record.program_events import (
@@ -332,6 +332,7 @@ def _become(
     """Become a program; never returns."""
     try:
         die_with_parent(signal.SIGKILL)
+        be_scheduled_as_any_other()
         for number, fd in enumerate(standard):
             os.dup2(fd, number)
         enter(namespace)

@@ -29,3 +29,9 @@ def die_with_parent(signum: int) -> None:
 def exact_timers() -> None:
     """Have timers of this process expire to the nanosecond, not within the default 50 us (PR_SET_TIMERSLACK)."""
     libc.prctl(_PR_SET_TIMERSLACK, 1)
+
+
+def be_scheduled_as_any_other() -> None:
+    """Give up the place before others that the lab has in virtual time (SCHED_FIFO) and its children inherit."""
+    if os.sched_getscheduler(0) != os.SCHED_OTHER:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))

@@ -21,7 +21,7 @@ from mininet.util import isShellBuiltin
 
 from roamlab.linux import routes, rtnetlink
 from roamlab.linux.errors import NetworkError
-from roamlab.linux.libc import die_with_parent
+from roamlab.linux.libc import be_scheduled_as_any_other, die_with_parent
 from roamlab.linux.namespace import Namespace, enter
 from roamlab.network.intf import Intf
 from roamlab.network.network import LOOPBACK, Network
@@ -112,6 +112,7 @@ class Node(mininet.node.Node):
         def prepare() -> None:
             enter(self.namespace.fd)
             die_with_parent(on_death)
+            be_scheduled_as_any_other()
             if terminal:
                 # Who was started in the background ignores these, and all its children would.
                 signal.signal(signal.SIGINT, signal.SIG_DFL)

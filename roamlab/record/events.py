@@ -229,8 +229,6 @@ class KernelState(Event):
     peer_addresses: int
     local_addresses: int
     """of the associations, whatever their sockets are bound to"""
-    slab_kib: int
-    """the whole kernel's slab memory, KiB"""
 
 
 class SctpState(KernelState, tag="sctp.state"):

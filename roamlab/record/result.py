@@ -87,7 +87,7 @@ class Measure(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """The name with its unit, as columns and properties are called: ``slab_growth_kib``."""
+        """The name with its unit, as columns and properties are called: ``longest_wait_s``."""
         return f"{self.name}_{self.unit.lower()}" if self.unit else self.name
 
     @property

@@ -111,10 +111,8 @@ def _session(event: Event) -> str:
             return f"message {number} {direction} delivered"
         case e.PathState(_, address, cwnd, rto_ms, srtt_ms):
             return f"path to {address}: cwnd {cwnd} bytes, RTO {rto_ms} ms, SRTT {srtt_ms} ms"
-        case e.KernelState(associations, peers, local, slab):
-            return (
-                f"{associations} associations, {peers} peer and {local} local addresses, {slab} KiB of slab"
-            )
+        case e.KernelState(associations, peers, local):
+            return f"{associations} associations, {peers} peer and {local} local addresses"
         case _:
             return _request(event)
 

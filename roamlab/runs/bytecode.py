@@ -11,11 +11,14 @@ from __future__ import annotations
 import atexit
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -27,13 +30,15 @@ import msgspec
 from roamlab.errors import LabError
 from roamlab.kernels.build.store import kernels_dir
 from roamlab.kernels.sandbox import told_of_our_end
-from roamlab.record import guarded
+from roamlab.record import guarded, ours
 from roamlab.where import PACKAGE, ROOT
 
 _PACKAGES: Final = ("msgspec", "pyroute2", "mininet", "sctp")
 _OUTSIDE: Final = frozenset({"cli", "judge", "query", "repeat", "reports", "runs"})
 _EVERYTHING: Final = "roamlab.lab.everything"
 _STAMP: Final = ".sources.json"
+_MAKER: Final = "bytecode"
+_UNUSED_S: Final = 14 * 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +88,26 @@ def _place() -> Path:
     try:
         place.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=place):
+            _note_use(place)
             return place
     except OSError:
         own = Path(tempfile.mkdtemp(prefix="roamlab-bytecode-"))
         atexit.register(shutil.rmtree, own, ignore_errors=True)
         return own
+
+
+def _note_use(place: Path) -> None:
+    """Say that a directory is used, and remove the other checkouts' that nobody has used for long."""
+    with suppress(LabError):  # somebody else marks it
+        if ours.maker_of(place) is None:
+            ours.mark(place, _MAKER)
+    now = time.time()
+    os.utime(place / ours.MARK)
+    for other in place.parent.iterdir():
+        with suppress(OSError):  # gone meanwhile, or somebody else's
+            if ours.maker_of(other) == _MAKER and now - (other / ours.MARK).stat().st_mtime > _UNUSED_S:
+                folders = [entry.name for entry in other.iterdir() if entry.is_dir()]
+                ours.remove(other, _MAKER, re.compile(re.escape(_STAMP)), folders)
 
 
 def _fresh(place: Path) -> bool:

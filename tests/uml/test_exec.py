@@ -75,13 +75,17 @@ def test_a_command_finds_a_machine_and_its_callers_files(tmp_path: Path) -> None
 
 
 def test_a_network_repeats_to_the_bit_and_follows_the_seed(kernel: Kernel, tmp_path: Path) -> None:
-    script = "ping -c 2 cn; od -An -N8 -tx1 /dev/urandom; echo $RANDOM; mktemp"
+    script = (
+        "ping -c 2 cn; od -An -N8 -tx1 /dev/urandom; echo $RANDOM; mktemp; cut -d' ' -f40,41 /proc/self/stat"
+    )
     request = Request(argv=("bash", "-c", script), topology="TwoSegments", seed=5)
     first, again = (execute(request, kernel, runs=tmp_path) for _ in range(2))
     assert first.status == 0
     assert differences(first, again) == []
     assert set(first.hashes) == {"stdout", "stderr", "capture.pcapng"}
-    assert b"2 received" in (first.run_dir / "stdout").read_bytes()
+    said = (first.run_dir / "stdout").read_bytes()
+    assert b"2 received" in said
+    assert said.splitlines()[-1] == b"0 0"  # neither the lab's priority nor its policy (SCHED_FIFO)
     other = execute(Request(argv=request.argv, topology="TwoSegments", seed=6), kernel, runs=tmp_path)
     assert other.status == 0
     assert next(iter(differences(first, other))).startswith("stdout: differs from byte")

@@ -30,7 +30,7 @@ for n in [*range(6), *range(30, 40)]:
 ANSWERS = """python3 -c 'import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", 7000))
 while True: s.sendto(*s.recvfrom(99))'"""
-FILE = "head -c 5000000 /dev/zero > /tmp/big; cd /tmp; exec python3 -m http.server 8000"
+FILE = "cut -d' ' -f40,41 /proc/self/stat; head -c 5000000 /dev/zero > /tmp/big; cd /tmp; exec python3 -m http.server 8000"
 FETCH = "curl -s --limit-rate 50k -o got http://cn:8000/big"
 
 pytestmark = pytest.mark.skipif(
@@ -70,6 +70,8 @@ def test_a_connection_breaks_and_nobody_notices(tmp_path: Path) -> None:
     result = play(tmp_path, cn=FILE, mn=FETCH, expect="broke")
     assert (result.judgement.verdict, result.status) == ("broke", 0)
     assert [(p.name, p.status) for p in result.judgement.programs] == [("python3", None), ("curl", None)]
+    said = (Path(result.run_dir) / "python3.stdout").read_bytes()
+    assert said.startswith(b"0 0\n")  # neither the lab's priority nor its policy (SCHED_FIFO)
     assert "curl on mn was still running at the end" in result.judgement.reasons
     assert any("repeated data" in reason and "doubles" in reason for reason in result.judgement.reasons)
 

@@ -10,25 +10,25 @@ from roamlab.record.events import SctpState
 from roamlab.record.result import Measure
 
 
-def evidence(*samples: tuple[int, int, int]) -> Evidence:
-    """Evidence with samples (associations, peer addresses, slab in KiB) of one node."""
+def evidence(*samples: tuple[int, int]) -> Evidence:
+    """Evidence with samples (associations, peer addresses) of one node."""
     events = [
-        SctpState(associations, peers, 1, slab, t=number, node="cn")
-        for number, (associations, peers, slab) in enumerate(samples)
+        SctpState(associations, peers, 1, t=number, node="cn")
+        for number, (associations, peers) in enumerate(samples)
     ]
     return Evidence(Trace((), (), truncated=False), events)
 
 
 def test_two_addresses_in_the_middle_of_a_move_are_no_growth() -> None:
-    assert growth(evidence((1, 1, 9000), (1, 2, 9100), (1, 1, 9100))) == []
+    assert growth(evidence((1, 1), (1, 2), (1, 1))) == []
 
 
 @pytest.mark.parametrize(
     ("last", "word"),
-    [((1, 3, 9000), "3 peer addresses"), ((2, 1, 9000), "2 associations"), ((1, 1, 19000), "10000 KiB")],
+    [((1, 3), "3 peer addresses"), ((2, 1), "2 associations")],
 )
-def test_what_grows_is_named(last: tuple[int, int, int], word: str) -> None:
-    (reason,) = growth(evidence((1, 1, 9000), last))
+def test_what_grows_is_named(last: tuple[int, int], word: str) -> None:
+    (reason,) = growth(evidence((1, 1), last))
     assert word in reason
 
 
@@ -37,9 +37,8 @@ def test_a_run_without_samples_has_nothing_to_say() -> None:
     assert measures(evidence()) == []
 
 
-def test_the_most_and_the_growth_are_measured() -> None:
-    assert measures(evidence((1, 2, 9000), (1, 1, 9010))) == [
-        Measure("slab_growth", 10.0, "KiB", "less"),
+def test_the_most_is_measured() -> None:
+    assert measures(evidence((1, 2), (1, 1))) == [
         Measure("state_cn_addresses", 3.0, "", "less"),
     ]
 
