@@ -161,7 +161,7 @@ def trying(echo: str, sets_up: int) -> Cookie:
 
 
 def counts(*associations: int) -> tuple[Event, ...]:
-    return tuple(CookieState(count, 0, 0, 0, t=11 + n, node="cn") for n, count in enumerate(associations))
+    return tuple(CookieState(count, 0, 0, t=11 + n, node="cn") for n, count in enumerate(associations))
 
 
 @pytest.mark.parametrize(("echo", "sets_up", "after"), [("wrong", 0, 1), ("right", 1, 2)])
