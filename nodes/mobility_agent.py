@@ -25,7 +25,7 @@ class MobilityAgent(Agent, ABC):
         self._address = IPv4Address(0)
         self._broadcast = IPv4Address(0xFFFFFFFF)
         self._interface = ""
-        self._table: tuple[TableRow, ...] = ()  # as last told
+        self._table: tuple[TableRow, ...] | None = None  # as last reported
 
     def serve(self, machine: Machine, interface: str, own: IPv4Interface) -> None:
         """Start to serve the link of ``interface``, after clearing away what a crashed agent left in the kernel."""

@@ -116,7 +116,7 @@ def test_checks_in_the_student_s_folder_are_nobody_s(graded: Grading, tmp_path: 
 def test_a_link_in_place_of_a_file_is_not_followed(graded: Grading, tmp_path: Path) -> None:
     (tmp_path / "answer.py").symlink_to(SOLUTIONS / "03-add-prefer-remove/answer.py")
     grade = graded("03-add-prefer-remove", tmp_path)
-    assert (grade.got, "is a link" in grade.problem) == (0, True)
+    assert (grade.got, "is a symbolic link" in grade.problem) == (0, True)
 
 
 def test_a_folder_of_hand_ins_becomes_a_table_and_a_run_can_be_made_again(tmp_path: Path) -> None:
