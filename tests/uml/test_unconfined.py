@@ -107,12 +107,16 @@ def test_a_killed_guest_leaves_nothing(unconfined: None, tmp_path: Path, kernel:
     def kill_it(line: str) -> None:
         if line != "roamlab: step doomed":
             return
-        (child,) = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-        ours.update({int(child)} | descendants(int(child)))
-        os.kill(guest_process(int(child)), signal.SIGKILL)
+        (child,) = children() - others  # other tests may have left some to this process
+        ours.update({child} | descendants(child))
+        os.kill(guest_process(child), signal.SIGKILL)
+
+    def children() -> set[int]:
+        return {int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
 
     job = Job(("/bin/sh", "-c", "echo 'roamlab: step doomed'; sleep 60"), tmp_path, seed=1, limit_s=300)
-    outcome = select(kernel).execute(job, kill_it)
+    chosen, others = select(kernel), children()
+    outcome = chosen.execute(job, kill_it)
     assert outcome.reason == "the guest was killed by signal 9 at step doomed"
     assert len(ours) > 1
     assert gone(ours, within_s=300)
