@@ -226,11 +226,12 @@ def scenario(
 
 
 def scenarios() -> dict[str, Scenario]:
-    """All scenarios by name, in the order of their names."""
+    """The scenarios of ``experiments/`` by name, in the order of their names; not those that other rooms keep to themselves."""
     package = importlib.import_module("roamlab.experiments")
     for module in sorted(m.name for m in pkgutil.iter_modules(package.__path__)):
         importlib.import_module(f"roamlab.experiments.{module}")
-    return dict(sorted(_SCENARIOS.items()))
+    ours = {n: s for n, s in _SCENARIOS.items() if s.play.__module__.startswith(f"{package.__name__}.")}
+    return dict(sorted(ours.items()))
 
 
 def find(reference: str, topology: str = "") -> Scenario:

@@ -36,11 +36,20 @@ KINDS = {
 """What they hold."""
 
 
+class Promised(msgspec.Struct):
+    """What a manifest promises of the files beside it."""
+
+    sha256: dict[str, str] = {}
+
+
 def whole(root: Path) -> Iterator[Path]:
     """The captures of run directories, save those that a test has changed afterwards."""
     for manifest in root.rglob(MANIFEST):
         capture = manifest.with_name(CAPTURE)
-        promised = msgspec.json.decode(manifest.read_bytes()).get("sha256", {}).get(CAPTURE)
+        try:
+            promised = msgspec.json.decode(manifest.read_bytes(), type=Promised).sha256.get(CAPTURE)
+        except (msgspec.DecodeError, OSError, RecursionError):
+            continue  # a test's own broken manifest
         if capture.is_file() and hashlib.sha256(capture.read_bytes()).hexdigest() == promised:
             yield capture
 

@@ -183,10 +183,11 @@ def test_a_guest_has_no_network_but_its_own(kernel: Kernel, tmp_path: Path) -> N
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
 def test_an_ordinary_user_can_run_it_and_write_nothing_outside(ordinary_user: list[str]) -> None:
     run_dir = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
+    outside = Path(f"{run_dir}-outside")
     try:
         os.chown(run_dir, 65534, 65534)
         command = front_end(
-            "run", run_dir, "/bin/sh", "-c", "id -u; mount -o remount,rw /; touch mine /tmp/x; exit 4"
+            "run", run_dir, "/bin/sh", "-c", f"id -u; mount -o remount,rw /; touch mine {outside}; exit 4"
         )
         done = subprocess.run(
             [*ordinary_user, *command],
@@ -197,7 +198,7 @@ def test_an_ordinary_user_can_run_it_and_write_nothing_outside(ordinary_user: li
         )
         assert done.stdout == "0\nOUTCOME 4 \n", done.stderr
         assert (run_dir / "mine").stat().st_uid == 65534
-        assert not Path("/tmp/x").exists()
+        assert not outside.exists()
     finally:
         shutil.rmtree(run_dir)
 

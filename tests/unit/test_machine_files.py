@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from roamlab.kernels.job import NotAKernel
-from roamlab.kernels.machine import cpio, image, modules
+from roamlab.kernels.machine import cpio, image, initramfs, modules
 from roamlab.kernels.machine.closure import closure
 from roamlab.kernels.machine.modules import Module
 
@@ -33,6 +33,18 @@ def test_the_same_entries_give_the_same_archive_in_whatever_order() -> None:
     one = cpio.archive({"/a": b"1", "/b/c": b"2"})
     assert one == cpio.archive({"/b/c": b"2", "/a": b"1"})
     assert len(one) % 4 == 0
+
+
+def test_packages_lie_beside_our_code_inside_wherever_the_venv_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(initramfs, "ROOT", tmp_path)
+    for packages in (tmp_path / ".venv/lib/site-packages", tmp_path.parent / "venv/site-packages"):
+        monkeypatch.setattr(initramfs.sys, "path", [str(tmp_path), str(packages)])
+        assert initramfs.inside(packages / "msgspec/__init__.py") == f"{initramfs.CODE}/msgspec/__init__.py"
+        assert (
+            initramfs.inside(tmp_path / "roamlab/lab/inside.py") == f"{initramfs.CODE}/roamlab/lab/inside.py"
+        )
 
 
 def test_modules_come_after_what_they_need_each_once() -> None:

@@ -90,7 +90,7 @@ def python() -> Path:
 
 def inside(path: Path) -> str:
     """Give the path inside of a file here: code of roamlab and of packages lies in one place, all else where it is."""
-    for top in (ROOT, *_packages()):
+    for top in (*_packages(), ROOT):  # a checkout's own .venv lies in it
         if path.is_relative_to(top):
             return f"{CODE}/{path.relative_to(top)}"
     return str(path)
