@@ -15,6 +15,7 @@ from roamlab.lab.programs import Place as ProgramPlace
 from roamlab.record.commands import Command
 from roamlab.record.stimuli import Move
 from roamlab.topologies import Segment
+from roamlab.transports.base import Ground
 
 
 class HasHome(Protocol):
@@ -70,7 +71,7 @@ class Place(Protocol):
         """One-way delay between two nodes or segments over wired links, in seconds."""
 
 
-class Site(Place, ProgramPlace, Protocol):
+class Site(Place, ProgramPlace, Ground, Protocol):
     """What a lab and its verbs ask of the place where a scenario plays (``roamlab.lab.site.Site``).
 
     Addresses are those of the sessions' ``family``, as text without prefix length, unless it says otherwise. LabError where a

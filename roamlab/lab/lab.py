@@ -91,6 +91,8 @@ class Lab(Generic[Net_co]):
         self.sessions: list[Session] = []
         self._listening: dict[tuple[str, str], str] = {}
         """Where nodes listen, by node and transport."""
+        self._prepared: set[tuple[str, str, str]] = set()
+        """What transports have prepared: which one, between whom."""
         self._watching: set[tuple[str, str]] = set()
         """Nodes that watch their NICs, each with the transports whose sessions are managed there."""
         self._running: list[tuple[float, Stream]] = []
@@ -252,6 +254,10 @@ class Lab(Generic[Net_co]):
             roams and not session.called
         ):  # the one that is called announces by its kernel: it has no socket yet
             session.listener.announces()
+        ends = (session.transport, session.caller.name, session.listener.name)
+        if ends not in self._prepared:
+            self._prepared.add(ends)
+            self._prepare(session)
         if (session.listener.name, session.transport) not in self._listening:
             wanted = self._heard + 1
             self._listen(session)
@@ -270,6 +276,10 @@ class Lab(Generic[Net_co]):
             NoSession,
             partial(self._greet, session) if not find(session.transport).repeats else None,
         )
+
+    def _prepare(self, session: Session) -> None:
+        """Have its transport make both nodes ready for a session."""
+        find(session.transport).prepare(self.site, session.caller.name, session.listener.name)
 
     def _listen(self, session: Session) -> None:
         """Have the one who is called listen: a mobile node at the address that it has, the others at all of theirs."""

@@ -199,6 +199,9 @@ class _RehearsedLab(Lab[RoamingTopo]):
         if self.recorder:
             self.recorder.sessions.append(session)
 
+    def _prepare(self, session: Session) -> None:
+        del session
+
     def _await(
         self,
         condition: Callable[[], bool],

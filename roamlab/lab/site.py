@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from ipaddress import ip_interface
@@ -188,6 +188,15 @@ class Site:
             )
         namespace: Namespace = self._net[node].namespace
         return namespace
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return self.lab.seed
+
+    def add_tunnel(self, node: str, name: str, kind: str, option: str, addresses: Sequence[str]) -> None:
+        """Give a node a tunnel device of a kind of the kernel's, up, with addresses, and capture on it."""
+        self._net.add_tunnel(node, name, kind, option, addresses)
 
     def announce(self, node: str, nic: str) -> None:
         """Have a node tell its neighbours its new IPv4 address, as a host does that was just given it (RFC 5227)."""

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 
-from roamlab.linux.errors import MissingKernelOption, NetlinkError
+from roamlab.linux.generic import Family, content, events
 from roamlab.linux.netlink import (
-    ACK,
     DONE,
     DUMP,
     ERROR,
@@ -29,15 +28,7 @@ from roamlab.linux.netlink import (
 )
 
 IPPROTO_MPTCP: Final = 262
-_NETLINK_SOCK_DIAG, _NETLINK_GENERIC = 4, 16
-_GENERIC: Final = struct.Struct("=BBH")
-"""genlmsghdr: command, version, reserved."""
-_CONTROL, _GET_FAMILY = 0x10, 3
-_FAMILY_ID, _FAMILY_NAME, _GROUPS = 1, 2, 7
-_GROUP_NAME, _GROUP_ID = 1, 2
-_NAME: Final = b"mptcp_pm\0"
-_EVENTS: Final = b"mptcp_pm_events"
-_SOL_NETLINK, _ADD_MEMBERSHIP = 270, 1
+_NETLINK_SOCK_DIAG: Final = 4
 
 _ADD, _DELETE, _SET_LIMITS = 1, 2, 6
 _ATTR_ADDRESS, _ATTR_ACCEPT, _ATTR_SUBFLOWS = 1, 2, 3
@@ -72,14 +63,13 @@ class PathManager:
     """A generic netlink socket to the path manager. MissingKernelOption where the kernel has none."""
 
     def __init__(self) -> None:
-        self._socket = open_socket(_NETLINK_GENERIC)
-        self._sequence = 0
-        self._family, self.events_group = self._found()
+        self._family = Family("mptcp_pm", "CONFIG_MPTCP")
+        self.events_group = self._family.group("mptcp_pm_events")
 
     def limits(self, subflows: int) -> None:
         """Have up to so many more subflows a connection, whichever side makes them. NetlinkError where it is refused."""
         body = attribute(_ATTR_ACCEPT, _u32(0)) + attribute(_ATTR_SUBFLOWS, _u32(subflows))
-        self._do(_SET_LIMITS, body, "set the limits of MPTCP")
+        self._family.do(_SET_LIMITS, body, "set the limits of MPTCP")
 
     def add(self, address: str, number: int) -> None:
         """Make an address an endpoint of that number (1 to 255): each connection gets a subflow from it. NetlinkError."""
@@ -90,7 +80,7 @@ class PathManager:
             + attribute(_IPV6 if ipv6 else _IPV4, ip_address(address).packed)
             + attribute(_FLAGS, _u32(_SUBFLOW))
         )
-        self._do(_ADD, nest(_ATTR_ADDRESS, inner), f"add the MPTCP endpoint {address}")
+        self._family.do(_ADD, nest(_ATTR_ADDRESS, inner), f"add the MPTCP endpoint {address}")
 
     def remove(self, address: str, number: int) -> None:
         """Remove an endpoint: its subflows are closed, and the peer is told (REMOVE_ADDR). NetlinkError."""
@@ -100,43 +90,18 @@ class PathManager:
             + attribute(_ID, bytes([number]))
             + attribute(_IPV6 if ipv6 else _IPV4, ip_address(address).packed)
         )
-        self._do(_DELETE, nest(_ATTR_ADDRESS, inner), f"remove the MPTCP endpoint {address}")
+        self._family.do(_DELETE, nest(_ATTR_ADDRESS, inner), f"remove the MPTCP endpoint {address}")
 
     def close(self) -> None:
         """Close the socket; endpoints stay as long as their namespace."""
-        self._socket.close()
-
-    def _found(self) -> tuple[int, int]:
-        """The number of the family, and of its group of events."""
-        self._send(_CONTROL, _GET_FAMILY, attribute(_FAMILY_NAME, _NAME), 0)
-        family = group = 0
-        for message in messages(self._socket.recv(65536)):
-            if message.kind == ERROR:
-                raise MissingKernelOption("CONFIG_MPTCP", "ask for MPTCP's path manager")
-            for kind, value in attributes(message.data[HEADER.size + _GENERIC.size :]):
-                if kind == _FAMILY_ID:
-                    family = int(struct.unpack("=H", value[:2])[0])
-                elif kind == _GROUPS:
-                    group = _group(value)
-        return family, group
-
-    def _do(self, command: int, body: bytes, what: str) -> None:
-        self._send(self._family, command, body, ACK)
-        for message in messages(self._socket.recv(65536)):
-            if message.kind == ERROR and message.sequence == self._sequence and message.error:
-                raise NetlinkError(message.error, what)
-
-    def _send(self, kind: int, command: int, body: bytes, flags: int) -> None:
-        self._sequence += 1
-        self._socket.send(frame(kind, REQUEST | flags, self._sequence, _GENERIC.pack(command, 1, 0) + body))
+        self._family.close()
 
 
 class SubflowWatch:
     """A netlink socket that can be read when a subflow was set up as far as its initiator knows: at the SYN/ACK."""
 
     def __init__(self, manager: PathManager) -> None:
-        self._socket = open_socket(_NETLINK_GENERIC)
-        self._socket.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, manager.events_group)
+        self._socket = events(manager.events_group)
 
     def fileno(self) -> int:
         """The descriptor to wait on."""
@@ -149,10 +114,10 @@ class SubflowWatch:
         except BlockingIOError:
             return
         for message in messages(data):
-            start = HEADER.size
-            if len(message.data) < start + _GENERIC.size or message.data[start] != _SUB_ESTABLISHED:
+            command, told = content(message)
+            if command != _SUB_ESTABLISHED:
                 continue
-            for kind, value in attributes(message.data[start + _GENERIC.size :]):
+            for kind, value in told:
                 if kind in (_SADDR4, _SADDR6):
                     yield str(ip_address(value))
 
@@ -187,14 +152,6 @@ def _subflow(answer: bytes) -> Subflow | None:
             (flags,), (token,) = (struct.unpack("=I", told[kind][:4]) for kind in (_ULP_FLAGS, _ULP_TOKEN))
             return Subflow(token, local, bool(flags & _FULLY_ESTABLISHED))
     return None
-
-
-def _group(groups: bytes) -> int:
-    for _, group in attributes(groups):
-        told = dict(attributes(group))
-        if told.get(_GROUP_NAME, b"").rstrip(b"\0") == _EVENTS:
-            return int(struct.unpack("=I", told[_GROUP_ID])[0])
-    return 0
 
 
 def _u32(value: int) -> bytes:

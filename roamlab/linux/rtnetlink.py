@@ -191,6 +191,17 @@ def tunnel(*, name: str, index: int, kind: str, local: IPv4Address, remote: IPv4
     return encode(message, NEWLINK, CREATE_NEW, f"add tunnel {name}", ignore=THERE)
 
 
+def device(*, name: str, index: int, kind: str, option: str) -> Request:
+    """Make a device of a kind that needs nothing more said, down."""
+    message = ifinfmsg()
+    message["index"] = index
+    message["attrs"] = [
+        ("IFLA_IFNAME", name),
+        ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", kind)]}),
+    ]
+    return encode(message, NEWLINK, CREATE_NEW, f"add {kind} device {name}", option=option)
+
+
 def delete_named(name: str) -> Request:
     """Delete a device by name, with all routes into it. One that is gone already is no error."""
     message = ifinfmsg()

@@ -27,7 +27,7 @@ from roamlab.linux.libc import die_with_parent
 from roamlab.linux.namespace import Namespace
 from roamlab.linux.sockets import force_receive_buffer
 from roamlab.network.packets import SO_TIMESTAMPNS, Packet, PacketReader
-from roamlab.protocols.pcapng import Direction, Writer
+from roamlab.protocols.pcapng import ETHERNET, RAW, Direction, Writer
 
 _ETH_P_ALL: Final = 0x0003
 _SOL_PACKET: Final = 263
@@ -41,6 +41,7 @@ _MESSAGE: Final = 4096
 _TURN: Final = 4096  # packets of one NIC at a time, so that a flood on one leaves the others their share
 _HOLD_MS: Final = 250  # how long packets are let wait for more to come
 _PR_SET_PDEATHSIG: Final = 1
+_RAW_MARK: Final = b"\0raw"  # behind the name of an interface on the control socket
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,8 @@ class Capture:
             os.close(file)
         self._stamped = _switch_timestamps_on(namespace)
 
-    def add(self, name: str, namespace: Namespace, nic: str) -> None:
-        """Capture on a NIC of a namespace from now on, as interface `name`.
+    def add(self, name: str, namespace: Namespace, nic: str, *, raw: bool = False) -> None:
+        """Capture on a NIC of a namespace from now on, as interface `name`; `raw` is for a tunnel, whose packets have no frame.
 
         A capture that has ended (a full disk) takes no more NICs; that is no reason to end an experiment, and `stop` tells.
 
@@ -101,7 +102,7 @@ class Capture:
                 tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
             tap.bind((nic, _ETH_P_ALL))
             with suppress(BrokenPipeError, ConnectionResetError):
-                socket.send_fds(self._control, [name.encode()], [tap.fileno()])
+                socket.send_fds(self._control, [name.encode() + (_RAW_MARK if raw else b"")], [tap.fileno()])
 
     def stop(self) -> CaptureReport:
         """End the capture when all that the kernel has captured is written."""
@@ -214,7 +215,9 @@ class _Recorder:
             if not name:
                 return False
             tap = socket.socket(fileno=fds[0])
-            self._taps[tap.fileno()] = self._writer.interface(name.decode()), tap
+            linktype = RAW if name.endswith(_RAW_MARK) else ETHERNET
+            name = name.removesuffix(_RAW_MARK)
+            self._taps[tap.fileno()] = self._writer.interface(name.decode(), linktype=linktype), tap
             self._names.append(name.decode())
             self._counts.append(0)
             self._poll.register(tap, select.EPOLLIN)

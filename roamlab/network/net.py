@@ -7,6 +7,8 @@ net.move("mn", "wlan0", "visited")
 net.stop()
 """
 
+from collections.abc import Sequence
+from ipaddress import ip_interface
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -15,6 +17,7 @@ import mininet.net
 from mininet.topo import Topo
 from mininet.util import netParse
 
+from roamlab.linux import rtnetlink
 from roamlab.linux.errors import NetworkError
 from roamlab.network.capture import Capture, CaptureReport
 from roamlab.network.intf import Intf
@@ -236,6 +239,27 @@ class Mininet(mininet.net.Mininet):
         """End the capture, once all that was captured is written; None if there was none."""
         capture, self._capture = self._capture, None
         return capture.stop() if capture is not None else None
+
+    def add_tunnel(
+        self, host: Node | str, name: str, kind: str, option: str, addresses: Sequence[str]
+    ) -> None:
+        """Give a host a tunnel device, up, with addresses, and capture on it; `option` is what the kernel needs for its kind.
+
+        Raises:
+            MissingKernelOption: this kernel has no such tunnels.
+            NetlinkError: the host has a device of that name already.
+
+        """
+        node = self._node(host)
+        index = self.network.next_index()
+        rtnl = node.namespace.rtnl
+        rtnl.do(rtnetlink.device(name=name, index=index, kind=kind, option=option))
+        if self._capture is not None:
+            self._capture.add(f"{node.name}.{name}", node.namespace, name, raw=True)
+        rtnl.do(
+            rtnetlink.set_link(index, up=True),
+            *(rtnetlink.add_address(index, ip_interface(address)) for address in addresses),
+        )
 
     def _join_capture(self, nic: Intf) -> None:
         if self._capture is not None:

@@ -65,7 +65,8 @@ def wireguard(payload: bytes) -> Wireguard | None:
     if payload[0] in _WIREGUARD:
         length, name = _WIREGUARD[payload[0]]
         return name if len(payload) == length else None
-    if payload[0] == 4 and len(payload) >= 32 and len(payload) % 16 == 0:
+    # What is inside is padded to 16 bytes, but never beyond the tunnel's MTU, which is 1280 or more.
+    if payload[0] == 4 and len(payload) >= 32 and (len(payload) % 16 == 0 or len(payload) >= 32 + 1280):
         return "keepalive" if len(payload) == 32 else "data"
     return None
 

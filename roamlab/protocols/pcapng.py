@@ -18,6 +18,8 @@ from typing import Final, Protocol
 from roamlab.protocols.errors import DecodeError
 
 ETHERNET: Final = 1
+RAW: Final = 101
+"""IPv4 or IPv6 without a frame around it."""
 
 _SECTION, _INTERFACE, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 3, 6
 _BYTE_ORDER_MAGIC = 0x1A2B3C4D

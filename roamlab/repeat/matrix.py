@@ -18,7 +18,17 @@ from roamlab.repeat.sweep import Grid, Row, Sweep
 from roamlab.transports import find as find_transport
 
 _MOBILE_IP: Final = "-mip"
-SESSIONS: Final = ("sctp", "mptcp", "mptcp-eager", "tcp", "udp", f"tcp{_MOBILE_IP}", f"udp{_MOBILE_IP}")
+SESSIONS: Final = (
+    "sctp",
+    "mptcp",
+    "mptcp-eager",
+    "wireguard-tcp",
+    "wireguard-udp",
+    "tcp",
+    "udp",
+    f"tcp{_MOBILE_IP}",
+    f"udp{_MOBILE_IP}",
+)
 """The rows, unless others are asked for: a transport's name, with ``-mip`` over Mobile IP."""
 
 

@@ -19,6 +19,9 @@ _OWN: Final[Mapping[str, tuple[str, str]]] = {
     "udp": ("udp", "TRANSPORT"),
     "mptcp": ("mptcp", "TRANSPORT"),
     "mptcp-eager": ("mptcp", "EAGER"),
+    "wireguard-tcp": ("wireguard", "TCP"),
+    "wireguard-udp": ("wireguard", "UDP"),
+    "wireguard-udp-keepalive": ("wireguard", "KEPT_ALIVE"),
 }
 """The module and the object of each, by name."""
 _found: dict[str, Transport] = {}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from roamlab.linux.namespace import Namespace
 from roamlab.protocols.trace import IpDatagram, Sighting
 from roamlab.record.event import Event
 from roamlab.record.events import Notice
@@ -81,6 +82,26 @@ class Keeper(Protocol):
 
     def closed(self, channel: Channel) -> None:
         """It ended, in whatever way."""
+
+
+class Ground(Protocol):
+    """The nodes of a session before it begins, as a transport may prepare them (`Transport.prepare`)."""
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+
+    def namespace(self, node: str) -> Namespace:
+        """A node's network namespace. LabError for a node that there isn't."""
+
+    def address(self, node: str) -> str:
+        """The address of a node's first NIC, of the sessions' family."""
+
+    def add_tunnel(self, node: str, name: str, kind: str, option: str, addresses: Sequence[str]) -> None:
+        """Give a node a tunnel device of a kind of the kernel's, up, with addresses, and capture on it.
+
+        MissingKernelOption, which names ``option``, where the kernel has none; NetlinkError where the device is there already.
+        """
 
 
 class Sink(Protocol):
@@ -167,6 +188,9 @@ class Transport(ABC):
     @abstractmethod
     def reader(self) -> Reader:
         """A reader of its packets, for one run."""
+
+    def prepare(self, ground: Ground, caller: str, listener: str) -> None:  # noqa: B027 - most have nothing to prepare
+        """Make ready what the first session between two nodes needs that their agents can't make, before either begins."""
 
     def keeper(self, loop: Loop, family: int) -> Keeper | None:  # noqa: ARG002
         """Who keeps its sessions over IPv4 or IPv6 (``family``) through moves, at a node where they are managed.

@@ -43,6 +43,7 @@ def test_a_short_header_is_told_from_a_long_one_and_from_what_is_too_short() -> 
         (b"\x03\0\0\0" + bytes(60), "cookie"),
         (b"\x04\0\0\0" + bytes(28), "keepalive"),
         (b"\x04\0\0\0" + bytes(28 + 96), "data"),
+        (b"\x04\0\0\0" + bytes(28 + 1420), "data"),
         (b"\x04\0\0\0" + bytes(29), None),
         (b"\x01\0\0\0" + bytes(10), None),
         (b"\x01\0\0\1" + bytes(144), None),
