@@ -13,10 +13,7 @@ machine=
 trap '[ -z "$machine" ] || kill "$machine" 2>/dev/null; wait 2>/dev/null; rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM HUP
 
-failed=0
-since=$SECONDS
-say() { printf '%5d s  %s\n' $((SECONDS - since)) "$*"; }
-fail() { say "FAILED: $*"; failed=$((failed + 1)); }
+. "$here/checks.sh"
 
 ssh-keygen -q -t ed25519 -N '' -f "$work/key" </dev/null
 box=${1:-$work/roamlab.box}
@@ -52,16 +49,6 @@ until inside true 2>/dev/null; do
 done
 say "logged in; kernel $(inside uname -r)"
 
-# check WHAT STATUS COMMAND: it has to end with that status.
-check() {
-    local what=$1 wanted=$2 got
-    shift 2
-    inside "cd /vagrant && { $*; } 2>&1" >"$work/said"
-    got=$?
-    if [ "$got" = "$wanted" ]; then say "$what: as expected ($got)"; else fail "$what: status $got, expected $wanted"; fi
-    sed 's/^/           /' "$work/said" | tail -n "${TAIL:-4}"
-}
-
 # As Vagrant does.
 inside 'sudo mkdir -p /vagrant && sudo chown vagrant:vagrant /vagrant'
 rsync -a --delete --exclude .git --exclude .venv --exclude runs --exclude __pycache__ -e "ssh -p $port ${known[*]}" "$top/" \
@@ -72,20 +59,7 @@ rsync -e "ssh -p $port ${known[*]}" --rsync-path='sudo rsync' /etc/ssl/certs/ca-
 inside 'printf "[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n" | sudo tee /etc/pip.conf' >/dev/null
 check "modules for native" 0 "printf '%s\\n' sctp sctp_diag sch_netem sch_htb ipip ip_gre veth bridge | xargs sudo modprobe -a"
 
-# First as root: what that leaves may not keep the ordinary user out.
-check "sudo ./lab list" 0 "sudo ./lab list"
-check "the lab kernel" 0 "./lab kernel --list | grep '^[0-9]' || ./lab kernel"
-TAIL=40 check "./lab doctor" 0 "./lab doctor"
-TAIL=14 check "./lab demo" 0 "./lab demo"
-TAIL=14 check "sudo ./lab demo" 0 "sudo ./lab demo"
-check "all that is there belongs to the ordinary user" 0 "! find .venv runs \\! -user vagrant | grep ."
-for run in fig01 fig05 fig08 fig10 "fig09 --set way=rewriting" "fig09 --set way=socket" "mip-move --set transport=tcp" \
-    "mip-move --set transport=udp" "mip-move --set transport=sctp" ha-failure attack-camping attack-stealing; do
-    TAIL=2 check "./lab run $run" 0 "./lab run $run --no-report"
-done
-if inside "cd /vagrant && ./lab --list" 2>/dev/null | grep -qw grade; then check "./lab grade" 0 "./lab grade --help"; fi
-TAIL=3 check "sudo ./lab run control --kernel native" 0 "sudo ./lab run control --kernel native --no-report"
-check "runs can be removed" 0 "rm -rf runs && ./lab run control --no-report && rm -rf runs"
+check_all
 say "$failed things were not as expected"
 inside 'sudo systemctl poweroff' 2>/dev/null
 exit "$failed"
