@@ -39,6 +39,16 @@ def _build_kernels(version: str = "", variant: str = "", source: str = "", every
         return [build.build(version or build.DEFAULT, variant, tarball, progress.show)]
 
 
+def _build_patched(patch: Path, version: str) -> Path:
+    from roamlab.kernels import build
+    from roamlab.reports import kernels
+
+    if not patch.is_file():
+        raise BadInput(f"there is no patch {patch}")
+    with kernels.BuildProgress() as progress:
+        return build.build_patched(patch.absolute(), version or build.DEFAULT, progress.show)
+
+
 def _fetch_kernel(distribution: str) -> Path:
     from roamlab.kernels.machine import fetch
     from roamlab.reports import kernels
@@ -58,6 +68,7 @@ def _fetch_kernel(distribution: str) -> Path:
         "export": "write the kernel (see --variant and --version) to this file",
         "wheel": "write it as a Python wheel, roamlab-kernel, into this folder",
         "import": "import a kernel from a file that --export or --wheel made; its hash is checked",
+        "patch": "a patch of your own to build the kernel with; --list shows what that is called",
         "distribution": "fetch the kernel of debian-12, debian-13 or debian-13-backports instead of building one",
     }
 )
@@ -73,6 +84,7 @@ def kernel(
     export: str = "",
     wheel: str = "",
     import_: str = "",
+    patch: str = "",
 ) -> None:
     """Build the lab kernel, which is the default from then on, or fetch a distribution's kernel."""
     from roamlab.kernels import build
@@ -102,6 +114,11 @@ def kernel(
         from roamlab.kernels.build import transfer
 
         terminal.console().print(f"taken: {transfer.take_in(Path(import_)).path}", soft_wrap=True)
+    elif patch:
+        if all or variant or source:
+            raise BadInput("--patch goes with --version alone")
+        made = _build_patched(Path(patch), version)
+        terminal.console().print(f"built: {made}; use it with --kernel {made}", soft_wrap=True)
     elif all and variant:
         raise BadInput("--all builds every variant; give either --variant or --all")
     else:

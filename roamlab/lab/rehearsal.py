@@ -22,9 +22,11 @@ from roamlab import topologies
 from roamlab.errors import BadInput, LabError, NoSession
 from roamlab.lab import lab as handles
 from roamlab.lab.clock import Clock, Timeline
+from roamlab.lab.handles import Nic, Node
 from roamlab.lab.lab import Lab
 from roamlab.lab.programs import Program
 from roamlab.lab.site import Site
+from roamlab.record.attack_events import AttackStakes
 from roamlab.record.run_directory import EventLog, RunDirectory
 from roamlab.registry import Scenario, nearest
 from roamlab.topologies import RoamingTopo
@@ -34,19 +36,28 @@ if TYPE_CHECKING:
     from roamlab.lab.acts import At
     from roamlab.lab.agents import Agents
     from roamlab.lab.handles import Session
+    from roamlab.lab.mobile_ip import MobileIp, Terms
     from roamlab.lab.programs import Programs
     from roamlab.network.net import Mininet
+    from roamlab.record.event import Event
+    from roamlab.topologies import Segment
 
 _WAITING: Final = (KeyError, IndexError, StopIteration, NoSession)
 """What comes of asking for results that are not there yet: no mistake."""
 
 
 class Recorder:
-    """What a rehearsed scenario did: its sessions, and each verb with its time (s) and what it was given, by name."""
+    """What a rehearsed scenario did: its sessions, and each verb with its time (s) and what it was given, by name.
+
+    ``prepared`` is what was set before the first session, by name: ``attach`` a list of NICs and segments, ``addresses`` of
+    the correspondent, ``prefers`` an address, ``mobile_ip`` its Terms, ``asconf`` and ``auth`` where they were switched off,
+    ``attacker`` a position, ``until`` the time (s) that was played before.
+    """
 
     def __init__(self) -> None:
         self.sessions: list[Session] = []
         self.acts: list[tuple[float, str, Mapping[str, Any]]] = []
+        self.prepared: dict[str, Any] = {}
 
     def at(self, at: At) -> At:
         """The same verbs, each of which is written down first."""
@@ -193,6 +204,13 @@ class _RehearsedLab(Lab[RoamingTopo]):
         at = super().at(time_s)
         return self.recorder.at(at) if self.recorder else at
 
+    def node(self, name: str) -> Node:
+        """A node, which has written down what it is told before its session."""
+        if name not in self._nodes:
+            super().node(name)
+            self._nodes[name] = _RehearsedNode(name, self)
+        return self._nodes[name]
+
     def open(self, session: Session) -> None:
         """Take note of a session."""
         super().open(session)
@@ -202,6 +220,42 @@ class _RehearsedLab(Lab[RoamingTopo]):
     def _prepare(self, session: Session) -> None:
         del session
 
+    def until(self, end_s: float) -> None:
+        """Take note of the time."""
+        self.prepare("until", end_s)
+        super().until(end_s)
+
+    def mobile_ip(self, terms: Terms) -> MobileIp:
+        """Take note of the terms."""
+        self.prepare("mobile_ip", terms)
+        return super().mobile_ip(terms)
+
+    def without_asconf(self) -> None:
+        """Take note of it."""
+        self.prepare("asconf", False)
+        super().without_asconf()
+
+    def without_auth(self) -> None:
+        """Take note of it."""
+        self.prepare("auth", False)
+        super().without_auth()
+
+    def record(self, event: Event) -> None:
+        """Take note of an attacker."""
+        if isinstance(event, AttackStakes):
+            self.prepare("attacker", event.position)
+        super().record(event)
+
+    def prepare(self, name: str, value: object) -> None:
+        """Write down what was set, where that is done before the first session."""
+        if self.recorder and not self.recorder.sessions:
+            self.recorder.prepared[name] = value
+
+    def prepared(self, name: str) -> list[object]:
+        """What a list of that name has so far; another one where nobody records."""
+        held: list[object] = self.recorder.prepared.setdefault(name, []) if self.recorder else []
+        return held
+
     def _await(
         self,
         condition: Callable[[], bool],
@@ -210,6 +264,27 @@ class _RehearsedLab(Lab[RoamingTopo]):
         again: Callable[[], None] | None = None,
     ) -> None:
         del condition, otherwise, error, again
+
+
+class _RehearsedNode(Node):
+    """A node that has written down what it is told."""
+
+    __slots__ = ()
+
+    def attach(self, name: str, segment: Segment) -> Nic:
+        """Take note of a NIC."""
+        cast("_RehearsedLab", self.lab).prepared("attach").append((self.name, name, segment.name))
+        return super().attach(name, segment)
+
+    def add_address(self, number: int = 1) -> str:
+        """Take note of an address."""
+        cast("_RehearsedLab", self.lab).prepared("addresses").append((self.name, number))
+        return super().add_address(number)
+
+    def prefers(self, address: str) -> None:
+        """Take note of the address."""
+        cast("_RehearsedLab", self.lab).prepare("prefers", address)
+        super().prefers(address)
 
 
 class _Clock:

@@ -22,25 +22,47 @@ _FOR_STUDENTS: Final = ("handout.md", "starter")
 _SEGMENTS: Final = {"home": "192.0.2.10", "visited": "198.51.100.10", "correspondent": "203.0.113.10"}
 """The addresses that signs may name."""
 
-What = Literal["verdict", "outage_up", "outage_down", "lost_up", "lost_down", "time", "count"]
+What = Literal[
+    "verdict",
+    "outage_up",
+    "outage_down",
+    "lost_up",
+    "lost_down",
+    "time",
+    "count",
+    "value",
+    "values",
+    "measure",
+]
 
 
 class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an answer must be: a figure of a run, or the time (s) of the first packet that fits ``filter``, or their number."""
+    """What an answer must be: a figure of a run, or of its packets that fit ``filter``.
+
+    time      of the first packet (s)
+    count     how many packets there are
+    value     what ``field`` is in the first packet; any of them, where it has several
+    values    how many different values ``field`` has in the first packet
+    measure   the run's measure whose name is ``field``
+    """
 
     run: str
     what: What
     filter: str = ""
+    field: str = ""
 
 
 class Point(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One point of a lab: all that it names must hold.
 
     signs      what the run shows, in order (`roamlab.query.signs`); ``at`` is the time (s) of the first one, to 10 ms
+    quiet      words that no packet of the run fits
     verdict    of the run
     up_s, down_s, lost   the longest outage towards each end, and messages lost in all, at most
     most       steps of the plan by verb, at most
     answer     a key of ``answers.toml``, which must be ``value``, numbers ``within`` so much
+    cell       a move, whose line in the page of results must be what ``session`` comes to in it; where ``session`` is
+               ``each`` in the file, there is such a point for each kind of session that a matrix has
     """
 
     name: str
@@ -49,6 +71,7 @@ class Point(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     run: str = "own"
     signs: tuple[str, ...] = ()
     at: str = ""
+    quiet: str = ""
     verdict: str = ""
     up_s: str = ""
     down_s: str = ""
@@ -57,13 +80,19 @@ class Point(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answer: str = ""
     value: Value | None = None
     within: float = 0.0
+    session: str = ""
+    cell: str = ""
 
 
 class Played(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A run of the lab's own, of one of roamlab's scenarios or one in the lab's folder (``starter/move.py``)."""
+    """A run of the lab's own, of one of roamlab's scenarios or one in the lab's folder (``starter/move.py``).
+
+    With ``patched`` it is played on a kernel with the patch that was handed in.
+    """
 
     scenario: str
     set: dict[str, str] = {}
+    patched: bool = False
 
 
 class Lab(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,7 +100,10 @@ class Lab(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     hand_in     the files that a student hands in
     plan        the one of them that is a scenario or, where ``policy`` is set, a policy; none where only answers are asked for
-    allowed     the verbs that its plan may have
+    allowed     the verbs that its plan may have, and what may be set before its session (`roamlab.labs.steps.Setup`)
+    plays       the scenario of `roamlab.labs.stage` that plays its plan
+    patch       the one of the files that is a patch for the kernel
+    page        the one of them that is a page with tables of results
     stage       parameters of `roamlab.labs.stage` for the run ``own``
     parameters  the values of which each student gets one, by name
     runs        the lab's own runs, by name
@@ -82,8 +114,11 @@ class Lab(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: str
     hand_in: tuple[str, ...]
     points: tuple[Point, ...]
-    parameters: dict[str, tuple[float, ...]]
+    parameters: dict[str, tuple[float | str, ...]]
     plan: str = ""
+    plays: str = "hand-in"
+    patch: str = ""
+    page: str = ""
     policy: bool = False
     allowed: tuple[str, ...] = ()
     stage: dict[str, str] = {}
@@ -113,9 +148,23 @@ def find(name: str) -> Path:
 def read(folder: Path) -> Lab:
     """A lab's checks. Raises BadInput where they are wrong."""
     try:
-        return msgspec.toml.decode((folder / _CHECKS).read_bytes(), type=Lab)
+        lab = msgspec.toml.decode((folder / _CHECKS).read_bytes(), type=Lab)
     except (OSError, msgspec.DecodeError, ValueError) as error:
         raise BadInput(f"{folder / _CHECKS}: {error}") from None
+    points = tuple(point for written in lab.points for point in _for_each_session(written))
+    return msgspec.structs.replace(lab, points=points)
+
+
+def _for_each_session(point: Point) -> list[Point]:
+    """A point as it is, or one for each kind of session that a matrix has."""
+    if point.session != "each":
+        return [point]
+    from roamlab.repeat.matrix import SESSIONS  # for the labs that compare them
+
+    return [
+        msgspec.structs.replace(point, name=point.name.replace("{session}", session), session=session)
+        for session in SESSIONS
+    ]
 
 
 def personal(lab: Lab, student: str, salt: str = "") -> dict[str, str]:
@@ -127,7 +176,7 @@ def personal(lab: Lab, student: str, salt: str = "") -> dict[str, str]:
     for name, choices in lab.parameters.items():
         seed = "\0".join((salt, student.strip().casefold(), str(lab.number), name)).encode()
         chosen = choices[int.from_bytes(hashlib.sha256(seed).digest()[:8], "big") % len(choices)]
-        values[name] = f"{chosen:g}"
+        values[name] = chosen if isinstance(chosen, str) else f"{chosen:g}"
     return values
 
 

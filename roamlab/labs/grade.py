@@ -6,23 +6,30 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from roamlab import registry
-from roamlab.errors import BadInput, LabError
+from roamlab.errors import BadInput, LabError, UnsupportedHere
 from roamlab.kernels.job import Job, Kernel
-from roamlab.labs import course, hear, marks, stage, steps
+from roamlab.labs import course, hear, marks, pages, repair, stage, steps
 from roamlab.labs.course import Lab
 from roamlab.record import guarded
 from roamlab.record.result import Result
 from roamlab.record.run_directory import RunDirectory
+from roamlab.registry import Verdict
+from roamlab.repeat import matrix
 from roamlab.runs import bytecode, orchestrator
 
 ANSWERS: Final = "answers.toml"
 _LARGEST: Final = 256 << 10
 _SCORE_PREFER: Final = 0.1
+_ENDS: Final = (Verdict.UNSUPPORTED.value, Verdict.NO_SESSION.value)
+"""Verdicts of a run that did not come to its end as it should, and yet says something."""
+_OWN: Final = {"move": steps.Move, "gone": steps.Detach}
+"""Parameters of the stage, and what they do in place of a plan's steps."""
+Files = Mapping[str, bytes]
 OnLine = Callable[[str, str], None]
 
 
@@ -55,6 +62,24 @@ class Grade:
         return sum(mark.point.worth for mark in self.marks)
 
 
+def read(lab: Lab, hand_in: Path) -> Files:
+    """The files that were handed in, by name. Raises BadInput for one that is missing, a link or too large."""
+    if not hand_in.is_dir():
+        raise BadInput(f"there is no folder {hand_in}")
+    found = {}
+    for name in lab.hand_in:
+        try:
+            found[name] = guarded.read(hand_in, name, _LARGEST)
+        except FileNotFoundError:
+            raise BadInput(f"{name} is missing") from None
+    return found
+
+
+def _text(value: object) -> str:
+    """A value as ``--set`` takes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 class Grader:
     """Grades hand-ins of one lab. Runs of the lab's own are played once for each set of values."""
 
@@ -62,39 +87,49 @@ class Grader:
         self.folder = folder
         self.lab: Lab = course.read(folder)
         self._kernel, self._runs, self._salt, self._on_line = kernel, runs, salt, on_line
-        self._played: dict[tuple[str, str], Result] = {}
+        self._played: dict[tuple[str, str, str], Result] = {}
 
     def grade(self, hand_in: Path, student: str) -> Grade:
         """Grade one student's folder. Raises LabError for what has to do with this machine and not with the student."""
-        values = course.personal(self.lab, student, self._salt)
-        evidence = marks.Evidence(values)
         try:
-            files = self._files(hand_in)
-            if ANSWERS in files:
-                evidence.answers = marks.read_answers(files[ANSWERS])
-            if self.lab.plan:
-                evidence.plan = self._heard(files, values, hand_in)
+            return self.mark(read(self.lab, hand_in), student, str(hand_in))
         except BadInput as problem:
-            evidence.problem = str(problem)
+            return self.mark({}, student, str(hand_in), str(problem))
+
+    def mark(self, files: Files, student: str, folder: str = "", problem: str = "") -> Grade:
+        """Grade the files that a student handed in; ``problem`` is why there are none. Raises LabError as `grade` does."""
+        values = course.personal(self.lab, student, self._salt)
+        evidence = marks.Evidence(values, problem=problem)
+        repaired: Kernel | None = None
+        try:
+            if not problem:
+                repaired = self._take(files, evidence, folder)
+        except BadInput as wrong:
+            evidence.problem = str(wrong)
         wanted = {point.value.run if point.value else point.run for point in self.lab.points}
         for name, spec in self.lab.runs.items():
-            if name in wanted:
-                given = {key: course.filled(text, values) for key, text in spec.set.items()}
-                scenario = str(self.folder / spec.scenario) if "/" in spec.scenario else spec.scenario
-                evidence.runs[name] = self._play(name, scenario, given)
+            if name not in wanted or (spec.patched and repaired is None):
+                continue
+            given = {key: course.filled(text, values) for key, text in spec.set.items()}
+            scenario = str(self.folder / spec.scenario) if "/" in spec.scenario else spec.scenario
+            evidence.runs[name] = self._play(name, scenario, given, repaired if spec.patched else None)
+        for point in self.lab.points:
+            if point.cell:
+                place = point.session, course.filled(point.cell, values)
+                evidence.cells[place] = self._cell(*place)
         if evidence.plan is not None:
-            given = {key: course.filled(text, values) for key, text in self.lab.stage.items()}
+            given = self._stage(values)
             given["steps"] = steps.encode(evidence.plan)
             try:
-                evidence.runs["own"] = self._play("own", str(Path(stage.__file__)), given)
-            except BadInput as problem:  # of the stage's rehearsal: a plan that makes no sense
-                evidence.problem = str(problem).partition(": ")[2] or str(problem)
+                evidence.runs["own"] = self._play("own", f"{stage.__file__}:{self.lab.plays}", given)
+            except BadInput as wrong:  # of the stage's rehearsal: a plan that makes no sense
+                evidence.problem = str(wrong).partition(": ")[2] or str(wrong)
         found = tuple(marks.mark(point, evidence) for point in self.lab.points)
         return Grade(
             lab=self.folder.name,
             title=self.lab.title,
             student=student,
-            folder=str(hand_in),
+            folder=folder,
             values=course.own_values(self.lab, values),
             marks=found,
             problem=evidence.problem,
@@ -102,19 +137,23 @@ class Grader:
             runs={name: result.run_dir for name, result in evidence.runs.items()},
         )
 
-    def _files(self, hand_in: Path) -> dict[str, bytes]:
-        """The files that were handed in. Raises BadInput for one that is missing, a link or too large."""
-        if not hand_in.is_dir():
-            raise BadInput(f"there is no folder {hand_in}")
-        found = {}
-        for name in self.lab.hand_in:
-            try:
-                found[name] = guarded.read(hand_in, name, _LARGEST)
-            except FileNotFoundError:
-                raise BadInput(f"{name} is missing") from None
-        return found
+    def _take(self, files: Files, evidence: marks.Evidence, folder: str) -> Kernel | None:
+        """Read what was handed in; the kernel that a patch makes. Raises BadInput for what cannot be read."""
+        if ANSWERS in files:
+            evidence.answers = marks.read_answers(files[ANSWERS])
+        if self.lab.page:
+            evidence.page = pages.read(files[self.lab.page])
+        if self.lab.plan:
+            evidence.plan = self._heard(files, evidence.values, folder)
+        if self.lab.patch:
+            return repair.kernel(files[self.lab.patch], lambda step: self._on_line("repaired", step))
+        return None
 
-    def _heard(self, files: dict[str, bytes], values: dict[str, str], hand_in: Path) -> steps.Steps:
+    def _stage(self, values: Mapping[str, str]) -> dict[str, str]:
+        """The parameters of the stage, for a student's values."""
+        return {key: course.filled(text, values) for key, text in self.lab.stage.items()}
+
+    def _heard(self, files: Files, values: Mapping[str, str], folder: str) -> steps.Steps:
         """The plan that the student's file comes to. Raises BadInput where it comes to none that this lab allows."""
         directory = RunDirectory.create(self._runs, "heard")
         with directory.held():
@@ -123,7 +162,7 @@ class Grader:
             for name, content in files.items():
                 guarded.write(inside, name, content)
             own = course.own_values(self.lab, values)
-            given = {key: course.filled(text, values) for key, text in self.lab.stage.items()}
+            given = self._stage(values)
             walk = (
                 hear.Walk(
                     int(given["walk"]),
@@ -134,7 +173,7 @@ class Grader:
                 if self.lab.policy
                 else None
             )
-            hidden = [str(course.COURSE.resolve()), str(hand_in.resolve().parent)]
+            hidden = [str(course.COURSE.resolve()), *([str(Path(folder).resolve().parent)] if folder else [])]
             asking = hear.Asking(self.lab.plan, own, walk, tuple(hidden))
             guarded.write(directory.path, hear.REQUEST, msgspec.json.encode(asking))
             job = Job(
@@ -158,29 +197,44 @@ class Grader:
                 raise BadInput(
                     f"{step.verb} at {step.at:g} s is not allowed in this lab, which takes {', '.join(self.lab.allowed)}"
                 )
+        for word in heard.plan.setup.changed:
+            if word not in self.lab.allowed:
+                raise BadInput(f"{word} is set before the session, which this lab does not allow")
         return self._without_the_labs_own(heard.plan)
 
     def _without_the_labs_own(self, plan: steps.Steps) -> steps.Steps:
-        """The plan without a move, where the lab moves the node itself."""
-        if "move" not in self.lab.stage:
-            return plan
-        kept = tuple(step for step in plan.steps if not isinstance(step, steps.Move))
-        return msgspec.structs.replace(plan, steps=kept)
+        """The plan without what the lab does itself: to move the node, or to take its second NIC."""
+        own = tuple(kind for name, kind in _OWN.items() if name in self.lab.stage)
+        return msgspec.structs.replace(plan, steps=tuple(s for s in plan.steps if not isinstance(s, own)))
 
-    def _play(self, name: str, scenario: str, given: Mapping[str, str]) -> Result:
-        key = scenario, repr(sorted(given.items()))
+    def _cell(self, session: str, move: str) -> Result | None:
+        """What a session comes to in a move of the matrix; None where it has no part in it, here or at all."""
+        plan = matrix.Plan.parse(session, move, (1,))
+        for grid, _ in plan.grids():
+            try:
+                result = self._play(f"{session} {move}", grid.scenario.name, grid.combinations[0])
+            except UnsupportedHere:
+                return None
+            return None if result.judgement.verdict == pages.UNSUPPORTED else result
+        return None
+
+    def _play(
+        self, name: str, scenario: str, given: Mapping[str, Any], kernel: Kernel | None = None
+    ) -> Result:
+        key = scenario, repr(sorted(given.items())), kernel.variant if kernel else ""
         if key not in self._played:
             chosen = registry.find(scenario)
             result = orchestrator.run(
                 chosen,
-                chosen.complete(given),
+                chosen.complete({name: _text(value) for name, value in given.items()}),
                 seed=1,
-                kernel=self._kernel,
+                kernel=kernel or self._kernel,
                 runs=self._runs,
                 on_line=lambda line: self._on_line(name, line),
             )
-            if result.status >= LabError.status and name != "own":
-                raise LabError(f"the lab's own run {name} failed: {'; '.join(result.reasons)}")
+            failed = result.status >= LabError.status and result.judgement.verdict not in _ENDS
+            if failed and name != "own" and kernel is None:
+                raise LabError(f"the lab's own run {name} failed: {'; '.join(result.judgement.reasons)}")
             self._played[key] = result
         return self._played[key]
 

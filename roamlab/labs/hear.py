@@ -13,7 +13,7 @@ import shutil
 import struct
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,9 +22,12 @@ import msgspec
 from roamlab import own_files
 from roamlab.errors import BadInput, LabError
 from roamlab.kernels.inside.base import libc, mount
+from roamlab.lab.mobile_ip import Terms
 from roamlab.lab.radio import walked
 from roamlab.lab.rehearsal import Recorder, rehearse
+from roamlab.lab.request_acts import Request
 from roamlab.labs import steps as plans
+from roamlab.protocols.mobility import Verb
 
 REQUEST: Final = "request.json"
 HEARD: Final = "heard.json"
@@ -81,13 +84,47 @@ def scenario_plan(file: Path, parameters: Mapping[str, str]) -> plans.Steps:
         session.wishes.set_primary,
         session.wishes.delete,
         session.managed,
+        _setup(recorder),
     )
 
 
+def _setup(recorder: Recorder) -> plans.Setup:
+    """What a scenario set before its session. Raises BadInput for what no lab has."""
+    session, prepared = recorder.sessions[0], recorder.prepared
+    attached, addresses = prepared.get("attach", ()), prepared.get("addresses", ())
+    if any(node != session.mobile.name for node, _, _ in attached):
+        raise BadInput("only the mobile node may be given further NICs")
+    if any(node != session.correspondent.name for node, _ in addresses):
+        raise BadInput("only the correspondent may be given further addresses")
+    terms = prepared.get("mobile_ip")
+    if terms is not None and terms != Terms(terms.care_of):
+        raise BadInput("the labs' Mobile IP has no terms but care_of")
+    plain = plans.Setup()
+    try:
+        return msgspec.convert(
+            {
+                "nics": [(nic, segment) for _, nic, segment in attached],
+                "addresses": [number for _, number in addresses],
+                "prefers": prepared.get("prefers", plain.prefers),
+                "mobile_ip": terms.care_of if terms else plain.mobile_ip,
+                "asconf": prepared.get("asconf", plain.asconf),
+                "auth": prepared.get("auth", plain.auth),
+                "called": session.called,
+                "anywhere": session.anywhere,
+                "transport": session.transport,
+                "connect_at": prepared.get("until", plain.connect_at),
+                "attacker": prepared.get("attacker", plain.attacker),
+            },
+            plans.Setup,
+        )
+    except msgspec.ValidationError as error:
+        raise BadInput(f"the session's set-up is none of the labs': {error}") from None
+
+
 def _step(at: float, verb: str, given: Mapping[str, Any]) -> plans.AnyStep | None:
-    """A verb as a step; None for a stream, which is the lab's own to start."""
+    """A verb as a step; None for a stream and for a home agent that fails, which are the lab's own."""
     match verb:
-        case "start":
+        case "start" | "fail":
             return None
         case "attach":
             return plans.Attach(at, given["name"], given["to"].name)
@@ -100,9 +137,23 @@ def _step(at: float, verb: str, given: Mapping[str, Any]) -> plans.AnyStep | Non
         case "release":
             return plans.Release(at, given["address"])
         case "ask":
-            wanted = tuple(plans.Wanted(one.verb.name, one.address) for one in given["wanted"])
-            return plans.Ask(at, wanted)
+            return plans.Ask(at, _wanted(given["wanted"]))
+        case "reconnect":
+            return plans.Reconnect(at, given["over"], given["to"].name, given["pause"])
+        case "forge":
+            return plans.Forge(at, _wanted(given["wanted"]), given["source"], given["signing"])
+        case "replay_cookie":
+            return plans.ReplayCookie(at, given["source"])
     raise BadInput(f"lab.at({at:g}).{verb}(...) is no verb of the labs")
+
+
+def _wanted(requests: Iterable[Request]) -> tuple[plans.Wanted, ...]:
+    """Requests of an ASCONF. Raises BadInput for one of a type that the labs have not."""
+    names = [(one.verb.name if isinstance(one.verb, Verb) else one.verb, one.address) for one in requests]
+    try:
+        return tuple(msgspec.convert({"verb": verb, "address": a}, plans.Wanted) for verb, a in names)
+    except msgspec.ValidationError:
+        raise BadInput("a request is ADD, SET_PRIMARY or DELETE, of an address") from None
 
 
 def policy_plan(file: Path, walk: Walk) -> plans.Steps:

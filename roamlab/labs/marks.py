@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from roamlab.errors import BadInput, LabError
+from roamlab.labs import pages
 from roamlab.labs.course import Point, Value, filled
 from roamlab.labs.steps import Steps
 from roamlab.protocols import trace
@@ -49,12 +50,17 @@ class Missing(Exception):
 
 @dataclass
 class Evidence:
-    """What a hand-in is marked by: runs by name, the plan that ``own`` played, the answers, and the student's values."""
+    """What a hand-in is marked by: runs by name, the plan that ``own`` played, the answers, and the student's values.
+
+    ``page`` has the lines of the tables that were handed in, ``cells`` what each session really came to in each move.
+    """
 
     values: Mapping[str, str]
     runs: dict[str, Result] = field(default_factory=dict)
     plan: Steps | None = None
     answers: Answers = field(default_factory=dict)
+    page: pages.Lines = field(default_factory=dict)
+    cells: dict[tuple[str, str], Result | None] = field(default_factory=dict)
     problem: str = ""
     """Why there is no run ``own``."""
     _read: dict[str, signs.Run] = field(default_factory=dict)
@@ -74,6 +80,8 @@ class Evidence:
 
 def mark(point: Point, evidence: Evidence) -> Mark:
     """Hold one point against the evidence."""
+    if point.cell:
+        return _mark_cell(point, evidence)
     run = point.value.run if point.value else point.run
     result = evidence.runs.get(run)
     if result is None:
@@ -84,6 +92,19 @@ def mark(point: Point, evidence: Evidence) -> Mark:
     except Missing as missing:
         return Mark(point, held=False, seen=str(missing), page=page)
     return Mark(point, held=True, seen=seen, at_s=at_s, page=page)
+
+
+def _mark_cell(point: Point, evidence: Evidence) -> Mark:
+    """Hold a line of the page of results against the run of that session in that move."""
+    place = point.session, filled(point.cell, evidence.values)
+    result = evidence.cells.get(place)
+    page = result.run_dir if result else ""
+    line = evidence.page.get(place)
+    if line is None:
+        seen = evidence.problem or f"the page has no line for {place[0]} in {place[1]}"
+        return Mark(point, held=False, seen=seen, page=page)
+    wrong = pages.unlike(line, result.judgement if result else None, point.within)
+    return Mark(point, held=not wrong, seen=wrong or f"{place[0]} {line}", page=page)
 
 
 def _held(point: Point, evidence: Evidence, result: Result) -> tuple[str, float | None]:
@@ -112,6 +133,8 @@ def _held(point: Point, evidence: Evidence, result: Result) -> tuple[str, float 
         if len(steps) > most:
             raise Missing(f"{len(steps)} times {verb} is more than {most}; the last is at {steps[-1].at:g} s")
         said.append(f"{len(steps)} times {verb}")
+    if point.quiet:
+        said.append(_quiet(point, evidence))
     if point.signs:
         at_s = _shown(point, evidence)
         said.append(f"seen from {at_s:.3f} s on")
@@ -125,6 +148,14 @@ def _short(outages: Both, way: str, most: float) -> str:
     if found > most:
         raise Missing(f"{way}, nothing arrived for {found:.3f} s")
     return f"{way}, the longest silence was {found:.3f} s"
+
+
+def _quiet(point: Point, evidence: Evidence) -> str:
+    words = filled(point.quiet, evidence.values)
+    seen = next(evidence.recorded(point.run).fitting(Filter.parse(words)), None)
+    if seen is not None:
+        raise Missing(f"there is a packet with {words} at {seen[0] / 1e9:.3f} s")
+    return f"no packet with {words}"
 
 
 def _shown(point: Point, evidence: Evidence) -> float:
@@ -152,8 +183,8 @@ def _answered(point: Point, evidence: Evidence) -> str:
         raise Missing(f"answers.toml has no {point.answer}")
     assert point.value is not None
     right = _value(point.value, evidence)
-    if isinstance(right, str):
-        good = isinstance(given, str) and given.strip().lower() == right
+    if isinstance(right, frozenset):
+        good = isinstance(given, str) and given.strip().lower() in right
     else:
         number = not isinstance(given, bool) and isinstance(given, int | float) and math.isfinite(given)
         good = number and abs(float(str(given)) - right) <= point.within + 1e-9
@@ -162,11 +193,12 @@ def _answered(point: Point, evidence: Evidence) -> str:
     return f"{point.answer} = {given}"
 
 
-def _value(value: Value, evidence: Evidence) -> str | float:
+def _value(value: Value, evidence: Evidence) -> frozenset[str] | float:
+    """A number, or the words that are right."""
     judgement = evidence.runs[value.run].judgement
     match value.what:
         case "verdict":
-            return judgement.verdict
+            return frozenset({judgement.verdict})
         case "outage_up" | "outage_down":
             found = judgement.outage_s.up if value.what == "outage_up" else judgement.outage_s.down
             return math.inf if found is None else found
@@ -174,13 +206,22 @@ def _value(value: Value, evidence: Evidence) -> str | float:
             return judgement.lost.up
         case "lost_down":
             return judgement.lost.down
-    times = [
-        t
-        for t, _ in evidence.recorded(value.run).fitting(Filter.parse(filled(value.filter, evidence.values)))
-    ]
+        case "measure":
+            return next((m.value for m in judgement.measures if m.name == value.field), math.inf)
+    found_packets = list(
+        evidence.recorded(value.run).fitting(Filter.parse(filled(value.filter, evidence.values)))
+    )
     if value.what == "count":
-        return len(times)
-    return times[0] / 1e9 if times else math.inf
+        return len(found_packets)
+    if not found_packets:
+        return math.inf
+    time_ns, said = found_packets[0]
+    match value.what:
+        case "value":
+            return frozenset(said.of(value.field))
+        case "values":
+            return len(said.of(value.field))
+    return time_ns / 1e9
 
 
 def read_answers(content: bytes) -> Answers:

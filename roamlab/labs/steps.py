@@ -84,7 +84,64 @@ class Remove(Step, frozen=True, tag="remove"):
     nic: Name
 
 
-AnyStep = Attach | Detach | Move | SetPrimary | Release | Ask | Prefer | Remove
+class Reconnect(Step, frozen=True, tag="reconnect"):
+    """The mobile node ends the association, adds a NIC and connects again over it."""
+
+    over: Name
+    to: Name
+    pause: Time = 0.0
+
+
+Signing = Literal["none", "junk", "key"]
+"""How a forged ASCONF is signed: `roamlab.lab.attack_acts.Sign`."""
+
+
+class Forge(Step, frozen=True, tag="forge"):
+    """The attacker sends an ASCONF in the mobile node's name."""
+
+    wanted: Annotated[tuple[Wanted, ...], Meta(min_length=1, max_length=8)]
+    source: Name
+    signing: Signing = "none"
+
+
+class ReplayCookie(Step, frozen=True, tag="replay_cookie"):
+    """The attacker sends the overheard COOKIE-ECHO again."""
+
+    source: Name
+
+
+AnyStep = (
+    Attach | Detach | Move | SetPrimary | Release | Ask | Prefer | Remove | Reconnect | Forge | ReplayCookie
+)
+
+
+class Setup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How a plan's session is set up, and what is there before it.
+
+    nics        NICs that the mobile node has besides its first, each on a segment
+    addresses   which further ones the correspondent has, by number
+    prefers     the address that the mobile node's INIT or INIT-ACK asks for
+    mobile_ip   whose care-of address it registers; empty without Mobile IP
+    connect_at  when it is set up (s): later than steps that are due before
+    attacker    where one stands; empty where there is none
+    """
+
+    nics: Annotated[tuple[tuple[Name, Name], ...], Meta(max_length=3)] = ()
+    addresses: Annotated[tuple[Annotated[int, Meta(ge=1, le=9)], ...], Meta(max_length=3)] = ()
+    prefers: Name = ""
+    mobile_ip: Literal["", "foreign-agent", "co-located", "co-located-through-agent"] = ""
+    asconf: bool = True
+    auth: bool = True
+    called: bool = False
+    anywhere: bool = False
+    transport: Name = "sctp"
+    connect_at: Annotated[float, Meta(ge=0, le=60)] = 0.0
+    attacker: Literal["", "off-path", "on-path"] = ""
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """Names of what differs from a plain session of SCTP."""
+        return tuple(msgspec.to_builtins(self))
 
 
 class Steps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,6 +152,7 @@ class Steps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     set_primary: bool = True
     delete: bool = True
     managed: bool = True
+    setup: Setup = Setup()
 
 
 def encode(steps: Steps) -> str:

@@ -77,15 +77,34 @@ def variants() -> dict[str, str]:
     }
 
 
-def recipe(version: str, variant: str = "") -> Recipe:
-    """Put together what makes a kernel of this version; raises BuildError for an unknown variant."""
-    if variant and variant not in variants():
+def own_variant(patch: Path) -> str:
+    """The name of the variant that a patch of the user's own makes: roamlab's, where it is the same change, else its hash."""
+    change = _change(patch.read_text(errors="replace"))
+    for name in variants():
+        if _change((PATCHES / f"{name}.patch").read_text()) == change:
+            return name
+    return f"own-{hashlib.sha256(change.encode()).hexdigest()[:12]}"
+
+
+def _change(text: str) -> str:
+    """A patch without the words before it."""
+    return text[text.find("--- ") :].strip()
+
+
+def recipe(version: str, variant: str = "", patch: Path | None = None) -> Recipe:
+    """Put together what makes a kernel of this version; raises BuildError for an unknown variant.
+
+    ``patch`` is one of the user's own, and ``variant`` its name (`own_variant`).
+    """
+    if variant and patch is None and variant not in variants():
         known = ", ".join(variants()) or "none"
         raise BuildError(f"there is no variant {variant!r} of the lab kernel; the variants are: {known}")
     major, minor = release(version)
     always = [name for name in ALWAYS if (major, minor) >= _SINCE.get(name, (0, 0))]
-    names = (*always, variant) if variant else tuple(always)
+    names = (*always, variant) if variant and patch is None else tuple(always)
     patches = tuple(_patch(name, f"{major}.{minor}") for name in names)
+    if patch is not None:
+        patches = (*patches, patch)
     config, older = ((_CONFIGS / name).read_text() for name in ("lab.config", "older.config"))
     return Recipe(variant, config, older, patches, _compiler())
 

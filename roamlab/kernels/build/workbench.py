@@ -42,9 +42,12 @@ class Workbench:
         make.patch(self.tree, plain.patches)
         make.configure(self.tree, self._objects, plain)
 
-    def kernel(self, variant: str, began: float) -> BuiltKernel:
-        """Compile a kernel, boot it for a check, and put it into the cache; `began` is when its work began."""
-        made_of = recipe(self.version, variant)
+    def kernel(self, variant: str, began: float, patch: Path | None = None) -> BuiltKernel:
+        """Compile a kernel, boot it for a check, and put it into the cache; `began` is when its work began.
+
+        With a patch of the user's own, `variant` is what that is called.
+        """
+        made_of = recipe(self.version, variant, patch)
         own = made_of.patches[len(recipe(self.version).patches) :]
         make.patch(self.tree, own)
         jobs = len(os.sched_getaffinity(0))
