@@ -137,6 +137,11 @@ class Scenario:
             | (find_transport(transport).needs if isinstance(transport, str) else frozenset())
         )
 
+    def modules_for(self, values: Mapping[str, Any]) -> tuple[str, ...]:
+        """The modules of other packages that hardly any scenario imports, and this one does with these parameters."""
+        transport = values.get("transport")
+        return find_transport(transport).modules if isinstance(transport, str) else ()
+
     def complete(self, texts: Mapping[str, str]) -> dict[str, Any]:
         """All parameters with their values: those given (as text) read as their types, the others their defaults.
 

@@ -13,6 +13,7 @@ import select
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, Protocol
 
 from roamlab.linux.alarm import Alarm
@@ -59,6 +60,8 @@ class Agent:
         self._unsent: list[bytes] = []
         self._due_ns: int | None = None  # when what is unsent must be sent
         self._running = True
+        self.directory: Path | None = None
+        """Where it may leave files: the run directory."""
         self.turn_ns = 0
         """When the loop last woke up: the time of whatever made it wake."""
 
@@ -105,6 +108,10 @@ class Agent:
                 self._turn()
         finally:
             self._send()
+        self.over()
+
+    def over(self) -> None:
+        """The last thing that an agent does when it was told to stop, or nobody is left to tell it."""
 
     def obey(self, command: Command) -> None:
         """Do what a command says. TypeError for one that this agent doesn't take."""

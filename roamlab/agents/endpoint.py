@@ -33,8 +33,8 @@ from roamlab.record.events import (
     Up,
 )
 from roamlab.transports import find, sctp, tcp, udp  # noqa: F401 - agents are forks of whoever imports this
-from roamlab.transports.association import Association, PathState
-from roamlab.transports.base import Channel, Listening
+from roamlab.transports.association import Association
+from roamlab.transports.base import Channel, Listening, Measured, PathState, Recorded
 
 _LOOK_NS: Final = 250_000_000  # how often a sender looks at its paths
 
@@ -59,6 +59,7 @@ class Endpoint(Agent):
     def __init__(self, name: str, control: socket) -> None:
         super().__init__(name, control)
         self._sessions: dict[int, _Session] = {}
+        self._recorded: list[Recorded] = []
 
     # -- commands --------------------------------------------------------------------------------------------------
 
@@ -90,6 +91,7 @@ class Endpoint(Agent):
         )
         state = self._sessions.setdefault(session, _Session(session))
         state.association = None
+        self._keep_record(association)
         self.on_readable(association, lambda: self._read(association, state))
         association.connect(command.peer, command.port)
         port = association.port if isinstance(association, Association) else 0
@@ -145,11 +147,23 @@ class Endpoint(Agent):
     def association_down(self, association: Channel) -> None:
         """The association ended, in whatever way."""
 
+    def over(self) -> None:
+        """Leave the records that channels kept in the run directory."""
+        for channel in self._recorded:
+            for name, content in channel.records().items():
+                if self.directory is not None:
+                    (self.directory / f"{self.name}-{name}").write_bytes(content)
+
+    def _keep_record(self, association: Channel) -> None:
+        if isinstance(association, Recorded):
+            self._recorded.append(association)
+
     # -- traffic ---------------------------------------------------------------------------------------------------
 
     def _accept(self, listener: Listening) -> None:
         while (association := listener.accept()) is not None:
             self.association_accepted(association)
+            self._keep_record(association)
             self.on_readable(association, partial(self._read, association, None))
             self._read(association, None)
 
@@ -216,8 +230,8 @@ class Endpoint(Agent):
             self._look(session)
 
     def _look(self, session: _Session) -> None:
-        """Report what the kernel keeps for each path, where it has changed since the last look."""
-        if not isinstance(session.association, Association):
+        """Report what the stack keeps for each path, where it has changed since the last look."""
+        if not isinstance(session.association, Measured):
             return
         for path in session.association.paths():
             if session.paths.get(path.address) != path:

@@ -88,7 +88,9 @@ def _become(
                     os.close(descriptor)
                 except OSError:
                     continue  # the one that listed the directory
-        make(name, control).run()
+        agent = make(name, control)
+        agent.directory = log.parent
+        agent.run()
         status = 0
     except BrokenPipeError:
         status = 0  # the orchestrator went first

@@ -142,7 +142,7 @@ def gather(
     evidence = Evidence(trace, on_clock(events), ends=(mobile, correspondent))
     collector = _Collector(evidence, mobile, sessions or {})
     names = sorted({start.transport for start in evidence.of(SessionStart)})
-    readers = [find(name).reader() for name in names]
+    readers = [find(name).reader_of(evidence.events) for name in names]
     read = {mobile, correspondent, *(node for two in (sessions or {}).values() for node in two)}
     for packet in trace.sightings:
         if packet.node in read:

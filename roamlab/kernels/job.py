@@ -43,6 +43,7 @@ class Job:
     memory_mib   the guest's memory in MiB; native runs share the machine's
     limit_s      wall time in seconds after which the run is ended; math.inf for none
     needs        abilities by name (see roamlab/kernels/abilities.py); the guest loads exactly these
+    modules      Python modules that it imports though hardly any job does, by name; extension modules among them
     interactive  connect the program to our standard input and output (Mininet's CLI)
     shown        directories that it may read although a tmpfs would hide them there
     written      directories that it can write besides run_dir, seen inside under the same path
@@ -58,6 +59,7 @@ class Job:
     memory_mib: int = 512
     limit_s: float = 120.0
     needs: frozenset[str] = field(default_factory=frozenset)
+    modules: tuple[str, ...] = ()
     interactive: bool = False
     shown: tuple[Path, ...] = ()
     written: tuple[Path, ...] = ()

@@ -12,7 +12,18 @@ from contextlib import suppress
 
 from roamlab.lab.lean import lean
 
-_PACKAGES = ("linux", "protocols", "topologies", "network", "agents", "nodes", "record", "lab", "experiments")
+_PACKAGES = (
+    "linux",
+    "protocols",
+    "transports",
+    "topologies",
+    "network",
+    "agents",
+    "nodes",
+    "record",
+    "lab",
+    "experiments",
+)
 
 
 def main() -> None:

@@ -165,15 +165,21 @@ class PathConfirmed(Notice, tag="path.confirmed"):
 
 
 class ConnectionUp(Up, tag="connection.up"):
-    """The TCP connection came up."""
+    """The TCP, MPTCP or QUIC connection came up, at the side that connects."""
 
 
 class ConnectionLost(Gone, tag="connection.lost"):
-    """The TCP connection broke, or what came over it was no stream of messages."""
+    """The TCP, MPTCP or QUIC connection broke, or what came over it was no stream of messages."""
+
+    reason: str = ""
+    """in words, of a QUIC connection; `error` is then QUIC's (RFC 9000, 20)"""
 
 
 class ConnectionFailed(Gone, tag="connection.failed"):
-    """The TCP connection could not be set up."""
+    """The TCP, MPTCP or QUIC connection could not be set up."""
+
+    reason: str = ""
+    """in words, of a QUIC connection; `error` is then QUIC's (RFC 9000, 20)"""
 
 
 class FlowUp(Up, tag="flow.up"):
@@ -209,7 +215,7 @@ class DataReceived(Data, tag="data.received"):
 
 
 class PathState(Event, tag="path.state"):
-    """What the kernel keeps for one path (RFC 6458, 8.2.2); sampled while a stream sends, when it has changed."""
+    """What the stack keeps for one path; sampled while a stream over SCTP or QUIC sends, when it has changed."""
 
     session: int
     address: str
@@ -217,7 +223,7 @@ class PathState(Event, tag="path.state"):
     cwnd: int
     """congestion window, bytes"""
     rto_ms: int
-    """retransmission timeout, ms"""
+    """its timer, ms: SCTP's RTO, or QUIC's PTO without backoff"""
     srtt_ms: int
     """smoothed round-trip time, ms; 0 before the first measurement"""
 

@@ -30,7 +30,7 @@ from roamlab.where import PACKAGE, inside_files
 
 SAME_BITS: Final = (EVENTS, CAPTURE, VERDICT)
 """The files of a run that follow from its identity; the others hold dates, wall times and paths."""
-_PACKAGES: Final = ("mininet", "msgspec", "pyroute2", "pysctp")
+_PACKAGES: Final = ("aioquic", "cryptography", "mininet", "msgspec", "pyroute2", "pysctp")
 # What else a machine's bits follow from, where each instruction takes a nanosecond.
 _MACHINES: Final = ("modules_sha256", "initramfs_sha256", "qemu")
 

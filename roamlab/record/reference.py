@@ -25,6 +25,7 @@ from roamlab.record import (
     mptcp_events,
     ours,
     program_events,
+    quic_events,
     stimuli,
 )
 from roamlab.record.event import Event, kind_of
@@ -33,6 +34,7 @@ _SECTIONS: Final[tuple[tuple[str, ModuleType], ...]] = (
     ("Runs, sessions, NICs, requests, radio", events),
     ("Mobile IP", mobile_ip_events),
     ("MPTCP", mptcp_events),
+    ("QUIC", quic_events),
     ("Attacks and made packets", attack_events),
     ("Programs", program_events),
     ("Stimuli", stimuli),

@@ -23,6 +23,7 @@ from roamlab.record import (  # events of all kinds are read here, so their clas
     mptcp_events,  # noqa: F401
     owner,
     program_events,  # noqa: F401
+    quic_events,  # noqa: F401
     stimuli,  # noqa: F401
 )
 from roamlab.record.event import Event, decoder, encoder
@@ -38,11 +39,12 @@ VERDICT: Final = "verdict.json"
 CONSOLE: Final = "console.log"
 REPORT: Final = "report.html"
 FILES: Final = re.compile(
-    "|".join(map(re.escape, (PLAN, MANIFEST, EVENTS, CAPTURE, VERDICT, CONSOLE, REPORT))) + r"|[\w-]+\.log"
+    "|".join(map(re.escape, (PLAN, MANIFEST, EVENTS, CAPTURE, VERDICT, CONSOLE, REPORT)))
+    + r"|[\w-]+\.(?:log|qlog)"
 )
 FOLDERS: Final = frozenset({".uml"})
-"""The names of all that a run makes in its directory, agents' logs among them; a directory that holds anything else is never
-removed (roamlab.record.ours)."""
+"""The names of all that a run makes in its directory, agents' logs and qlogs among them; a directory that holds anything
+else is never removed (roamlab.record.ours)."""
 
 
 @dataclass(frozen=True, slots=True)

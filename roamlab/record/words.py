@@ -12,6 +12,7 @@ from roamlab.record import mobile_ip_events as mip
 from roamlab.record import program_events as program
 from roamlab.record.event import Event
 from roamlab.record.mptcp_events import MptcpEndpoint, MptcpFullyEstablished
+from roamlab.record.quic_events import QuicMigrated, QuicSecret
 from roamlab.record.stimuli import Stimulus
 
 
@@ -30,6 +31,8 @@ def words(event: Event) -> str:
             return f"endpoint {address}: {act}{f', refused: {refused}' if refused else ''}"
         case MptcpFullyEstablished(address):
             return f"subflow from {address} may carry data"
+        case QuicMigrated(address, before):
+            return f"the connection goes from {before} to {address}"
         case e.LinkUp(nic):
             return f"{nic} up"
         case e.LinkDown(nic):
@@ -178,11 +181,14 @@ def _nic(event: e.NicEvent) -> str:
 
 
 def _notice(event: e.Notice) -> str:
+    if isinstance(event, QuicSecret):
+        return f"reports {event.label}"
     subject, _, what = event.kind.partition(".")
     said = f"{subject} {what}" if what else f"the kernel reports {by_fields(event)}"
     if subject == "path":
         said = {"primary": "primary path"}.get(what, f"path {what}") + f": {event.address}"
-    return said + (f" (error {event.error})" if event.error else "")
+    reason = getattr(event, "reason", "")
+    return said + (f" (error {event.error}{f': {reason}' if reason else ''})" if event.error else "")
 
 
 def _mobile_ip(event: mip.MipEvent) -> str:

@@ -1,7 +1,7 @@
 """How Python starts inside: with a path and bytecode that do not depend on what else this machine has.
 
 In virtual time each system call takes time, and so each file that an interpreter looks for while it starts and imports is part
-of a run. Inside it reads neither ``site`` nor ``.pth`` files, only the directories of roamlab and of the four packages that it
+of a run. Inside it reads neither ``site`` nor ``.pth`` files, only the directories of roamlab and of the packages that it
 needs, and all bytecode, the standard library's too, from one place, filled here beforehand by the same imports. A guest could
 not write it, and would compile half a second each time.
 """
@@ -33,7 +33,7 @@ from roamlab.kernels.sandbox import told_of_our_end
 from roamlab.record import guarded, ours
 from roamlab.where import PACKAGE, ROOT
 
-_PACKAGES: Final = ("msgspec", "pyroute2", "mininet", "sctp")
+_PACKAGES: Final = ("msgspec", "pyroute2", "mininet", "sctp", "aioquic", "cryptography")
 _OUTSIDE: Final = frozenset({"cli", "judge", "query", "repeat", "reports", "runs"})
 _EVERYTHING: Final = "roamlab.lab.everything"
 _STAMP: Final = ".sources.json"

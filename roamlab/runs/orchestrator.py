@@ -80,6 +80,7 @@ def _run(
         run_dir=directory.path,
         seed=seed,
         needs=BASICS | scenario.needs_for(parameters),
+        modules=scenario.modules_for(parameters),
         memory_mib=scenario.memory_mib,
         limit_s=scenario.limit_s,
         shown=(*there.shown, *_directory(parameters), *start.imports, start.pycache),

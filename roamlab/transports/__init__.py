@@ -22,6 +22,9 @@ _OWN: Final[Mapping[str, tuple[str, str]]] = {
     "wireguard-tcp": ("wireguard", "TCP"),
     "wireguard-udp": ("wireguard", "UDP"),
     "wireguard-udp-keepalive": ("wireguard", "KEPT_ALIVE"),
+    "quic": ("quic", "TRANSPORT"),
+    "quic-streams": ("quic", "STREAMS"),
+    "quic-passive": ("quic", "PASSIVE"),
 }
 """The module and the object of each, by name."""
 _found: dict[str, Transport] = {}

@@ -7,7 +7,6 @@ import os
 import socket
 import struct
 from collections import deque
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -29,6 +28,7 @@ from roamlab.record.events import (
     PathRemoved,
     PathUnreachable,
 )
+from roamlab.transports.base import PathState
 
 _IPPROTO_SCTP: Final = 132
 _SCTP_DELAYED_SACK: Final = 16
@@ -59,16 +59,6 @@ _NOTICES: Final[dict[type, dict[int, type[Notice]]]] = {
         5: PathConfirmed,  # SCTP_ADDR_CONFIRMED, which pysctp has no name for
     },
 }
-
-
-@dataclass(frozen=True, slots=True)
-class PathState:
-    """What the kernel keeps for one path (RFC 6458, 8.2.2): ``cwnd`` in bytes, RTO and smoothed RTT in ms."""
-
-    address: str
-    cwnd: int
-    rto_ms: int
-    srtt_ms: int
 
 
 def _bound(local: str, port: int, *, one_to_many: bool = False) -> Any:

@@ -5,12 +5,26 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from roamlab.linux.namespace import Namespace
 from roamlab.protocols.trace import IpDatagram, Sighting
 from roamlab.record.event import Event
 from roamlab.record.events import Notice
+
+
+@dataclass(frozen=True, slots=True)
+class PathState:
+    """What a stack keeps for one path: ``cwnd`` in bytes, its timer and the smoothed RTT in ms.
+
+    The timer is SCTP's RTO (RFC 9260, 6.3), as the kernel tells it (RFC 6458, 8.2.2), or QUIC's PTO without backoff
+    (RFC 9002, 6.2.1).
+    """
+
+    address: str
+    cwnd: int
+    rto_ms: int
+    srtt_ms: int
 
 
 class Channel(Protocol):
@@ -36,6 +50,22 @@ class Channel(Protocol):
 
     def close(self) -> None:
         """Close the socket."""
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A channel that knows the state of its paths."""
+
+    def paths(self) -> list[PathState]:
+        """The state of each path to the peer, as it is now; none when the channel has ended."""
+
+
+@runtime_checkable
+class Recorded(Protocol):
+    """A channel that keeps records of its own, for people to read in the run directory."""
+
+    def records(self) -> dict[str, bytes]:
+        """What is in each file, by a name that tells it from the node's other ones."""
 
 
 class Listening(Protocol):
@@ -155,6 +185,8 @@ class Transport(ABC):
         name: What ``transport=`` takes.
         carrier: The word for what carries a session: ``association``, ``connection``, ``flow``.
         needs: The abilities of a kernel that it needs (roamlab/kernels/abilities.py).
+        modules: What it imports of other packages though hardly any run does, by name: those that other modules' source does
+            not name as well.
         reliable: Whether a message that is lost breaks the session.
         repeats: Whether it sends again what was lost, a greeting too.
         says_when_up: Whether a notification that can be read tells that a channel is up, rather than that it can be written.
@@ -167,6 +199,7 @@ class Transport(ABC):
     name: ClassVar[str]
     carrier: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset()
+    modules: ClassVar[tuple[str, ...]] = ()
     reliable: ClassVar[bool] = True
     repeats: ClassVar[bool] = True
     says_when_up: ClassVar[bool] = False
@@ -191,6 +224,10 @@ class Transport(ABC):
 
     def prepare(self, ground: Ground, caller: str, listener: str) -> None:  # noqa: B027 - most have nothing to prepare
         """Make ready what the first session between two nodes needs that their agents can't make, before either begins."""
+
+    def reader_of(self, events: Sequence[Event]) -> Reader:  # noqa: ARG002
+        """A reader for a run with these events, which may tell what its packets hide: secrets to decrypt them with."""
+        return self.reader()
 
     def keeper(self, loop: Loop, family: int) -> Keeper | None:  # noqa: ARG002
         """Who keeps its sessions over IPv4 or IPv6 (``family``) through moves, at a node where they are managed.

@@ -26,19 +26,25 @@ CODE: Final = "/usr/lib/roamlab"
 """Where roamlab and the packages that it imports lie inside."""
 # The packages' own code is not run (roamlab/lab/lean.py).
 _BARE: Final = frozenset({"pyroute2"})
-# Nobody inside runs these, though something that is imported could; libcrypto alone would be a fifth of the archive.
+# Nobody inside runs these, though something that is imported could; libcrypto alone would be a fifth of the archive. A job
+# that does names them (`Job.modules`).
 _LEFT_OUT: Final = frozenset(
     {
+        "OpenSSL",
         "_hashlib",
         "_ssl",
         "_testcapi",
         "_testinternalcapi",
+        "aioquic",
+        "certifi",
+        "cryptography",
         "doctest",
         "ensurepip",
         "idlelib",
         "lib2to3",
         "pydoc",
         "pydoc_data",
+        "service_identity",
         "sitecustomize",
         "ssl",
         "test",

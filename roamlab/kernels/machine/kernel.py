@@ -96,7 +96,7 @@ class MachineKernel:
         self._refuse(job)
         memory = qemu.Memory.of(job.memory_mib)
         argv = tuple(_inside(argument, job.run_dir) for argument in job.argv)
-        files = self._files().path.read_bytes() + self._own(
+        files = self._files(job.modules).path.read_bytes() + self._own(
             replace(job, argv=argv, imports=(), pycache=None), memory
         )
         with own_cpu() as cpu, _memory(memory.octets) as ram, in_memory(files) as initrd:
@@ -115,8 +115,9 @@ class MachineKernel:
             reason = results.take(ram, memory.window, results.ROOM, job.run_dir)
             return replace(outcome, status=outcome.status or 1, reason=reason) if reason else outcome
 
-    def _files(self) -> Initramfs:
-        return initramfs.ready(store.machines_dir() / store.FILES, self.more)
+    def _files(self, modules: tuple[str, ...] = ()) -> Initramfs:
+        more = replace(self.more, modules=(*self.more.modules, *modules))
+        return initramfs.ready(store.machines_dir() / store.FILES, more)
 
     def _confinement(self) -> tuple[str, ...]:
         bwrap = sandbox.bubblewrap()

@@ -1,0 +1,101 @@
+"""QUIC, by aioquic in user space: a client of ours moves its connection by itself, or leaves that to the kernel's routes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from roamlab.protocols import datagrams
+from roamlab.protocols.trace import Sighting, UdpPacket
+from roamlab.record.event import Event
+from roamlab.record.quic_events import QuicSecret
+from roamlab.transports.base import Crossings, Keeper, Loop, Reader, Transport
+
+if TYPE_CHECKING:
+    from roamlab.transports.quic_channel import ClientChannel, QuicListener
+
+
+class Quic(Transport):
+    """QUIC (RFC 9000) whose client migrates when its node has a new address (9.2): another socket, another connection id."""
+
+    name = "quic"
+    migrates: ClassVar[bool] = True
+    """whether the client itself moves to a new address, rather than send from whichever the kernel chooses"""
+    apart: ClassVar[bool] = False
+    """whether each message has a stream of its own, rather than all one stream in order"""
+    carrier = "connection"
+    modules = (
+        "aioquic",
+        "OpenSSL",
+        "_cffi_backend",
+        "_hashlib",
+        "_ssl",
+        "certifi",
+        "cryptography",
+        "service_identity",
+        "ssl",
+    )
+    says_when_up = True
+    moving = Crossings(up=(1, 0), down=(1, 1))
+    """RFC 9000, 9.2 and 9.3: data may leave from a new address at once. The peer may answer there at once, with three
+    times what it received from there until the path is validated (8.1)."""
+    connecting = Crossings(up=(2, 1), down=(2, 2))
+    """RFC 9001, 4.1.1: data may leave with the client's Finished. The listening side sends when a message has named the
+    session."""
+
+    def open(self, local: str, port: int = 0, *, kernel_announces: bool = False) -> ClientChannel:  # noqa: ARG002
+        """A connection from a local address, to be connected."""
+        from roamlab.transports.quic_channel import ClientChannel
+
+        return ClientChannel(local, port, anywhere=not self.migrates, apart=self.apart)
+
+    def listen(self, local: str, port: int, *, one_to_many: bool = False) -> QuicListener:  # noqa: ARG002
+        """Wait for connections, all on one socket."""
+        from roamlab.transports.quic_channel import QuicListener
+
+        return QuicListener(local, port, apart=self.apart)
+
+    def reader(self) -> Reader:
+        """A reader that has no secrets, and so finds no message."""
+        return self.reader_of(())
+
+    def reader_of(self, events: Sequence[Event]) -> Reader:
+        """A reader that decrypts with the secrets that the endpoints reported."""
+        from roamlab.transports.quic_reader import QuicReader
+
+        return QuicReader(event for event in events if isinstance(event, QuicSecret))
+
+    def keeper(self, loop: Loop, family: int) -> Keeper | None:  # noqa: ARG002
+        """Who moves connections to a new address."""
+        if not self.migrates:
+            return None
+        from roamlab.transports.quic_paths import QuicPaths
+
+        return QuicPaths(loop)
+
+    def asks(self, packet: Sighting) -> bool:
+        """Whether a packet may be the first one from a new address: any protected one will do."""
+        return isinstance(packet, UdpPacket) and datagrams.is_quic_short(packet.udp.payload)
+
+    def answers(self, packet: Sighting) -> bool:
+        """Whether a packet may be the first that comes back."""
+        return self.asks(packet)
+
+
+class QuicStreams(Quic):
+    """QUIC with a stream for each message, as HTTP/3 has one for each request: none waits for another that was lost."""
+
+    name = "quic-streams"
+    apart = True
+
+
+class PassiveQuic(Quic):
+    """QUIC whose client does nothing: its socket has no address, and sends from whichever there is (RFC 9000, 9.3)."""
+
+    name = "quic-passive"
+    migrates = False
+
+
+TRANSPORT: Final = Quic()
+STREAMS: Final = QuicStreams()
+PASSIVE: Final = PassiveQuic()
