@@ -84,12 +84,15 @@ mke2fs -q -t ext4 -L roamlab -d tree disk.raw "$1"
 rm -rf tree system.tar
 """
 _DEFAULTS: Final = """\
-# The box's own defaults: its kernel lies beside the disk, and where there is no KVM the processor is emulated.
+# The box's own defaults: its kernel lies beside the disk, and where no KVM works the processor is emulated.
 Vagrant.configure("2") do |config|
   here = File.dirname(__FILE__)
+  # A machine that is virtual itself may have a /dev/kvm with which QEMU cannot start a processor.
+  kvm = File.writable?("/dev/kvm") && system("command -v qemu-system-x86_64 >/dev/null || exit 0; " \\
+    "echo quit | qemu-system-x86_64 -accel kvm -cpu host -nodefaults -display none -S -monitor stdio >/dev/null 2>&1")
   config.vm.boot_timeout = 1500
   config.vm.provider :libvirt do |machine|
-    unless File.writable?("/dev/kvm")
+    unless kvm
       machine.driver = "qemu"
       machine.cpu_mode = "maximum"
     end

@@ -28,9 +28,8 @@ tar -xf "$box" -C "$work" box.img vmlinuz initrd.img
 qemu-img create -q -f qcow2 -F qcow2 -b "$work/box.img" "$work/disk.qcow2"
 
 accelerator=(-accel tcg,thread=multi -cpu max)
-# A machine that is virtual itself may have a /dev/kvm that runs nothing: one that works is still running when time is up.
-(timeout 5 qemu-system-x86_64 -accel kvm -cpu host -nodefaults -display none </dev/null; exit $?) >/dev/null 2>&1
-[ $? = 124 ] && accelerator=(-accel kvm -cpu host)
+# A machine that is virtual itself may have a /dev/kvm with which QEMU cannot start a processor.
+echo quit | qemu-system-x86_64 -accel kvm -cpu host -nodefaults -display none -S -monitor stdio >/dev/null 2>&1 && accelerator=(-accel kvm -cpu host)
 say "$(qemu-system-x86_64 --version | head -1); ${accelerator[1]}; load $(cut -d' ' -f1 /proc/loadavg)"
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 # Gone with this script, however that ends.
@@ -51,7 +50,7 @@ say "logged in; kernel $(inside uname -r)"
 
 # As Vagrant does.
 inside 'sudo mkdir -p /vagrant && sudo chown vagrant:vagrant /vagrant'
-rsync -a --delete --exclude .git --exclude .venv --exclude runs --exclude __pycache__ -e "ssh -p $port ${known[*]}" "$top/" \
+rsync -a --delete --exclude /.git --exclude /.venv --exclude /runs --exclude __pycache__ -e "ssh -p $port ${known[*]}" "$top/" \
     vagrant@127.0.0.1:/vagrant/ || fail "rsync"
 # A machine behind a proxy has certificates of its own.
 rsync -e "ssh -p $port ${known[*]}" --rsync-path='sudo rsync' /etc/ssl/certs/ca-certificates.crt \

@@ -30,7 +30,7 @@ mmdebstrap --quiet --variant=minbase --aptopt='APT::Install-Recommends "false"' 
     --include=vagrant,vagrant-libvirt,libvirt-daemon-system,libvirt-clients,qemu-system-x86,qemu-utils,dnsmasq-base,dbus,slirp4netns,iproute2,iptables,openssh-client,rsync,procps,ca-certificates \
     bookworm "$system" || { fail "mmdebstrap"; exit 1; }
 mkdir "$system/project" "$system/given"
-rsync -a --exclude .git --exclude .venv --exclude runs --exclude __pycache__ --exclude .vagrant "$top/" "$system/project/"
+rsync -a --exclude /.git --exclude /.venv --exclude /runs --exclude __pycache__ --exclude /.vagrant "$top/" "$system/project/"
 cp --reflink=auto "$box" "$system/given/roamlab.box"
 cp /etc/ssl/certs/ca-certificates.crt "$system/given/"
 cat >"$system/given/first.sh" <<'FIRST'
@@ -89,9 +89,9 @@ there() { nsenter --target "$first" --net --mount --pid --uts --ipc --root --wd 
 step() { # WHAT COMMAND: one that has to succeed, or nothing after it makes sense
     local what=$1
     shift
-    there "$*" >"$work/said" 2>&1 || { tail -40 "$work/said"; fail "$what"; exit 1; }
+    there "$*" >"$work/said" 2>&1 || { grep -v '^[[:space:]]*from ' "$work/said" | tail -40; fail "$what"; exit 1; }
     say "$what: as expected (0)"
-    tail -n 4 "$work/said" | sed 's/^/           /'
+    tr '\r' '\n' <"$work/said" | tail -n "${TAIL:-4}" | sed 's/^/           /'
 }
 step "vagrant validate" vagrant validate
 step "vagrant box add" vagrant box add --name debian/bookworm64 /given/roamlab.box
@@ -100,8 +100,8 @@ step "ssh" "vagrant ssh-config >/given/ssh"
 # A machine behind a proxy has certificates of its own, without which pip fetches nothing.
 step "certificates" "scp -q -F /given/ssh /given/ca-certificates.crt default:/tmp/ca.crt && ssh -F /given/ssh default 'sudo cp /tmp/ca.crt /etc/ssl/certs/ca-certificates.crt && printf \"[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n\" | sudo tee /etc/pip.conf'"
 step "vagrant provision" vagrant provision
-step "vagrant ssh -c 'cd /vagrant && ./lab demo'" "vagrant ssh -c 'cd /vagrant && ./lab demo'"
-step "vagrant ssh -c 'cd /vagrant && sudo ./lab demo'" "vagrant ssh -c 'cd /vagrant && sudo ./lab demo'"
+TAIL=14 step "vagrant ssh -c 'cd /vagrant && ./lab demo'" "vagrant ssh -c 'cd /vagrant && ./lab demo'"
+TAIL=14 step "vagrant ssh -c 'cd /vagrant && sudo ./lab demo'" "vagrant ssh -c 'cd /vagrant && sudo ./lab demo'"
 
 inside() { there "ssh -F /given/ssh default $(printf %q "$*")"; }
 check_all
