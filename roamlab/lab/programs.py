@@ -43,7 +43,7 @@ _TOLD: Final = 200  # characters of what a program says that stand in its event
 _READY_NS: Final = 20 * 10**9
 _STEP_NS: Final = 50_000_000
 _END_NS: Final = 2 * 10**9
-_SHELL: Final = frozenset({"for", "while", "until", "if", "case", "cd", "(", "{", "set", "sleep"})
+_SHELL: Final = frozenset({"for", "while", "until", "if", "case", "cd", "(", "{", "set", "sleep", "exec"})
 _TABLES: Final = ("tcp", "tcp6", "udp", "udp6", "sctp/eps")
 _LISTENS: Final = {"tcp": "0A", "tcp6": "0A", "udp": "07", "udp6": "07"}
 

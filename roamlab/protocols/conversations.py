@@ -103,6 +103,15 @@ def follow(trace: Trace, mobile: str, hosts: Iterable[str], until_ns: int) -> li
     return sorted(found.conversations, key=lambda conversation: conversation.first_ns)
 
 
+@dataclass(slots=True)
+class _Quic:
+    """A QUIC connection: the mobile node's address that it uses, and when it was seen last."""
+
+    conversation: Conversation
+    here: str
+    seen_ns: int
+
+
 class _Followed:
     """The conversations as far as the capture was read."""
 
@@ -110,7 +119,9 @@ class _Followed:
         self.conversations: list[Conversation] = []
         self._mobile = mobile
         self._open: dict[object, Conversation] = {}
-        self._quic_ids: dict[bytes, Conversation] = {}
+        self._quic_ids: dict[bytes, _Quic] = {}
+        self._quic_at: dict[tuple[str, int, str, int], _Quic] = {}
+        self._quic_with: dict[tuple[str, int], list[_Quic]] = {}
         self._nodes: dict[str, str] = {}
         self._mine: set[str] = set()
 
@@ -280,29 +291,33 @@ class _Followed:
         self, packet: UdpPacket, way: Way, here: str, mine: int, there: str, theirs: int
     ) -> Conversation | None:
         payload = packet.udp.payload
-        place = ("quic", there, theirs)
+        four = here, mine, there, theirs
+        known = self._quic_with.setdefault((there, theirs), [])
         header = datagrams.quic_long(payload)
         if header is not None:
             of = self._quic_ids.get(header.destination) or self._quic_ids.get(header.source)
-            of = of or self._open.get(("quic", here, mine, there, theirs))
+            of = of or self._quic_at.get(four)
             if of is None and header.initial and way == "up":
-                of = self._new("quic", there, theirs, way, packet.time_ns)
+                of = _Quic(self._new("quic", there, theirs, way, packet.time_ns), here, packet.time_ns)
+                known.append(of)
             if of is None:
                 return None
-            for identifier in (header.destination, header.source):
-                if identifier:
-                    self._quic_ids[identifier] = of
-            self._open["quic", here, mine, there, theirs] = self._open[place] = of
-            return of
-        if place not in self._open or not datagrams.is_quic_short(payload):
+            self._quic_ids |= dict.fromkeys(filter(None, (header.destination, header.source)), of)
+        elif known and datagrams.is_quic_short(payload):
+            # A short header does not say how long its id is. Ids that are given under way are encrypted: after a migration
+            # with a new one (RFC 9000, 9.5) the endpoint tells, as nobody sends it a short header without a handshake. Of
+            # several connections with that endpoint it is the one that was seen last of those at other addresses.
+            ids = (payload[1 : 1 + length] for length in range(20, 0, -1))
+            named = next((self._quic_ids[found] for found in ids if found in self._quic_ids), None)
+            elsewhere = [one for one in known if one.here != here] or known
+            of = named or self._quic_at.get(four) or max(elsewhere, key=lambda one: one.seen_ns)
+        else:
             return None
-        # A short header does not say how long its id is. Ids that are given under way are encrypted: after a migration with
-        # a new one (RFC 9000, 9.5) the endpoint tells, as nobody sends it a short header without a handshake.
-        ids = (payload[1 : 1 + length] for length in range(20, 0, -1))
-        known = next((self._quic_ids[found] for found in ids if found in self._quic_ids), None)
-        of = known or self._open.get(("quic", here, mine, there, theirs)) or self._open[place]
-        self._open["quic", here, mine, there, theirs] = of
-        return of
+        self._quic_at[four] = of
+        of.seen_ns = packet.time_ns
+        if way == "up":
+            of.here = here
+        return of.conversation
 
     def _plain(self, packet: UdpPacket, way: Way, mine: int, there: str, theirs: int) -> Conversation | None:
         """UDP's own idea of a conversation: who was spoken to first, and on which port; by whom, has no name in it."""
