@@ -4,17 +4,20 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from roamlab.lab.handles import Session, Traffic
 from roamlab.lab.lab import Family, Lab, Transport
 from roamlab.lab.mobile_ip import Terms
 from roamlab.parameters import Seconds
 from roamlab.registry import Verdict, scenario
-from roamlab.topologies import HomeAndVisited
+from roamlab.topologies import HomeAndVisited, TwoMobiles
 from roamlab.transports import find
 
-_MOVE_S = 5.0
-_AFTER_S = 15.0
+MOVE_S = 5.0
+AFTER_S = 15.0
 _PATIENCE_S = 5.0
-"""How long a connection may be without its address so that its retransmissions come within `_AFTER_S` afterwards."""
+"""How long a connection may be without its address so that its retransmissions come within `AFTER_S` afterwards."""
+_IDLE_S = 5.0
+"""How long an idle session is silent after a move."""
 
 
 def _fits(*, mobile_ip: bool, family: int, **_: object) -> str | None:
@@ -25,14 +28,17 @@ def _fits(*, mobile_ip: bool, family: int, **_: object) -> str | None:
 def move_one_nic(
     lab: Lab,
     transport: Transport = "sctp",
-    gap: Annotated[Seconds, Meta(le=60)] = 0.0,
+    gap: Annotated[Seconds, Meta(le=600)] = 0.0,
     family: Family = 4,
+    traffic: Traffic = "steady",
     mobile_ip: bool = False,
 ) -> None:
     """The only NIC leaves its network for another, without a link for ``gap`` seconds (break before make)."""
-    _begin(lab, transport, family, mobile_ip=mobile_ip)
-    lab.at(_MOVE_S).move(lab.mobile.nic("wlan0"), to=lab.visited, gap=gap)
-    lab.until(_MOVE_S + gap + _AFTER_S)
+    session = begin(lab, transport, family, mobile_ip=mobile_ip)
+    idle_s = _IDLE_S if traffic == "idle" else 0.0
+    lab.at(MOVE_S + gap + idle_s if idle_s else 1.0).start(session.traffic(traffic))
+    lab.at(MOVE_S).move(lab.mobile.nic("wlan0"), to=lab.visited, gap=gap)
+    lab.until(MOVE_S + gap + idle_s + AFTER_S)
 
 
 @scenario("move-two-nics", topology=HomeAndVisited, expect=Verdict.SURVIVED, needs=frozenset())
@@ -43,10 +49,10 @@ def move_two_nics(
     family: Family = 4,
 ) -> None:
     """A second NIC comes on another network, and ``overlap`` seconds later the first one goes (make before break)."""
-    _begin(lab, transport, family)
-    lab.at(_MOVE_S).attach(lab.mobile, "wlan1", to=lab.visited)
-    lab.at(_MOVE_S + overlap).detach(lab.mobile.nic("wlan0"))
-    lab.until(_MOVE_S + overlap + _AFTER_S)
+    lab.at(1.0).start(begin(lab, transport, family).stream(every=0.02))
+    lab.at(MOVE_S).attach(lab.mobile, "wlan1", to=lab.visited)
+    lab.at(MOVE_S + overlap).detach(lab.mobile.nic("wlan0"))
+    lab.until(MOVE_S + overlap + AFTER_S)
 
 
 @scenario(
@@ -65,11 +71,12 @@ def move_back_and_forth(
     Who ends at home has its first address again, and any session goes on that was not given up by then.
     """
     returns = moves % 2 == 0 and every <= _PATIENCE_S
-    _begin(lab, transport, family, mobile_ip=mobile_ip, returns=returns)
+    session = begin(lab, transport, family, mobile_ip=mobile_ip, returns=returns)
+    lab.at(1.0).start(session.stream(every=0.02))
     for number in range(moves):
         there = lab.home if number % 2 else lab.visited
-        lab.at(_MOVE_S + number * every).move(lab.mobile.nic("wlan0"), to=there)
-    lab.until(_MOVE_S + moves * every + _AFTER_S)
+        lab.at(MOVE_S + number * every).move(lab.mobile.nic("wlan0"), to=there)
+    lab.until(MOVE_S + moves * every + AFTER_S)
 
 
 @scenario("move-address", topology=HomeAndVisited, expect=Verdict.SURVIVED, needs=frozenset())
@@ -80,15 +87,37 @@ def move_address(
     family: Family = 4,
 ) -> None:
     """The address of the only NIC changes where it is, as a network that renumbers has it."""
-    _begin(lab, transport, family)
-    lab.at(_MOVE_S).readdress(lab.mobile.nic("wlan0"), overlap=overlap)
-    lab.until(_MOVE_S + overlap + _AFTER_S)
+    lab.at(1.0).start(begin(lab, transport, family).stream(every=0.02))
+    lab.at(MOVE_S).readdress(lab.mobile.nic("wlan0"), overlap=overlap)
+    lab.until(MOVE_S + overlap + AFTER_S)
 
 
-def _begin(
-    lab: Lab, transport: str, family: Family, *, mobile_ip: bool = False, returns: bool = False
+@scenario("move-both-ends", topology=TwoMobiles, expect=Verdict.BROKE, needs=frozenset())
+def move_both_ends(
+    lab: Lab[TwoMobiles],
+    transport: Transport = "sctp",
+    apart: Annotated[Seconds, Meta(le=60)] = 0.0,
+    family: Family = 4,
 ) -> None:
-    """Messages both ways from 1 s on.
+    """Both ends of a session change their networks, the second one ``apart`` seconds after the first.
+
+    At once each tells its new address to one that the other has left, so neither learns of it.
+    """
+    mn, mn2 = lab.mobiles
+    kind = find(transport)
+    if apart and kind.moving is not None and "called" not in kind.known_to_break:
+        lab.expect(Verdict.SURVIVED)
+    session = mn.connect(mn2, family=family, transport=transport)
+    lab.at(1.0).start(session.stream(every=0.02))
+    lab.at(MOVE_S).move(mn.nic("wlan0"), to=lab.topology.visited)
+    lab.at(MOVE_S + apart).move(mn2.nic("wlan0"), to=lab.topology.abroad)
+    lab.until(MOVE_S + apart + AFTER_S)
+
+
+def begin(
+    lab: Lab, transport: str, family: Family, *, mobile_ip: bool = False, returns: bool = False
+) -> Session:
+    """The session of a mobile node and its correspondent, set up.
 
     A transport whose sessions can't outlive an address is expected to break, unless the node ``returns`` to it.
 
@@ -99,5 +128,4 @@ def _begin(
         lab.mobile_ip(Terms())
     elif find(transport).moving is None and not returns:
         lab.expect(Verdict.BROKE)
-    session = lab.mobile.connect(lab.correspondent, family=family, transport=transport, managed=not mobile_ip)
-    lab.at(1.0).start(session.stream(every=0.02))
+    return lab.mobile.connect(lab.correspondent, family=family, transport=transport, managed=not mobile_ip)

@@ -53,6 +53,9 @@ _DECISIONS: Final[dict[Decision, type[RadioDecision]]] = {
     Decision.PREFER: RadioPrefer,
     Decision.REMOVE: RadioRemove,
 }
+_SETTLING_NS: Final = 2_000_000
+"""How long the manager waits to see whether the old address goes before it asks for a new one from there: what left from an
+address that went is lost, and one ASCONF may be out at a time (RFC 5061, 5.1, C1)."""
 _SAME_PLACE_NS: Final = 100_000_000
 """A link that is back for so long, with the address that it had, is where it was."""
 _LOOPBACK: Final = "lo"
@@ -71,6 +74,8 @@ class MobileNode(Endpoint):
         """Who keeps the sessions of other transports, by these."""
         self._further: dict[Association, MobilityPolicy] = {}
         """Managed associations beside the first."""
+        self._settling: dict[str, int] = {}
+        """Addresses that came while the node had another, and that the manager does not know yet, with their turns."""
         self._configured: dict[str, None] = {}
         """Addresses that are configured now, in the order in which they came."""
         self._rewriter: OutgoingRewriter | None = None
@@ -234,13 +239,34 @@ class MobileNode(Endpoint):
                 else:
                     self._configured.pop(change.address, None)
                     self._keep(change.address)
-                for policy in self._policies():
-                    (policy.address_up if change.up else policy.address_down)(change.address)
+                self._tell_policies(change)
                 for keeper in self._keepers.values():
                     (keeper.address_up if change.up else keeper.address_down)(change.address)
             else:
                 self.emit(LinkUp(change.nic) if change.up else LinkDown(change.nic))
                 self._link_changed(change)
+        self._obey()
+
+    def _tell_policies(self, change: AddressChange) -> None:
+        """Tell the policies of a change: at once, unless a new address came beside one that may be about to go."""
+        address = change.address
+        turn = self._settling.pop(address, 0) + 1
+        if not change.up:
+            for policy in self._policies():
+                policy.address_down(address)
+        elif self._policy and self._policy.waits_for_others(address):
+            self._settling[address] = turn
+            self.at(now_ns() + _SETTLING_NS, lambda: self._settled(address, turn))
+        else:
+            for policy in self._policies():
+                policy.address_up(address)
+
+    def _settled(self, address: str, turn: int) -> None:
+        if self._settling.get(address) != turn:
+            return  # it went again
+        del self._settling[address]
+        for policy in self._policies():
+            policy.address_up(address)
         self._obey()
 
     def _keep(self, address: str) -> None:

@@ -49,6 +49,8 @@ class _Session:
     backlog: deque[bytes] = field(default_factory=deque)
     paths: dict[str, PathState] = field(default_factory=dict)
     looked_ns: int = 0
+    answer_size: int = 0
+    """of the messages that each message of the peer is answered with at once; 0 for none"""
 
 
 class Endpoint(Agent):
@@ -114,6 +116,9 @@ class Endpoint(Agent):
         state = self._sessions.setdefault(command.session, _Session(command.session))
         state.direction = Direction[command.way.upper()] if command.way else self.direction
         state.next_sequence = max(command.first, state.next_sequence)
+        if command.answers:
+            state.answer_size = command.size
+            return
 
         def send(due_ns: int = command.start_ns) -> None:
             self._send_next(state, command.size)
@@ -203,6 +208,8 @@ class Endpoint(Agent):
             self.emit(SessionOpened(session.number))
         if message.kind is Kind.DATA:
             self.mention(DataReceived(message.session, message.direction.word, message.sequence))
+            if session.answer_size:
+                self._send_next(session, session.answer_size)
         return session
 
     def _ended(self, association: Channel, session: _Session | None) -> None:

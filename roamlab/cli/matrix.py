@@ -55,12 +55,9 @@ def matrix(
     plan = matrices.Plan.parse(transports, moves, parse_seeds(seeds))
     if list:
         for session in plan.sessions:
-            sys.stdout.write(f"session  {session}\n")
+            sys.stdout.write(f"session  {session.name:18} {session.settings}".rstrip() + "\n")
         for move in plan.moves:
-            words = " ".join(f"{name}={value}" for name, value in move.settings.items())
-            sys.stdout.write(
-                f"move     {move.name:12} {move.words} ({move.scenario} {words})\n".replace(" )", ")")
-            )
+            sys.stdout.write(f"move     {move.name:18} {move.words} ({move.command})\n")
         return
     machines = [kernel_for(name) for name in (kernels.split(",") if kernels else [""])]
     directory = Path(out)

@@ -32,8 +32,22 @@ def unmet(evidence: Evidence) -> list[str]:
         and (
             fate == _REFUSED or evidence.following(stimulus) is None
         )  # a NIC that went on owes the earlier place nothing
+        and not (verb is Verb.SET_PRIMARY and _replaced_the_last(evidence, stimulus))
         and not (verb is Verb.ADD and fate != _REFUSED and _stayed(evidence, stimulus))
     ]
+
+
+def _replaced_the_last(evidence: Evidence, stimulus: Arrival) -> bool:
+    """Whether the node asked at once for the new address and for the end of its last one: there is none to prefer it to."""
+    return any(
+        packet.node == stimulus.node
+        and packet.time_ns >= stimulus.t
+        and isinstance(chunk, chunks.Asconf)
+        and any(isinstance(r, AddIp) and str(r.address) == stimulus.new for r in chunk.requests)
+        and any(isinstance(r, DeleteIp) for r in chunk.requests)
+        and not any(isinstance(r, SetPrimary) for r in chunk.requests)
+        for packet, chunk in evidence.trace.asconfs
+    )
 
 
 def _stayed(evidence: Evidence, stimulus: Arrival) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
 
+from roamlab.judge.conditions import rebound
 from roamlab.judge.evidence import Evidence
 from roamlab.protocols.pcapng import Direction as Way
 from roamlab.protocols.sctp.chunks import Init, InitAck
@@ -25,6 +26,7 @@ from roamlab.record.stimuli import (
     LinkDown,
     LinkUp,
     Move,
+    Rebind,
     Start,
     Stimulus,
 )
@@ -47,6 +49,8 @@ def shown(evidence: Evidence, stimulus: Stimulus) -> bool:
                 for p in _after(evidence, stimulus)
                 if p.node == stimulus.node
             )
+        case Rebind():
+            return rebound(evidence, stimulus)
         case Kill():
             return _says_no_more(evidence, stimulus)
         case Start():
@@ -124,24 +128,29 @@ def _says_again(evidence: Evidence, stimulus: Stimulus) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Crossing:
+class Crossing:
     """A packet that was put on a link, and when it came out at the other end: never where it was lost."""
 
     left_ns: int
     came_ns: int | None
     bits: int
+    outwards: bool
+    """whether it left the NIC, rather than the router"""
 
     @property
     def took_ns(self) -> float:
+        """How long it was on the link, ns."""
         return inf if self.came_ns is None else self.came_ns - self.left_ns
 
 
-def _crossings(evidence: Evidence, stimulus: Impair | Fade, since: float, until: float) -> list[_Crossing]:
-    """What was put on the link between a NIC and its segment's router, at either end, within a time."""
-    ends = {(stimulus.node, stimulus.nic): 0, (stimulus.router, stimulus.segment): 1}
+def crossings(
+    evidence: Evidence, nic: tuple[str, str], port: tuple[str, str], since: float, until: float
+) -> list[Crossing]:
+    """What was put on the link between a NIC and its segment's router (node and NIC of each), at either end, within a time."""
+    ends = {nic: 0, port: 1}
     waiting: dict[tuple[int, object, object, bytes], deque[tuple[int, int]]] = {}
     out_of = [0, 0]  # when the last packet that came out at the other end had left this one
-    found: list[_Crossing] = []
+    found: list[Crossing] = []
     last_ns = 0
     for packet in evidence.trace.sightings:
         last_ns = packet.time_ns
@@ -158,15 +167,20 @@ def _crossings(evidence: Evidence, stimulus: Impair | Fade, since: float, until:
             left_ns, bits = candidates[at]
             del candidates[at]
             out_of[key[0]] = left_ns
-            found.append(_Crossing(left_ns, packet.time_ns, bits))
+            found.append(Crossing(left_ns, packet.time_ns, bits, outwards=key[0] == 0))
     slowest = max((c.took_ns for c in found), default=0)
     lost = [
-        _Crossing(left_ns, None, bits)
-        for left in waiting.values()
+        Crossing(left_ns, None, bits, outwards=key[0] == 0)
+        for key, left in waiting.items()
         for left_ns, bits in left
         if left_ns + slowest < last_ns  # what is younger may be under way
     ]
     return [c for c in (*found, *lost) if since <= c.left_ns < until]
+
+
+def _crossings(evidence: Evidence, stimulus: Impair | Fade, since: float, until: float) -> list[Crossing]:
+    port = (stimulus.router, stimulus.segment)
+    return crossings(evidence, (stimulus.node, stimulus.nic), port, since, until)
 
 
 def _impaired(evidence: Evidence, stimulus: Impair) -> bool:

@@ -72,6 +72,7 @@ def _of(
         effects[0] if effects else epoch_ns,
         max(undelivered, default=None),
         shortest,
+        _begun_ns(evidence, direction, effects[0]) if effects else None,
     )
     for silence in quiet:
         place = owner(silence, effects) if effects else 0
@@ -88,6 +89,18 @@ def _of(
             _outage(evidence, silence, move, direction, every_ns, epoch_ns, bounded=known, place=place)
         )
     return outages
+
+
+def _begun_ns(evidence: Evidence, direction: Way, since_ns: int) -> int | None:
+    """When the first message of a direction could have been delivered, where none was sent until ``since_ns``; else None."""
+    sent = {key: t for key, t in evidence.sent.items() if key[1] == direction}
+    first_ns = min(sent.values(), default=0)
+    if first_ns <= since_ns:
+        return None
+    least_ns = min(
+        (evidence.delivered[key][0] - t for key, t in sent.items() if key in evidence.delivered), default=0
+    )
+    return first_ns + least_ns
 
 
 def _has_bound(stimulus: Stimulus, move: Handover | None) -> bool:

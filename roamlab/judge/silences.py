@@ -28,7 +28,11 @@ class Silence:
 
 
 def silences(
-    deliveries: Sequence[Delivery], since_ns: int, owed_ns: int | None, shortest_ns: int
+    deliveries: Sequence[Delivery],
+    since_ns: int,
+    owed_ns: int | None,
+    shortest_ns: int,
+    begun_ns: int | None = None,
 ) -> Iterator[Silence]:
     """The silences in one direction, by time.
 
@@ -37,14 +41,17 @@ def silences(
         since_ns: What was over by then is left out.
         owed_ns: When the last message was sent that was never delivered, None where each was. A silence that lasts until
             then has no end.
+        begun_ns: When anything was due for the first time, where nothing had been said before ``since_ns``.
         shortest_ns: A silence up to this length is none, since no message is missing from it.
 
     """
     first = max(bisect_right(deliveries, since_ns, key=lambda delivery: delivery[0]) - 1, 0)
+    if begun_ns is not None and deliveries and deliveries[0][0] - begun_ns > shortest_ns:
+        yield Silence(begun_ns, *deliveries[0])
     for (start, _), (end, key) in pairwise(deliveries[first:]):
         if end > since_ns and end - start > shortest_ns:
             yield Silence(start, end, key)
-    last_ns = deliveries[-1][0] if deliveries else since_ns
+    last_ns = deliveries[-1][0] if deliveries else begun_ns or since_ns
     if owed_ns is not None and owed_ns - last_ns > shortest_ns:
         yield Silence(last_ns)
 

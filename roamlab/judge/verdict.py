@@ -14,6 +14,7 @@ from roamlab.errors import BadInput
 from roamlab.judge.announced import unmet
 from roamlab.judge.answers import wrong_answers
 from roamlab.judge.chain import SET_UP, chain
+from roamlab.judge.conditions import unseen_conditions
 from roamlab.judge.cookies import wrong_set_ups
 from roamlab.judge.evidence import Evidence, gather
 from roamlab.judge.gains import attack_measures, denied, gained, wrong_gains
@@ -25,12 +26,14 @@ from roamlab.judge.programs import judge_programs
 from roamlab.judge.registrations import measures
 from roamlab.judge.sessions import ends, renumbered, split, starts, together, worst_off
 from roamlab.judge.steps import steps
+from roamlab.judge.told import measures as told_measures
 from roamlab.judge.witness import unseen, unseen_stimuli
 from roamlab.protocols import trace
 from roamlab.protocols.errors import DecodeError
 from roamlab.protocols.trace import Trace
 from roamlab.record import guarded, run_directory
 from roamlab.record.attack_events import AttackStakes
+from roamlab.record.conditions import Edge, Translation
 from roamlab.record.event import Event
 from roamlab.record.events import (
     AsconfRewritten,
@@ -98,7 +101,12 @@ def judge(run: RunDirectory, scenario: Scenario | None = None) -> Judgement:
         lower_bound_s=worst.lower_bound_s,
         outages=renumbered(worst.outages, parts[judged.index(worst)], evidence),
         sessions=judged,
-        measures=[*measures(evidence), *growth_measures(evidence), *attack_measures(evidence)],
+        measures=[
+            *measures(evidence),
+            *growth_measures(evidence),
+            *attack_measures(evidence),
+            *told_measures(evidence),
+        ],
         virtual_s=round(events[-1].t / 1e9, 9),
         chain=causes,
         steps=steps(scenario.figure, causes),
@@ -107,8 +115,11 @@ def judge(run: RunDirectory, scenario: Scenario | None = None) -> Judgement:
 
 def _of_session(evidence: Evidence, session: SessionStart, epoch_ns: int) -> SessionJudgement:
     """The judgement of one session, from the evidence that is its own."""
-    invalid = _unseen_deliveries(evidence, session)
     broken, unasked = _breaks(evidence, session), unmet(evidence)
+    invalid = [
+        *unseen_conditions(evidence, broken=bool(broken)),
+        *_unseen_deliveries(evidence, session),
+    ]
     without = unseen_stimuli(evidence)
     if not (broken and _dead_before(evidence, without)):
         invalid = [*(unseen(evidence, stimulus) for stimulus in without), *invalid]
@@ -168,6 +179,7 @@ def _material(
     nodes = {e.node for e in events if isinstance(e, Stimulus | MipServing)}
     nodes |= {e.where for e in events if isinstance(e, AttackStakes)}
     nodes |= {e.router for e in events if isinstance(e, Impair | Fade)}
+    nodes |= {e.node for e in events if isinstance(e, Edge)}
     nodes |= {node for one in starts(events) for node in ends(one)}
     try:
         captured = trace.read(guarded.read(run.path, run_directory.CAPTURE, guarded.FILE_LIMIT), nodes)
@@ -211,12 +223,12 @@ def _breaks(evidence: Evidence, session: SessionStart) -> list[str]:
     stimuli = evidence.stimuli
     moved_ns = evidence.effect_ns(stimuli[-1]) if stimuli else inf
     used = {arrival.association for arrival in evidence.arrived.values()}
-    if len(used) > 1:
-        reasons.append(f"the session needed {len(used)} associations: the first one did not survive")
+    if (needed := _needed(evidence)) > 1:
+        reasons.append(f"the session needed {needed} associations: the first one did not survive")
     first = evidence.associations[min(used)] if used and min(used) >= 0 else None
     gone = (*evidence.of(AssociationLost), *evidence.of(ConnectionLost))
     lost_ones = {e.session for e in gone}
-    if first and first.ended and len(used) == 1 and lost_ones - evidence.others - {None}:
+    if first and first.ended and needed == 1 and lost_ones - evidence.others - {None}:
         reasons.append(f"the {first.name} ended with {first.ended[1]}")
     transport = find_transport(session.transport)
     for direction in DIRECTIONS:
@@ -243,6 +255,16 @@ def _breaks(evidence: Evidence, session: SessionStart) -> list[str]:
                 f"{len(lost)} of {len(sent)} messages {direction} were not delivered by the end of the run"
             )
     return reasons
+
+
+def _needed(evidence: Evidence) -> int:
+    """How many associations brought messages; with a NAT, where each end sees other addresses, those at one end."""
+    by_way: dict[str, set[int]] = {}
+    for key, arrival in evidence.arrived.items():
+        by_way.setdefault(key[1], set()).add(arrival.association)
+    if evidence.of(Translation):
+        return max(map(len, by_way.values()), default=0)
+    return len(set().union(*by_way.values()))
 
 
 def _survival(evidence: Evidence) -> str:

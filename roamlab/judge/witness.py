@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Final
 
 from roamlab.judge.answers import asked
+from roamlab.judge.conditions import aliases
 from roamlab.judge.cookies import echoed
 from roamlab.judge.evidence import Evidence
 from roamlab.judge.links import shown
@@ -107,7 +108,8 @@ def _readdressed(evidence: Evidence, stimulus: Stimulus, new: str, old: str) -> 
     """Whether a NIC's addresses changed.
 
     A NIC with a new address shows itself by any packet from that address on that NIC. A NIC whose address went shows by a
-    packet to it that its peer sent and that never came, until something else happens to that NIC.
+    packet to it that its peer sent and that never came, until something else happens to that NIC; or by what it sends no more
+    from that address, though the application goes on, where the peer has gone as well.
     """
     since = evidence.effect_ns(stimulus)
     following = evidence.following(stimulus)
@@ -127,10 +129,25 @@ def _readdressed(evidence: Evidence, stimulus: Stimulus, new: str, old: str) -> 
     ):
         return True
     packets = [p for p in everything[first:] if isinstance(p, IpDatagram)]
-    to_old = [p for p in packets if old and str(p.destination) == old]
+    former = aliases(evidence, old) if old else set()
+    to_old = [p for p in packets if str(p.destination) in former]
     sent = any(p.direction is Way.OUT and p.node != node for p in to_old)
     came = any(p.direction is Way.IN and p.node == node for p in to_old)
-    return sent and not came
+    return (sent and not came) or (isinstance(stimulus, Move) and _sends_no_more(evidence, stimulus, since))
+
+
+def _sends_no_more(evidence: Evidence, move: Move, since_ns: int) -> bool:
+    """Whether a NIC sent from its old address until it moved and not since, though its application has sent messages since."""
+    left = [
+        p.time_ns
+        for p in evidence.trace.sightings
+        if isinstance(p, IpDatagram)
+        and (p.node, p.nic, p.direction) == (move.node, move.nic, Way.OUT)
+        and str(p.source) == move.old
+    ]
+    way = "up" if move.node == evidence.ends[0] else "down"
+    goes_on = any(key[1] == way and t > since_ns + _SAME_INSTANT_NS for key, t in evidence.sent.items())
+    return bool(left) and max(left) <= since_ns + _SAME_INSTANT_NS and goes_on
 
 
 def _seen_from_now_on(evidence: Evidence, stimulus: Attach) -> bool:

@@ -97,6 +97,9 @@ class Site(Place, ProgramPlace, Ground, Protocol):
     def start(self, node: str) -> Segment:
         """The segment that a node starts on."""
 
+    def outside(self, segment: Segment) -> tuple[int, str]:
+        """The NIC by which a segment's router reaches all others: its device index and its IPv4 address."""
+
     def address(self, node: str, nic: str = "") -> str:
         """The address of one of a node's NICs, by default its first."""
 

@@ -23,6 +23,8 @@ PORT: Final = 5001
 Family = Literal[4, 6]
 Transport: TypeAlias = Annotated[str, NameOf(find_transport)]
 """The name of a transport: roamlab's own or one that was added (docs/transports.md)."""
+Traffic = Literal["steady", "idle", "bulk", "requests"]
+"""What a session's applications say: see `Session.traffic`."""
 Style = Literal["one-to-one", "one-to-many"]
 """Of a listening socket: to Linux one endpoint an association, or one for all."""
 
@@ -35,6 +37,8 @@ class Stream:
     every: float
     size: int
     ways: tuple[Way, ...] = ("up", "down")
+    answers: bool = False
+    """whether what goes down are the answers to what comes up, each sent at once"""
 
 
 @dataclass(slots=True)
@@ -83,6 +87,20 @@ class Session:
     ) -> Stream:
         """A stream to start, until two seconds before the scenario's end: up and down at once, or one ``way``."""
         return Stream(self, every, size, ("up", "down") if way == "both" else (way,))
+
+    def requests(self, every: float = 0.1, size: int = 200) -> Stream:
+        """Requests up, ``every`` so many seconds, each answered at once by a message of the same size."""
+        return Stream(self, every, size, answers=True)
+
+    def traffic(self, kind: Traffic) -> Stream:
+        """What applications of a kind say.
+
+        ``steady``, and ``idle`` once it says something: 50 messages a second each way of 200 octets. ``bulk``: a download of
+        4.8 Mbit/s, 500 messages a second of 1,200 octets. ``requests``: ten a second, each answered at once.
+        """
+        if kind == "bulk":
+            return self.stream(every=0.002, size=1200, way="down")
+        return self.requests() if kind == "requests" else self.stream()
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from roamlab.lab.contracts import Commands, HasHome, HasVisited, HasVisited2, Site
     from roamlab.lab.mobile_ip import MobileIp, Terms
     from roamlab.lab.programs import Program, Programs, Ready
+    from roamlab.lab.routers import Routers
+    from roamlab.record.conditions import Condition
     from roamlab.topologies import HomeAndVisited, Segment
 
     Net_co = TypeVar("Net_co", covariant=True, default=HomeAndVisited)
@@ -156,6 +158,21 @@ class Lab(Generic[Net_co]):
     def without_auth(self) -> None:
         """Take ASCONFs without AUTH on all nodes, in associations that are set up from now on."""
         self.site.without_auth()
+
+    @cached_property
+    def routers(self) -> Routers:
+        """What routers do besides routing."""
+        from roamlab.lab.routers import Routers  # few scenarios have any
+
+        return Routers(self.site)
+
+    def behind_nat(self, segment: Segment) -> None:
+        """Make the router of a segment a NAT for it (IPv4), from now on."""
+        self.condition(self.routers.translate(segment))
+
+    def black_hole(self, segment: Segment, mtu: int) -> None:
+        """Have the router of a segment drop what it forwards that is larger than ``mtu`` octets (IPv4), and say nothing."""
+        self.condition(self.routers.swallow(segment, mtu, self.mobile.name))
 
     def mobile_ip(self, terms: Terms) -> MobileIp:
         """Set Mobile IP up, with the first mobile node at home, and wait until that has found its home agent.
@@ -396,9 +413,14 @@ class Lab(Generic[Net_co]):
         if self.timeline.begun and (late_ns := self._clock.now_ns() - start_ns) > 0:
             first = late_ns // every_ns + 1
         begin_ns, end_ns = start_ns + first * every_ns, self.timeline.ns(self.end_s - _DRAIN_S)
-        node.tell(
-            commands.Stream(session.number, every_ns, stream.size, begin_ns, end_ns, way=way, first=first)
-        )
+        told = commands.Stream(session.number, every_ns, stream.size, begin_ns, end_ns, way=way, first=first)
+        told.answers = stream.answers and way == "down"
+        node.tell(told)
+
+    def condition(self, condition: Condition) -> None:
+        """Record what the network is like from now on."""
+        condition.t = self._clock.now_ns()
+        self._log.write(condition)
 
     def stimulus(self, node: str, stimulus: Stimulus) -> None:
         """Record what is done to a node now, so that the verdict can look for it in the capture."""

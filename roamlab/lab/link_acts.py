@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from roamlab.protocols.mobility import Verb
+from roamlab.record.conditions import Edge
 from roamlab.record.stimuli import (
     Allow,
     Attach,
@@ -16,6 +17,7 @@ from roamlab.record.stimuli import (
     LinkDown,
     LinkUp,
     Readdress,
+    Rebind,
     Reconnect,
 )
 from roamlab.transports import find
@@ -188,6 +190,41 @@ class LinkActs:
             lab.stimulus(nic.node, Allow(new, router.name, nic=nic.name))
             for back in (False, True):
                 site.allow(router.name, *site.ends(nic, peer.name, back=back))
+
+        lab.timeline.at(self.time_s, act)
+
+    def rebind(self, nic: Nic) -> None:
+        """Have the NAT that a NIC is behind forget its connections, as one does that restarts: they get other ports."""
+        lab, site = self.lab, self.lab.site
+
+        def act() -> None:
+            nat = lab.routers.rebind(site.where(nic))
+            lab.stimulus(nic.node, Rebind(nic=nic.name, router=nat.node, outside=nat.outside))
+
+        lab.timeline.at(self.time_s, act)
+
+    def edge(self, nic: Nic) -> None:
+        """Say that the link of a NIC to the segment that it is on then is unlike the others, so that the capture must show it.
+
+        The topology makes it so; where the segment's delay differs by direction, its edge has "up" or "down".
+        """
+        lab, site = self.lab, self.lab.site
+
+        def act() -> None:
+            segment = site.where(nic)
+            up_s, down_s = segment.edge_delay()
+            lab.condition(
+                Edge(
+                    mobile=nic.node,
+                    nic=nic.name,
+                    segment=segment.name,
+                    up_s=up_s,
+                    down_s=down_s,
+                    loss=float(segment.edge.get("loss", 0.0)),
+                    bw=segment.edge.get("bw"),
+                    node=segment.router,
+                )
+            )
 
         lab.timeline.at(self.time_s, act)
 

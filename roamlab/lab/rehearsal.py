@@ -25,11 +25,13 @@ from roamlab.lab.clock import Clock, Timeline
 from roamlab.lab.handles import Nic, Node
 from roamlab.lab.lab import Lab
 from roamlab.lab.programs import Program
+from roamlab.lab.routers import Routers
 from roamlab.lab.site import Site
 from roamlab.record.attack_events import AttackStakes
+from roamlab.record.conditions import BlackHole, Translation
 from roamlab.record.run_directory import EventLog, RunDirectory
 from roamlab.registry import Scenario, nearest
-from roamlab.topologies import RoamingTopo
+from roamlab.topologies import RoamingTopo, Segment
 
 if TYPE_CHECKING:
     from roamlab.agents.agent import Agent
@@ -171,6 +173,7 @@ class _RehearsedSite(Site):
         self.lab = _RehearsedLab(self, self._topology, self._agents, self._log, self._clock)
         self.lab.timeline = _Timeline(self._clock, 0, self._place)
         self.lab.programs = cast("Programs", _Programs(self._topology))
+        self.lab.routers = _Routers(self)
         for name in (*self.correspondents, *self.mobiles):
             self.start_again(name)
         return self
@@ -285,6 +288,24 @@ class _RehearsedNode(Node):
         """Take note of the address."""
         cast("_RehearsedLab", self.lab).prepare("prefers", address)
         super().prefers(address)
+
+
+class _Routers(Routers):
+    """Routers that are asked for things and change nothing."""
+
+    def translate(self, segment: Segment) -> Translation:
+        """Take note of a NAT."""
+        self._made.add(segment.name)
+        return Translation(subnet=str(segment.subnet.ipv4), outside="", node=segment.router)
+
+    def rebind(self, segment: Segment) -> Translation:
+        """Raise LabError where there is no NAT."""
+        self.check(segment)
+        return self.translate(segment)
+
+    def swallow(self, segment: Segment, mtu: int, mobile: str) -> BlackHole:
+        """Take note of a black hole."""
+        return BlackHole(mtu=mtu, mobile=mobile, address="", node=segment.router)
 
 
 class _Clock:

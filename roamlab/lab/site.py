@@ -135,6 +135,17 @@ class Site:
             raise LabError(f"{node} starts on no segment")
         return start.segment
 
+    def outside(self, segment: Segment) -> tuple[int, str]:
+        """The NIC by which a segment's router reaches all others: its device index and its IPv4 address.
+
+        Raises LabError where the router has no such NIC.
+        """
+        for intf in self._net[segment.router].intfList():
+            four = next((str(address.ip) for address in intf.addresses if address.version == 4), "")
+            if intf.name not in self.segments and four:
+                return intf.index, four
+        raise LabError(f"{segment.router} has no NIC that leads out of {segment.name} over IPv4")
+
     def address(self, node: str, nic: str = "") -> str:
         """The address of one of a node's NICs, by default its first. Raises LabError where the node has no such NIC."""
         start = self._topology.starts.get(node)

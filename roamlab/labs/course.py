@@ -159,11 +159,11 @@ def _for_each_session(point: Point) -> list[Point]:
     """A point as it is, or one for each kind of session that a matrix has."""
     if point.session != "each":
         return [point]
-    from roamlab.repeat.matrix import SESSIONS  # for the labs that compare them
+    from roamlab.repeat.moves import sessions  # for the labs that compare them
 
     return [
         msgspec.structs.replace(point, name=point.name.replace("{session}", session), session=session)
-        for session in SESSIONS
+        for session in sessions()
     ]
 
 

@@ -34,6 +34,7 @@ _ADD, _DELETE, _SET_LIMITS = 1, 2, 6
 _ATTR_ADDRESS, _ATTR_ACCEPT, _ATTR_SUBFLOWS = 1, 2, 3
 _FAMILY, _ID, _IPV4, _IPV6, _FLAGS = 1, 2, 3, 4, 6
 _SUBFLOW: Final = 1 << 1
+_BACKUP: Final = 1 << 2
 
 _SUB_ESTABLISHED: Final = 10
 _SADDR4, _SADDR6 = 5, 6
@@ -71,14 +72,17 @@ class PathManager:
         body = attribute(_ATTR_ACCEPT, _u32(0)) + attribute(_ATTR_SUBFLOWS, _u32(subflows))
         self._family.do(_SET_LIMITS, body, "set the limits of MPTCP")
 
-    def add(self, address: str, number: int) -> None:
-        """Make an address an endpoint of that number (1 to 255): each connection gets a subflow from it. NetlinkError."""
+    def add(self, address: str, number: int, *, backup: bool = False) -> None:
+        """Make an address an endpoint of that number (1 to 255): each connection gets a subflow from it. NetlinkError.
+
+        A ``backup`` carries data only when no other subflow does.
+        """
         ipv6 = ":" in address
         inner = (
             attribute(_FAMILY, struct.pack("=H", socket.AF_INET6 if ipv6 else socket.AF_INET))
             + attribute(_ID, bytes([number]))
             + attribute(_IPV6 if ipv6 else _IPV4, ip_address(address).packed)
-            + attribute(_FLAGS, _u32(_SUBFLOW))
+            + attribute(_FLAGS, _u32(_SUBFLOW | (_BACKUP if backup else 0)))
         )
         self._family.do(_ADD, nest(_ATTR_ADDRESS, inner), f"add the MPTCP endpoint {address}")
 

@@ -276,6 +276,13 @@ class MobilityPolicy:
         inside = self.state(address) in (State.MEMBER, State.PREFERRING, State.CLEARING, State.PRIMARY)
         return inside and not self._others(address)
 
+    def waits_for_others(self, address: str) -> bool:
+        """Whether it should be seen first if others stay before a new address is made known to this policy.
+
+        An ASCONF for an address that comes beside others leaves from one of those.
+        """
+        return self._connected and self.announce is not Announce.KERNEL and bool(self._others(address))
+
     @property
     def _together(self) -> bool:
         return self.announce is Announce.REWRITING

@@ -63,6 +63,8 @@ class Stream(Command, tag="stream"):
     """the direction that the messages are sent in, by default that of the node's kind"""
     first: int = 0
     """the sequence number to begin with"""
+    answers: bool = False
+    """whether each message is the answer to one that came, sent at once, and none is sent else"""
 
 
 class SetPrimary(Command, tag="set-primary"):

@@ -19,6 +19,7 @@ import msgspec
 
 from roamlab.record import (
     attack_events,
+    conditions,
     event,
     events,
     mobile_ip_events,
@@ -38,6 +39,7 @@ _SECTIONS: Final[tuple[tuple[str, ModuleType], ...]] = (
     ("Attacks and made packets", attack_events),
     ("Programs", program_events),
     ("Stimuli", stimuli),
+    ("Conditions", conditions),
 )
 _WIDTH: Final = 120
 _HEAD: Final = """# Events

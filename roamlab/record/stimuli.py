@@ -154,6 +154,19 @@ class Allow(Stimulus, tag="stimulus.allow"):
     router: str
 
 
+class Rebind(Stimulus, tag="stimulus.rebind"):
+    """A NAT forgets its connections and gives new ones other ports, while the node behind it stays where it is.
+
+    Witness: the peer gets packets from a port of ``outside`` that it had none from before, or what it sends to the ports from
+    before does not come any more.
+    """
+
+    router: str
+    """the NAT"""
+    outside: str
+    """its address outside"""
+
+
 class Kill(Stimulus, tag="stimulus.kill"):
     """A node's agent is killed, as a crash of the program would; its host goes on.
 

@@ -10,6 +10,7 @@ from roamlab.record import attack_events as attack
 from roamlab.record import events as e
 from roamlab.record import mobile_ip_events as mip
 from roamlab.record import program_events as program
+from roamlab.record.conditions import Condition
 from roamlab.record.event import Event
 from roamlab.record.mptcp_events import MptcpEndpoint, MptcpFullyEstablished
 from roamlab.record.quic_events import QuicMigrated, QuicSecret
@@ -19,7 +20,7 @@ from roamlab.record.stimuli import Stimulus
 def words(event: Event) -> str:
     """An event in a few words, without its time and node."""
     match event:
-        case Stimulus():
+        case Stimulus() | Condition():
             return event.words
         case e.NicEvent():
             return _nic(event)

@@ -61,7 +61,9 @@ def markdown(plan: Plan, cells: Sequence[Cell]) -> str:
         ]
         of = {(cell.session, cell.move): cell for cell in cells if cell.kernel == kernel}
         lines += [
-            f"| {session} | " + " | ".join(_in_words(of[session, move.name]) for move in plan.moves) + " |"
+            f"| {session.name} | "
+            + " | ".join(_in_words(of[session.name, move.name]) for move in plan.moves)
+            + " |"
             for session in plan.sessions
         ]
         parts.append("\n".join(lines) + "\n")

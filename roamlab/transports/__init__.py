@@ -15,16 +15,19 @@ GROUP: Final = "roamlab.transports"
 """The group of entry points by which a package adds transports: its name, and the object that is a `Transport`."""
 _OWN: Final[Mapping[str, tuple[str, str]]] = {
     "sctp": ("sctp", "TRANSPORT"),
-    "tcp": ("tcp", "TRANSPORT"),
-    "udp": ("udp", "TRANSPORT"),
     "mptcp": ("mptcp", "TRANSPORT"),
     "mptcp-eager": ("mptcp", "EAGER"),
-    "wireguard-tcp": ("wireguard", "TCP"),
-    "wireguard-udp": ("wireguard", "UDP"),
-    "wireguard-udp-keepalive": ("wireguard", "KEPT_ALIVE"),
+    "mptcp-backup": ("mptcp", "BACKUP"),
     "quic": ("quic", "TRANSPORT"),
     "quic-streams": ("quic", "STREAMS"),
     "quic-passive": ("quic", "PASSIVE"),
+    "wireguard-tcp": ("wireguard", "TCP"),
+    "wireguard-udp": ("wireguard", "UDP"),
+    "wireguard-udp-keepalive": ("wireguard", "KEPT_ALIVE"),
+    "tcp": ("tcp", "TRANSPORT"),
+    "tcp-keepalive": ("tcp", "KEEPALIVE"),
+    "tcp-user-timeout": ("tcp", "USER_TIMEOUT"),
+    "udp": ("udp", "TRANSPORT"),
 }
 """The module and the object of each, by name."""
 _found: dict[str, Transport] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -192,6 +192,12 @@ class Transport(ABC):
         says_when_up: Whether a notification that can be read tells that a channel is up, rather than that it can be written.
         moving: What must cross the new path when its node's address changes; None where no session can outlive that.
         connecting: What must cross it when the session connects again over it.
+        known_to_break: Moves that no session of it outlives though `moving` says it might: ``nat`` (from behind a NAT to
+            behind another), ``rebinding`` (a NAT gives it another port), ``silent`` (the old path dies and nobody is told),
+            ``called`` (who was called moves).
+        lacks: Kinds of move (`roamlab.repeat.moves.Move.kinds`) that it has no part in, each with the reason.
+        stack: Which implementation it is, with its version; the kernel's own where that is empty.
+        settings: What was configured, in a sentence; nothing where all is as it comes.
         reconfigures: Whether a move leads to requests of RFC 5061, without which a session was not carried by them.
 
     """
@@ -205,6 +211,10 @@ class Transport(ABC):
     says_when_up: ClassVar[bool] = False
     moving: ClassVar[Crossings | None] = None
     connecting: ClassVar[Crossings]
+    known_to_break: ClassVar[frozenset[str]] = frozenset()
+    lacks: ClassVar[Mapping[str, str]] = {}
+    stack: ClassVar[str] = ""
+    settings: ClassVar[str] = ""
     reconfigures: ClassVar[bool] = False
 
     @abstractmethod

@@ -25,8 +25,12 @@ class Mptcp(Transport):
     name = "mptcp"
     eager: ClassVar[bool] = False
     """whether that goes by the kernel's event of a new subflow (docs/findings.md, 26)"""
+    backup: ClassVar[bool] = False
+    """whether new subflows are for when no other works (RFC 8684, 3.3.8)"""
     carrier = "connection"
     needs = frozenset({"mptcp"})
+    settings = "roamlab's path manager; an address goes when the new subflow is fully established"
+    known_to_break = frozenset({"rebinding", "called"})
     moving = Crossings(up=(3, 2), down=(2, 2))
     """RFC 8684, 3.2: who joins sends no data before the fourth packet; the peer's old path is the only one that it
     knows to be good until something came over the new one after that."""
@@ -50,7 +54,7 @@ class Mptcp(Transport):
         """The path manager."""
         from roamlab.transports.mptcp_paths import MptcpPaths
 
-        return MptcpPaths(loop, family, eager=self.eager)
+        return MptcpPaths(loop, family, eager=self.eager, backup=self.backup)
 
     def asks(self, packet: Sighting) -> bool:
         """Whether a packet is the SYN of an MP_JOIN."""
@@ -80,8 +84,18 @@ class EagerMptcp(Mptcp):
     """MPTCP with a path manager that does not wait for the new subflow."""
 
     name = "mptcp-eager"
+    settings = "roamlab's path manager; an address goes at the kernel's event SUB_ESTABLISHED"
     eager = True
+
+
+class BackupMptcp(Mptcp):
+    """MPTCP whose new subflows carry data only when no other does."""
+
+    name = "mptcp-backup"
+    settings = "as mptcp; the endpoints of new addresses have the flag `backup`"
+    backup = True
 
 
 TRANSPORT: Final = Mptcp()
 EAGER: Final = EagerMptcp()
+BACKUP: Final = BackupMptcp()

@@ -26,9 +26,10 @@ _RETRIES: Final = 100
 class MptcpPaths:
     """Adds an endpoint for each new address, and removes an old one as the policy says."""
 
-    def __init__(self, loop: Loop, family: int, *, eager: bool = False) -> None:
+    def __init__(self, loop: Loop, family: int, *, eager: bool = False, backup: bool = False) -> None:
         self._loop = loop
         self._family = family
+        self._backup = backup
         self._policy = SubflowPolicy(eager=eager)
         self._manager = PathManager()
         self._manager.limits(MOST)
@@ -73,7 +74,7 @@ class MptcpPaths:
         refused = ""
         try:
             if command.act is Act.ADD:
-                self._manager.add(command.address, self._numbered(command.address))
+                self._manager.add(command.address, self._numbered(command.address), backup=self._backup)
             elif command.address in self._numbers:
                 self._manager.remove(command.address, self._numbers.pop(command.address))
         except NetlinkError as error:

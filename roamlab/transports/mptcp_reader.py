@@ -75,7 +75,7 @@ class MptcpReader:
         for option in said:
             match option:
                 case Capable(sender, receiver, length):
-                    self._learn(subflow.connection, {called: sender, not called: receiver})
+                    self._learn(subflow, {called: sender, not called: receiver})
                     if length and sender:
                         first = Mapping(mptcp.first_data(sender), 1, length, long=True, fin=False)
                         _remember(subflow, source, first)
@@ -104,7 +104,12 @@ class MptcpReader:
         if (subflow := self._subflows.get(flow)) is not None:
             subflow.first[source] = packet.tcp.sequence
 
-    def _learn(self, connection: _Connection, keys: dict[bool, bytes]) -> None:
+    def _learn(self, subflow: _Subflow, keys: dict[bool, bytes]) -> None:
+        """Note the keys of a subflow's connection, which has another one's where a NAT shows each end other addresses."""
+        for key in keys.values():
+            if key and mptcp.token(key) in self._named:
+                subflow.connection = self._named[mptcp.token(key)][0]
+        connection = subflow.connection
         for of_caller, key in keys.items():
             if key and of_caller not in connection.keys:
                 connection.keys[of_caller] = key

@@ -54,6 +54,9 @@ class Sctp(Transport):
     """RFC 5061, 5.3, F1: no data from a new address before the ASCONF-ACK; RFC 9260, 5.4: none to one not yet verified."""
     connecting = Crossings(up=(2, 1), down=(2, 2))
     """RFC 9260, 5.1: data may leave with the COOKIE-ECHO, and the peer's after it."""
+    known_to_break = frozenset({"nat", "rebinding", "silent"})
+    """The ADD IP names an address that means nothing outside, and a NAT of Linux passes no association whose INIT it did not
+    see; an ADD IP that leaves on a path that has died is lost, and nothing else may be asked for meanwhile."""
     reconfigures = True
 
     def open(self, local: str, port: int = 0, *, kernel_announces: bool = False) -> Association:

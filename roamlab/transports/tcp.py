@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import socket
 from collections import deque
-from typing import Final
+from collections.abc import Sequence
+from typing import ClassVar, Final
 
 from roamlab.linux.sockets import force_send_buffer
 from roamlab.protocols import payload
@@ -34,9 +35,12 @@ class Connection:
         force_send_buffer(sock, BUFFER)
 
     @classmethod
-    def open(cls, local: str) -> Connection:
-        """A connection from a local address, to be connected."""
-        return cls(bound(socket.SOCK_STREAM, local, 0), up=False)
+    def open(cls, local: str, options: Sequence[tuple[int, int, int]] = ()) -> Connection:
+        """A connection from a local address, to be connected; ``options`` are (level, option, value) of setsockopt."""
+        sock = bound(socket.SOCK_STREAM, local, 0)
+        for option in options:
+            sock.setsockopt(*option)
+        return cls(sock, up=False)
 
     def fileno(self) -> int:
         """The descriptor to wait on."""
@@ -116,8 +120,13 @@ class Connection:
 class ConnectionListener:
     """A listening TCP socket, or one of another protocol with the same calls."""
 
-    def __init__(self, local: str, port: int, protocol: int = 0) -> None:
+    def __init__(
+        self, local: str, port: int, protocol: int = 0, options: Sequence[tuple[int, int, int]] = ()
+    ) -> None:
+        """``options`` are (level, option, value) of setsockopt, which each accepted socket inherits."""
         self._sock = bound(socket.SOCK_STREAM, local, port, protocol)
+        for option in options:
+            self._sock.setsockopt(*option)
         self._sock.listen(128)
         self._sock.setblocking(False)
 
@@ -165,18 +174,43 @@ class Tcp(Transport):
     name = "tcp"
     carrier = "connection"
     connecting = Crossings(up=(2, 1), down=(2, 2))
+    options: ClassVar[tuple[tuple[int, int, int], ...]] = ()
+    """(level, option, value) of setsockopt, at both ends"""
 
     def open(self, local: str, port: int = 0, *, kernel_announces: bool = False) -> Connection:  # noqa: ARG002
         """A connection from a local address, to be connected."""
-        return Connection.open(local)
+        return Connection.open(local, self.options)
 
     def listen(self, local: str, port: int, *, one_to_many: bool = False) -> ConnectionListener:  # noqa: ARG002
         """Wait for connections."""
-        return ConnectionListener(local, port)
+        return ConnectionListener(local, port, options=self.options)
 
     def reader(self) -> Reader:
         """A reader of segments."""
         return TcpReader()
 
 
+class TcpKeepalive(Tcp):
+    """TCP that asks a silent peer whether it is there (RFC 9293, 3.8.4)."""
+
+    name = "tcp-keepalive"
+    settings = "SO_KEEPALIVE: after 2 s without an answer, then every second, three times"
+    options = (
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 2),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+    )
+
+
+class TcpUserTimeout(Tcp):
+    """TCP that gives a connection up whose data is not acknowledged for five seconds (RFC 5482)."""
+
+    name = "tcp-user-timeout"
+    settings = "TCP_USER_TIMEOUT: 5 s"
+    options = ((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 5000),)
+
+
 TRANSPORT: Final = Tcp()
+KEEPALIVE: Final = TcpKeepalive()
+USER_TIMEOUT: Final = TcpUserTimeout()

@@ -8,13 +8,15 @@ from typing import Any, get_args, get_origin
 import msgspec
 import pytest
 
-from roamlab.record import attack_events, events, mobile_ip_events, mptcp_events, stimuli
+from roamlab.record import attack_events, conditions, events, mobile_ip_events, mptcp_events, stimuli
 from roamlab.record.commands import Command
 from roamlab.record.event import Event, concrete, decoder, encoder, kind_of
 from roamlab.record.reference import page
 from roamlab.record.words import by_fields, words
 
-_OURS = tuple(module.__name__ for module in (attack_events, events, mobile_ip_events, mptcp_events, stimuli))
+_OURS = tuple(
+    module.__name__ for module in (attack_events, conditions, events, mobile_ip_events, mptcp_events, stimuli)
+)
 KINDS = [kind for kind in concrete(Event) if kind.__module__ in _OURS]
 _WITHOUT_DETAILS = {"agent.ready", "cookie.none"}
 

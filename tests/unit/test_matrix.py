@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from roamlab.errors import BadInput
-from roamlab.repeat.matrix import MOVES, SESSIONS, Cell, Plan, Spread
+from roamlab.repeat.matrix import Cell, Plan, Spread
+from roamlab.repeat.moves import MOVES, sessions
 from roamlab.reports import moves
 
 NOTHING = Spread(None, None, None)
@@ -25,24 +26,27 @@ def cell(session: str, move: str, verdict: str, outage: float | None = None, exp
 def test_every_combination_is_played_or_has_its_reason() -> None:
     plan = Plan.parse("", "", (1, 2))
     places = [place for _, some in plan.grids() for place in some]
-    without = [(s, m.name) for s in SESSIONS for m in MOVES.values() if plan.unsupported(s, m)]
-    assert len(places) == len({(s, m.name) for s, m in places}) == len(SESSIONS) * len(MOVES) - len(without)
+    without = [(s.name, m.name) for s in plan.sessions for m in MOVES.values() if s.lacks(m)]
+    assert len(places) == len({(s, m.name) for s, m in places}) == len(sessions()) * len(MOVES) - len(without)
     assert ("tcp-mip", "two-nics-0") in without
     assert len(plan) == 2 * len(places)
     for grid, some in plan.grids():
         for parameters, (session, move) in zip(grid.combinations, some, strict=True):
-            assert parameters["transport"] == session.removesuffix("-mip")
-            assert parameters.get("mobile_ip", False) == session.endswith("-mip")
-            assert {name: float(parameters[name]) for name in move.settings} == {
-                name: float(value) for name, value in move.settings.items()
-            }
+            assert parameters["transport"] == session.name.removesuffix("-mip")
+            assert parameters.get("mobile_ip", False) == session.name.endswith("-mip")
+            assert {name: f"{parameters[name]}".removesuffix(".0") for name in move.settings} == move.settings
 
 
 def test_a_name_that_there_is_not_is_said_with_the_nearest() -> None:
     with pytest.raises(BadInput, match=r"no transport 'mptpc' .*'mptcp'"):
         Plan.parse("mptpc", "", (1,))
-    with pytest.raises(BadInput, match=r"no move 'one-nic' .*'one-nic-"):
-        Plan.parse("", "one-nic", (1,))
+    with pytest.raises(BadInput, match=r"no move 'one-nicc' .*'one-nic-"):
+        Plan.parse("", "one-nicc", (1,))
+
+
+def test_a_name_before_a_dash_stands_for_all_of_its_kind() -> None:
+    plan = Plan.parse("sctp", "two-nics,address", (1,))
+    assert [move.name for move in plan.moves] == ["two-nics-1", "two-nics-0.1", "two-nics-0", "address"]
 
 
 def test_a_figure_without_an_end_is_the_most() -> None:
