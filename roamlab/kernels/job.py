@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from roamlab.kernels.conductor import Conductor
+
 
 class KernelError(Exception):
     """A kernel can't be used; the message is one sentence for the user."""
@@ -51,6 +53,7 @@ class Job:
     pycache      where its Python finds all bytecode; None for where each source is
     jitter       what the price of its system calls follows from, where the kernel has one (docs/virtual-time.md); None for
                  the same price each time
+    conductor    who paces its virtual time from outside; None for as fast as it can
     """
 
     argv: tuple[str, ...]
@@ -66,6 +69,7 @@ class Job:
     imports: tuple[Path, ...] = ()
     pycache: Path | None = None
     jitter: int | None = None
+    conductor: Conductor | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ class UmlKernel:
             "protection": sandbox.protection().value,
         }
 
-    def command_line(self, job: Job, code: Path, told: Path) -> list[str]:
+    def command_line(self, job: Job, code: Path, told: Path, conductor: int = -1) -> list[str]:
         """Give the kernel's command line: the same for the same seed and memory, on every machine.
 
         A kernel without the lab's patches mixes it into its random pool, so that no path of a run may stand in it. The lab
@@ -103,7 +103,8 @@ class UmlKernel:
         if self.binary.seccomp:
             line.append("seccomp=on")
         if self.virtual_time:
-            line += ["time-travel=inf-cpu", f"time-travel-start={VIRTUAL_START_NS}", "norandmaps"]
+            pace = "inf-cpu" if job.conductor is None else f"ext:1:/proc/self/fd/{conductor}"
+            line += [f"time-travel={pace}", f"time-travel-start={VIRTUAL_START_NS}", "norandmaps"]
             line += ["random.trust_cpu=on", "random.trust_bootloader=on", f"roamlab.seed={job.seed}"]
             if job.jitter is not None:
                 line.append(f"roamlab.jitter={job.jitter}")
@@ -141,11 +142,12 @@ class UmlKernel:
                 str(self.binary.path),
                 f"uml_dir={control}",
             ]
+            conductor = stack.enter_context(job.conductor.serving()) if job.conductor else -1
             launch = Launch(
-                command=(*command, *self.command_line(job, code, told)),
+                command=(*command, *self.command_line(job, code, told, conductor)),
                 env={"PATH": SYSTEM_PATH, "HOME": "/", "TMPDIR": str(memory), "LANG": "C.UTF-8"},
                 cpu=cpu,
-                fds=(fd, calls),
+                fds=(fd, calls) if job.conductor is None else (fd, calls, conductor),
             )
             watch = SpinWatch(f"{control}/guest/mconsole") if self.virtual_time else no_watch
             return supervise(launch, job, on_line, watch)
