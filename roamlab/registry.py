@@ -27,6 +27,7 @@ import msgspec
 from roamlab.errors import BadInput
 from roamlab.parameters import Seconds as Seconds  # noqa: PLC0414 - what scenarios need comes from here
 from roamlab.parameters import check, plain, read, shorten, shown
+from roamlab.record.hand import Hand
 from roamlab.transports import find as find_transport
 from roamlab.where import COMMAND
 
@@ -55,7 +56,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a run was asked to do: all that the inside needs to know.
 
     ``file`` is where the scenario is found inside, empty for one that is found by its name alone; ``topology`` what was asked
-    for in place of the scenario's own. Paths in them are absolute or below the run directory.
+    for in place of the scenario's own. Paths in them are absolute or below the run directory. ``hand`` is the record of what a
+    person did in it, ``live`` whether one does while it goes on.
     """
 
     scenario: str
@@ -63,6 +65,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seed: int
     file: str = ""
     topology: str = ""
+    hand: Hand | None = None
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True)

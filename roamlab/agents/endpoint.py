@@ -17,7 +17,17 @@ from roamlab.agents.sctp_state import sctp_state
 from roamlab.protocols import payload
 from roamlab.protocols.payload import Direction, Kind, Message
 from roamlab.record import events
-from roamlab.record.commands import Account, Command, Connect, Disconnect, Greet, Listen, SetPrimary, Stream
+from roamlab.record.commands import (
+    Account,
+    Command,
+    Connect,
+    Disconnect,
+    EndStream,
+    Greet,
+    Listen,
+    SetPrimary,
+    Stream,
+)
 from roamlab.record.events import (
     AssociationConnect,
     AssociationEnded,
@@ -51,6 +61,8 @@ class _Session:
     looked_ns: int = 0
     answer_size: int = 0
     """of the messages that each message of the peer is answered with at once; 0 for none"""
+    ended: bool = False
+    """whether its stream was ended before its time"""
 
 
 class Endpoint(Agent):
@@ -76,6 +88,8 @@ class Endpoint(Agent):
                 self._greet(session)
             case Stream():
                 self._stream(command)
+            case EndStream(session):
+                self._sessions[session].ended = True
             case Disconnect(session):
                 self._disconnect(session)
             case SetPrimary(session, address):
@@ -116,11 +130,14 @@ class Endpoint(Agent):
         state = self._sessions.setdefault(command.session, _Session(command.session))
         state.direction = Direction[command.way.upper()] if command.way else self.direction
         state.next_sequence = max(command.first, state.next_sequence)
+        state.ended = False
         if command.answers:
             state.answer_size = command.size
             return
 
         def send(due_ns: int = command.start_ns) -> None:
+            if state.ended:
+                return
             self._send_next(state, command.size)
             if due_ns + command.every_ns < command.end_ns:
                 self.at(due_ns + command.every_ns, lambda: send(due_ns + command.every_ns))

@@ -62,6 +62,11 @@ class Timeline:
         """The clock's time (ns) ``time_s`` seconds after the plan's start."""
         return self._start_ns + self._late_ns + round(time_s * 1e9)
 
+    @property
+    def late_s(self) -> float:
+        """By how much the plan was moved on, s."""
+        return self._late_ns / 1e9
+
     def postpone(self, others_s: Iterable[float] = ()) -> None:
         """Move the plan on by whole seconds where what is first in it, or of ``others_s`` (seconds), is overdue."""
         planned = [offset for offset, _ in self._actions[:1]] + [round(time_s * 1e9) for time_s in others_s]

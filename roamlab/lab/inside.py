@@ -61,6 +61,10 @@ def _play(run: RunDirectory) -> None:
         with Site(scenario.topology(**topology), run, SystemClock(), announce_step=step) as site:
             step("scenario")
             site.lab.seed = plan.seed
+            if plan.live or plan.hand is not None:
+                from roamlab.lab import by_hand
+
+                site.lab.follow(by_hand.recorded(plan.hand) if plan.hand else by_hand.live(run.path))
             scenario.play(site.lab, **own)
             step("collect")
     except MissingKernelOption as lack:

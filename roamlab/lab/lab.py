@@ -17,6 +17,7 @@ from typing import TypeVar as _TypeVar
 
 from roamlab.errors import LabError, NoSession
 from roamlab.lab.acts import At
+from roamlab.lab.by_hand import FOR_EVER_S, ByHand, nothing
 from roamlab.lab.clock import Clock, Timeline
 from roamlab.lab.handles import PORT, Family, Nic, Node, Session, Stream, Style, Transport
 from roamlab.lab.under_way import UnderWay
@@ -86,6 +87,7 @@ class Lab(Generic[Net_co]):
         self.streams: list[tuple[float, Stream]] = []
         self.end_s = 0.0
         self._under_way = UnderWay()
+        self._hand: ByHand | None = None
         self._nodes: dict[str, Node] = {}
         self.mobiles = tuple(map(self.node, site.mobiles))
         self.correspondents = tuple(map(self.node, site.correspondents))
@@ -194,16 +196,47 @@ class Lab(Generic[Net_co]):
         return At(self, time_s)
 
     def until(self, end_s: float) -> None:
-        """Play everything that was set, and go on until ``end_s``; longer where messages are under way that may yet arrive."""
-        self.end_s = end_s
+        """Play everything that was set, and go on until ``end_s``; longer where messages are under way that may yet arrive.
+
+        A run by hand ends when the hand says so.
+        """
+        self.end_s = end_s if self._hand is None else FOR_EVER_S
         self.timeline.postpone(start_s for start_s, _ in self.streams)
         for start_s, stream in self.streams:
             self._start(start_s, stream)
         self.streams.clear()
-        for second in range(1, int(end_s) + 1):
-            self.timeline.at(float(second), partial(print, f"roamlab: at {second}/{end_s:g}", flush=True))
-        self.timeline.play(end_s, self._readers, self._log.batch)
+        if self._hand is None:
+            for second in range(1, int(end_s) + 1):
+                self.timeline.at(float(second), partial(print, f"roamlab: at {second}/{end_s:g}", flush=True))
+            self.timeline.play(end_s, self._readers, self._log.batch)
+        else:
+            end_s = self.end_s = self._hand.play(self, self._readers, self._log.batch)
         self._await_last(end_s)
+
+    def by_hand(self, acts: Callable[[Lab[Any]], None], *, until: float) -> None:
+        """Play what a person did in the live lab: ``acts`` sets it when all else is set, and the run ends at ``until`` (s).
+
+        With what the scenario sets besides, and with the looks that the live lab took, it comes to the same bits.
+        """
+        self._hand = ByHand(acts, until, nothing)
+
+    def follow(self, hand: ByHand) -> None:
+        """Have a hand do what it does in this run, and say when it ends."""
+        self._hand = hand
+
+    def segment(self, name: str) -> Segment:
+        """A segment by name. Raises LabError for one that there isn't."""
+        if name not in self.site.segments:
+            segments = self.site.segments
+            raise LabError(f"this topology has no segment {name!r}{nearest(name, segments)}")
+        return self.site.segments[name]
+
+    def end_streams(self) -> None:
+        """Have nobody send any more in the sessions' streams."""
+        for _, stream in self._running:
+            for node in (stream.session.mobile, stream.session.correspondent):
+                node.tell(commands.EndStream(stream.session.number))
+        self._running.clear()
 
     @cached_property
     def programs(self) -> Programs:
@@ -243,6 +276,11 @@ class Lab(Generic[Net_co]):
     def now_s(self) -> float:
         """Seconds since the run's start."""
         return (self._clock.now_ns() - self._log.start_ns) / 1e9
+
+    @property
+    def plan_s(self) -> float:
+        """Seconds since the plan's beginning, which is some seconds later where the set-up took long."""
+        return (self._clock.now_ns() - self.timeline.ns(0.0)) / 1e9
 
     def _readers(self) -> Mapping[Any, Callable[[], None]]:
         if "programs" not in self.__dict__:

@@ -67,6 +67,12 @@ class Stream(Command, tag="stream"):
     """whether each message is the answer to one that came, sent at once, and none is sent else"""
 
 
+class EndStream(Command, tag="end-stream"):
+    """Send no further message of a session's stream."""
+
+    session: int
+
+
 class SetPrimary(Command, tag="set-primary"):
     """Ask the peer of a session to send to an address (SET PRIMARY)."""
 

@@ -102,6 +102,12 @@ def write(directory: Path, name: str, content: bytes) -> None:
             raise
 
 
+def remove(directory: Path, name: str) -> None:
+    """Remove a file that was written there, or what a guest has put in its place; nothing where there is none."""
+    with _held(directory) as held, suppress(OSError):
+        os.unlink(name, dir_fd=held)
+
+
 @contextmanager
 def recorded(directory: Path, name: str) -> Iterator[BinaryIO]:
     """A new, unbuffered file in place of whatever has that name, to be written while a run goes on. Raises OSError."""

@@ -9,6 +9,7 @@ import msgspec
 
 from roamlab.errors import BadInput
 from roamlab.record import guarded
+from roamlab.record.hand import Hand
 from roamlab.record.run_directory import MANIFEST, PLAN, RunDirectory
 from roamlab.registry import Plan
 
@@ -35,6 +36,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     wall_s     seconds that it took by the wall clock; ``virtual_s`` by the guest's, None in real time
     replay     the command that makes the same run again
     file       the file of the user's own that the scenario is in; ``topology`` the topology of the user's own
+    hand       what a person did in the run
     """
 
     scenario: str
@@ -50,6 +52,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     replay: str = ""
     file: str = ""
     topology: str = ""
+    hand: Hand | None = None
 
 
 def manifest(run: RunDirectory) -> Manifest:

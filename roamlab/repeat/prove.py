@@ -147,7 +147,9 @@ def replay(path: Path, *, kernel: str | None, runs: Path, on_line: OnLine) -> Re
     )
     parameters = scenario.checked(recorded.parameters)
     seed = check_seed(recorded.seed, "the seed")
-    result = play(scenario, parameters, seed=seed, kernel=chosen, runs=runs, on_line=on_line)
+    result = play(
+        scenario, parameters, seed=seed, kernel=chosen, runs=runs, on_line=on_line, hand=recorded.hand
+    )
     now = hashes(Path(result.run_dir))
     differing = tuple(name for name, value in recorded.sha256.items() if now.get(name) != value)
     beside = all((manifest.parent / name).is_file() for name in (run_directory.PLAN, run_directory.VERDICT))

@@ -34,7 +34,7 @@ from roamlab.record import guarded, ours
 from roamlab.where import PACKAGE, ROOT
 
 _PACKAGES: Final = ("msgspec", "pyroute2", "mininet", "sctp", "aioquic", "cryptography")
-_OUTSIDE: Final = frozenset({"cli", "judge", "query", "repeat", "reports", "runs"})
+_OUTSIDE: Final = frozenset({"cli", "judge", "live", "query", "repeat", "reports", "runs"})
 _EVERYTHING: Final = "roamlab.lab.everything"
 _STAMP: Final = ".sources.json"
 _MAKER: Final = "bytecode"

@@ -6,16 +6,19 @@ import shlex
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from math import inf
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from roamlab import own_files
 from roamlab.errors import LabError, NoSession, UnsupportedHere
+from roamlab.kernels.conductor import Conductor
 from roamlab.kernels.inside.base import NEVER_HIDDEN_BY
 from roamlab.kernels.job import Job, Kernel, KernelError, Outcome, Unsupported
 from roamlab.record import ours, owner, run_directory, verified
+from roamlab.record.hand import Hand
 from roamlab.record.identity import hashes, identity, kernel_name
 from roamlab.record.program_events import ProgramStarted
 from roamlab.record.result import Judgement, Result
@@ -29,6 +32,20 @@ BASICS: Final = frozenset({"bridge", "htb", "netem", "netns", "packet", "veth"})
 OnLine = Callable[[str], None]
 
 
+class Live(Protocol):
+    """Who acts on a run while it goes on."""
+
+    @property
+    def conductor(self) -> Conductor | None:
+        """Who paces the guest's time."""
+
+    def begins(self, run_dir: Path) -> None:
+        """The run is about to begin; its files will be in this directory."""
+
+    def ends(self) -> Hand:
+        """The guest is gone; gives the record of what was done, and leaves nothing else in the run directory."""
+
+
 def run(
     scenario: Scenario,
     parameters: Mapping[str, Any],
@@ -38,10 +55,13 @@ def run(
     runs: Path,
     on_line: OnLine,
     maker: str = "",
+    hand: Hand | None = None,
+    live: Live | None = None,
 ) -> Result:
     """Play a scenario in a kernel and judge it; the run directory is written whole whatever happens.
 
-    ``maker`` is who may remove the run directory again (roamlab.record.ours).
+    ``maker`` is who may remove the run directory again (roamlab.record.ours). ``hand`` is the record of what a person did
+    besides the scenario; ``live`` is who does that while the run goes on.
 
     Raises BadInput for a mistake in a scenario of the user's own, and LabError for what prevents a run directory.
     """
@@ -54,7 +74,7 @@ def run(
     with directory.held():
         if maker:
             ours.mark(directory.path, maker)
-        return _run(directory, start, scenario, parameters, seed, kernel, on_line)
+        return _run(directory, start, scenario, parameters, seed, kernel, on_line, hand, live)
 
 
 def _run(
@@ -65,6 +85,8 @@ def _run(
     seed: int,
     kernel: Kernel,
     on_line: OnLine,
+    hand: Hand | None,
+    live: Live | None,
 ) -> Result:
     there = own_files.bring(scenario, directory.path, NEVER_HIDDEN_BY, copied=kernel.kind == "machine")
     plan = Plan(
@@ -73,8 +95,12 @@ def _run(
         seed=seed,
         file=there.file,
         topology=there.topology,
+        hand=hand,
+        live=live is not None,
     )
     directory.write(run_directory.PLAN, plan)
+    if live is not None:
+        live.begins(directory.path)
     job = Job(
         argv=start.module("roamlab.lab.inside", str(directory.path)),
         run_dir=directory.path,
@@ -82,7 +108,8 @@ def _run(
         needs=BASICS | scenario.needs_for(parameters),
         modules=scenario.modules_for(parameters),
         memory_mib=scenario.memory_mib,
-        limit_s=scenario.limit_s,
+        limit_s=scenario.limit_s if live is None else inf,
+        conductor=live.conductor if live is not None else None,
         shown=(*there.shown, *_directory(parameters), *start.imports, start.pycache),
         imports=start.imports,
         pycache=start.pycache,
@@ -128,6 +155,9 @@ def _run(
             except (LabError, msgspec.DecodeError) as error:  # the guest's files aren't what a run writes
                 judgement = _unfinished(scenario, Verdict.INVALID, str(error))
                 status = LabError.status
+    if live is not None:
+        hand = live.ends()
+        directory.write(run_directory.PLAN, msgspec.structs.replace(plan, hand=hand, live=False))
     result = Result(
         judgement=judgement,
         parameters=scenario.changed(parameters),
@@ -143,7 +173,7 @@ def _run(
         status=status,
     )
     directory.write(run_directory.VERDICT, judgement)
-    directory.write(run_directory.MANIFEST, _manifest(scenario, parameters, seed, kernel, result))
+    directory.write(run_directory.MANIFEST, _manifest(scenario, parameters, seed, kernel, result, hand))
     owner.give_all(directory.path)
     return result
 
@@ -199,7 +229,12 @@ def replay_line(scenario: Scenario, parameters: Mapping[str, Any], seed: int, ke
 
 
 def _manifest(
-    scenario: Scenario, parameters: Mapping[str, Any], seed: int, kernel: Kernel, result: Result
+    scenario: Scenario,
+    parameters: Mapping[str, Any],
+    seed: int,
+    kernel: Kernel,
+    result: Result,
+    hand: Hand | None,
 ) -> dict[str, Any]:
     """What was run, on what, and what came out; the only file with dates, wall times and this machine in it."""
     return {
@@ -207,6 +242,7 @@ def _manifest(
         **({"file": str(scenario.file)} if scenario.file and not scenario.installed else {}),
         **({"topology": scenario.topology_name} if scenario.topology_name else {}),
         "parameters": dict(parameters),
+        **({"hand": msgspec.to_builtins(hand)} if hand is not None else {}),
         "seed": seed,
         "kernel": {**result.kernel, **kernel.describe()},
         "identity": identity(kernel, scenario),
