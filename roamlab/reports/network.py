@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
+from roamlab.record.event import Event
 from roamlab.record.events import NicAttach, NicDetach, NicMove, NicPlug, NicUnplug
 from roamlab.reports.story import Story
 from roamlab.topologies import RoamingTopo
@@ -83,9 +84,11 @@ def configured_addresses(topology: RoamingTopo | None) -> dict[str, str]:
 
 def lay_out(story: Story) -> Map | None:
     """The story's topology from left (the mobile node) to right (its correspondent); None where there is none."""
-    topology = story.topology
-    if topology is None:
-        return None
+    return None if story.topology is None else laid_out(story.topology, story.plan, story.events)
+
+
+def laid_out(topology: RoamingTopo, plan: Mapping[str, Any], events: Sequence[Event] = ()) -> Map:
+    """A topology laid out; ``plan`` says of which family prefixes are shown, ``events`` where mobile nodes went."""
     edges = [(left, right, info) for left, right, info in topology.links(withInfo=True)]
     neighbours: dict[str, list[str]] = {}
     for left, right, _ in edges:
@@ -99,9 +102,7 @@ def lay_out(story: Story) -> Map | None:
     }
     deepest = max(depth for name, depth in depths.items() if name not in aside) + 1
     places = {
-        name: Place(
-            name, _role(topology, name), deepest - depth, rows[name], _prefix(topology, name, story.plan)
-        )
+        name: Place(name, _role(topology, name), deepest - depth, rows[name], _prefix(topology, name, plan))
         for name, depth in depths.items()
     }
     beside: dict[str, int] = {}
@@ -110,7 +111,7 @@ def lay_out(story: Story) -> Map | None:
         away = _BELOW * ((nth + 1) // 2)  # the first stands below the segment, the second above it, and so on
         row = places[at].row + (away if nth % 2 else -away)
         places[name] = Place(name, "host", places[at].column - _ASIDE, row)
-    stays = _stays(story, topology, places)
+    stays = _stays(events, topology, places)
     wires = tuple(
         Wire(left, right, float(info.get("delay", 0.0)))
         for left, right, info in edges
@@ -159,7 +160,9 @@ def _prefix(topology: RoamingTopo, name: str, plan: Mapping[str, Any]) -> str:
     return str(subnet.ipv6 if plan.get("parameters", {}).get("family") == 6 else subnet)
 
 
-def _stays(story: Story, topology: RoamingTopo, places: Mapping[str, Place]) -> dict[str, tuple[Stay, ...]]:
+def _stays(
+    events: Sequence[Event], topology: RoamingTopo, places: Mapping[str, Place]
+) -> dict[str, tuple[Stay, ...]]:
     at: dict[str, dict[str, str]] = {
         node: {start.nic: start.segment.name}
         for node, start in topology.starts.items()
@@ -168,7 +171,7 @@ def _stays(story: Story, topology: RoamingTopo, places: Mapping[str, Place]) -> 
     history: dict[str, list[Stay]] = {
         node: [_stay(0, tuple(nics.values()), places, None)] for node, nics in at.items()
     }
-    for event in story.events:
+    for event in events:
         if event.node not in at:
             continue
         nics, before = at[event.node], history[event.node]

@@ -28,7 +28,7 @@ LOOKS = [
 ]
 
 
-def _serious(page: Any) -> list[str]:
+def serious(page: Any) -> list[str]:
     # axe is put into the page by a script, which the page's own policy forbids to all but its own.
     found = axe.Axe().run(page).response["violations"]
     return [
@@ -44,26 +44,26 @@ def test_a_report(tmp_path: Path, open_page: Open, look: dict[str, Any]) -> None
     page.click("#move")
     page.focus("#ladder")
     page.keyboard.press("ArrowDown")
-    assert _serious(page) == []
+    assert serious(page) == []
 
 
 @pytest.mark.parametrize("look", LOOKS)
 def test_a_report_of_a_dead_guest(tmp_path: Path, open_page: Open, look: dict[str, Any]) -> None:
-    assert _serious(open_page(pages.write(samples.dead(tmp_path)), bypass_csp=True, **look).page) == []
+    assert serious(open_page(pages.write(samples.dead(tmp_path)), bypass_csp=True, **look).page) == []
 
 
 @pytest.mark.parametrize("look", LOOKS)
 def test_a_matrix(tmp_path: Path, open_page: Open, look: dict[str, Any]) -> None:
     runs = [samples.real(tmp_path / "a"), samples.dead(tmp_path / "b")]
     page = open_page(matrix.write(runs, tmp_path / "matrix.html"), bypass_csp=True, **look).page
-    assert _serious(page) == []
+    assert serious(page) == []
 
 
 @pytest.mark.parametrize("look", LOOKS)
 def test_a_sweep(tmp_path: Path, open_page: Open, look: dict[str, Any]) -> None:
     directory = save(tmp_path / "sweep", rows())
     page = open_page(sweep.write(directory, directory / "sweep.html"), bypass_csp=True, **look).page
-    assert _serious(page) == []
+    assert serious(page) == []
 
 
 @pytest.mark.parametrize("look", LOOKS)
@@ -72,4 +72,4 @@ def test_sessions_and_moves(tmp_path: Path, open_page: Open, look: dict[str, Any
     verdicts = {"one-nic-0": ("survived", 0.3), "two-nics-0": ("unsupported", None)}
     cells = [cell(s, m, *verdicts[m], expected="survived") for s in plan.sessions for m in verdicts]
     page = open_page(moves.write(tmp_path, plan, cells)[0], bypass_csp=True, **look).page
-    assert _serious(page) == []
+    assert serious(page) == []

@@ -34,7 +34,12 @@ def laid_out(inside: Path) -> Path:
     (place / "roamlab" / "cli").mkdir(parents=True)
     (place / "roamlab" / "cli" / "__main__.py").write_text(PROGRAM)
     shutil.copy(ROOT / "lab", place / "lab")
-    for name in ("requirements.lock", "requirements-dev.lock", "requirements-sweep.lock"):
+    for name in (
+        "requirements.lock",
+        "requirements-dev.lock",
+        "requirements-live.lock",
+        "requirements-sweep.lock",
+    ):
         (place / name).write_text("# nothing\n")
     return place
 
@@ -173,7 +178,7 @@ def test_every_pin_has_its_hashes_and_no_lock_has_another_pin() -> None:
                 found[pin] += 1
         return found
 
-    for name in ("requirements", "requirements-sweep", "requirements-dev"):
+    for name in ("requirements", "requirements-sweep", "requirements-live", "requirements-dev"):
         lock = locked(f"{name}.lock")
         assert set(lock) == pins(f"{name}.txt")
         assert all(lock.values())
