@@ -6,6 +6,7 @@ from typing import Final
 
 from invoke import Collection
 
+from roamlab.cli.ci import ci
 from roamlab.cli.labs import grade, labs
 from roamlab.cli.live import live
 from roamlab.cli.look import decode, diff, report, show
@@ -16,6 +17,6 @@ from roamlab.cli.programs import exec_, try_
 from roamlab.cli.repeat import bench, prove, replay, sweep, torture
 
 TASKS: Final = Collection(
-    *(bench, box, check, decode, demo, diff, doctor, exec_, grade, kernel, labs, list_, live, matrix),
+    *(bench, box, check, ci, decode, demo, diff, doctor, exec_, grade, kernel, labs, list_, live, matrix),
     *(prove, replay, report, run, shell, show, sweep, test, torture, try_),
 )

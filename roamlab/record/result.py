@@ -366,8 +366,28 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         """One flat object."""
         return {
             **msgspec.to_builtins(self.judgement),
+            "parameters": self.parameters,
             "kernel": self.kernel,
             "seed": self.seed,
             "run_dir": self.run_dir,
             "wall_s": self.wall_s,
+            "status": self.status,
         }
+
+    @classmethod
+    def of(cls, printed: object) -> Result:
+        """The result that `as_dict` gave. Raises msgspec.ValidationError for anything else."""
+        judgement = msgspec.convert(printed, Judgement)
+        rest = msgspec.convert(printed, _Beside)
+        return cls(judgement=judgement, **msgspec.structs.asdict(rest))
+
+
+class _Beside(msgspec.Struct):
+    """What a result has besides its judgement."""
+
+    parameters: dict[str, Any]
+    kernel: dict[str, Any]
+    seed: int
+    run_dir: str
+    wall_s: float
+    status: int

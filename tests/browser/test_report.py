@@ -178,6 +178,14 @@ def test_a_step_hidden_in_a_fold_is_unfolded(report: Path, open_page: Open) -> N
     assert "DATA" in str(page.locator("#ladder .chosen").get_attribute("aria-label"))
 
 
+def test_an_address_with_a_time_opens_at_that_moment(report: Path, open_page: Open) -> None:
+    page = open_page(report).page
+    for moment in ("5.25", "6.5"):
+        page.goto(f"{report.as_uri()}#t={moment}")
+        page.wait_for_selector(f"#clock:text-is('{float(moment):.6f} s')")
+        assert page.input_value("#scrub") == "250"  # a second before it, three after
+
+
 def test_the_replay_line_can_be_copied(report: Path, open_page: Open) -> None:
     page = open_page(report).page
     page.click("#copy")

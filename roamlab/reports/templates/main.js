@@ -56,4 +56,13 @@ if (copy) copy.addEventListener("click", async () => {
   try { await navigator.clipboard.writeText(line.textContent); copy.textContent = "Copied"; }
   catch { getSelection().selectAllChildren(line); copy.textContent = "Selected"; }
 });
+// report.html#t=5.25 shows that moment, in seconds since the run's start.
+function theMoment() {
+  const named = /^#t=(\d+(?:\.\d+)?)$/.exec(location.hash);
+  if (!named) return;
+  view.cursor = clamp(Number(named[1]) * 1e9, 0, T.end);
+  zoom(view.cursor - 1e9, view.cursor + 3e9);
+}
+addEventListener("hashchange", theMoment);
+theMoment();
 document.body.dataset.ready = "yes";
