@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 from pathlib import Path
 
-from roamlab.errors import BadInput
+from roamlab.lab import said
 from roamlab.lab.lab import Lab
 from roamlab.record.program_events import OutageAllowed
 from roamlab.registry import Seconds, Verdict, scenario
@@ -28,6 +28,7 @@ def programs(
     at: Seconds = 5.0,
     move: str = "visited",
     gap: Seconds = 2.0,
+    do: str = "",
     wait: Seconds = 60.0,
     family: int = 4,
     auto_asconf: bool = False,
@@ -38,11 +39,11 @@ def programs(
     """Run a program on the correspondent node and one on the mobile node, and move the latter.
 
     ``cn`` and ``mn`` are lines for a shell. ``ready`` is the port, or a pattern of the output, by which the first is known to
-    be ready; without, it is any port. ``at`` counts from the second one's start. ``wait`` is how long after the move the run
-    goes on at most. An outage longer than ``max_outage``, where that is not 0, makes it broken.
+    be ready; without, it is any port. ``at`` counts from the second one's start. ``do`` says in words what happens instead of
+    the move (`roamlab.lab.said`). ``wait`` is how long after that the run goes on at most. An outage
+    longer than ``max_outage``, where that is not 0, makes it broken.
     """
-    if move not in lab.site.segments:
-        raise BadInput(f"this topology has no segment {move!r}; it has {', '.join(lab.site.segments)}")
+    deeds = said.read(do or f"{at:g} move to={move} gap={gap:g}")
     lab.family = family
     lab.site.asconf = False
     lab.site.directory = Path(directory)
@@ -55,7 +56,7 @@ def programs(
     if cn:
         lab.correspondent.run(cn, waits=True, ready=int(ready) if ready.isdecimal() else ready or None)
     client = lab.mobile.run(mn)
-    moves_s = ceil(lab.now_s) + at
-    lab.at(moves_s).move(lab.mobile.nic("wlan0"), to=lab.site.segments[move], gap=gap)
-    lab.timeline.at(moves_s + gap, lambda: lab.site.announce(lab.mobile.name, "wlan0"))
-    lab.until_ended(client, least_s=moves_s + gap + _OVER, most_s=moves_s + gap + wait)
+    since_s = float(ceil(lab.now_s))
+    said.do(lab, deeds, since_s)
+    over_s = since_s + max(deed.over_s for deed in deeds)
+    lab.until_ended(client, least_s=over_s + _OVER, most_s=over_s + wait)

@@ -94,12 +94,14 @@ def exec_(
 
 @command(
     name="try",
+    iterable=["do"],
     help={
         "cn": "a shell command for the correspondent node, such as a server; the nodes know each other as cn and mn",
         "mn": "a shell command for the mobile node, such as a client",
         "at": "seconds from the client's start until the mobile node's NIC is unplugged",
         "move": "the segment to move to",
         "gap": "seconds without a link",
+        "do": "instead of the move, what happens to the mobile node: '5 link-down', '8 link-up'; may be repeated",
         "wait": "seconds after the move at which the run ends at the latest",
         "ready": "the port that a ready server listens on, or a pattern that it prints; by default any port",
         "family": "4 or 6: resolve host names to IPv4 or IPv6 addresses",
@@ -113,9 +115,10 @@ def try_(
     _: Context,
     cn: str = "",
     mn: str = "",
-    at: str = "5",
-    move: str = "visited",
-    gap: str = "2",
+    at: str = "",
+    move: str = "",
+    gap: str = "",
+    do: list[str] | None = None,
     wait: str = "60",
     ready: str = "",
     family: int = 4,
@@ -133,6 +136,7 @@ def try_(
 ) -> int:
     """Run two programs, move the mobile node between networks, and report whether they coped."""
     from roamlab.kernels.choose import select
+    from roamlab.lab import said
     from roamlab.registry import check_seed, find
     from roamlab.reports import commands, terminal
     from roamlab.reports.outputs import Outputs
@@ -154,16 +158,22 @@ def try_(
         raise BadInput(f"--family is 4 or 6, not {family}")
     if expect not in ("survived", "recovered", "broke"):
         raise BadInput(f"--expect is survived, recovered or broke, not {expect!r}")
-    numbers = {"at": at, "gap": gap, "wait": wait, "max-outage": max_outage or "0"}
+    if do and (at or move or gap):
+        raise BadInput("--do says all that happens; leave out --at, --move and --gap")
+    numbers = {"at": at or "5", "gap": gap or "2", "wait": wait, "max-outage": max_outage or "0"}
     for name, text in numbers.items():
         if not text.replace(".", "", 1).isdecimal():
             raise BadInput(f"--{name} {text} is not a number of seconds")
+    chosen = find("programs")
+    told = "; ".join(do or []) or f"{at or 5} move to={move or 'visited'}"
+    said.check(said.read(told), chosen.topology().segments)
     given = {
         "cn": cn,
         "mn": mn,
         "at": at,
         "move": move,
         "gap": gap,
+        "do": "; ".join(do or []),
         "wait": wait,
         "ready": ready,
         "expect": expect,
@@ -171,7 +181,6 @@ def try_(
     given |= {"family": str(family), "auto_asconf": str(auto_asconf).lower(), "directory": str(Path.cwd())}
     if max_outage:
         given["max_outage"] = max_outage
-    chosen = find("programs")
     parameters = chosen.complete({name: text for name, text in given.items() if text})
     with terminal.Progress([chosen.name], quiet=json) as progress:
         result = orchestrator.run(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from roamlab.judge.talks import Absence, became, given_up, services
+from roamlab.judge.deeds import absent, moved_only, unseen
+from roamlab.judge.talks import became, given_up, services
 from roamlab.protocols import trace
 from roamlab.protocols.conversations import follow
 from roamlab.protocols.errors import DecodeError
-from roamlab.protocols.pcapng import Direction
-from roamlab.protocols.trace import ArpPacket, IpDatagram, Trace
 from roamlab.record import run_directory
 from roamlab.record.event import Event
 from roamlab.record.events import RunEnd, RunStart
@@ -22,7 +21,7 @@ from roamlab.record.program_events import (
 )
 from roamlab.record.result import Both, Judgement, Outage, ProgramEnd, Talk
 from roamlab.record.run_directory import RunDirectory
-from roamlab.record.stimuli import Move
+from roamlab.record.stimuli import Stimulus
 from roamlab.registry import Scenario, Verdict
 from roamlab.topologies.roaming import CORRESPONDENT_NODE
 
@@ -44,23 +43,23 @@ def judge_programs(
             programs=_ends(events),
         )
 
-    epoch_ns = next((event.epoch_ns for event in events if isinstance(event, RunStart)), 0)
-    moves = [event for event in events if isinstance(event, Move)]
+    stimuli = [event for event in events if isinstance(event, Stimulus)]
     started = [event for event in events if isinstance(event, ProgramStarted)]
-    if not moves:
+    if not stimuli:
         return invalid("nothing moved: the run ended too early")
-    mobile = moves[0].node
+    mobile = stimuli[0].node
     hosts = {mobile, CORRESPONDENT_NODE, *(event.node for event in started)}
+    epoch_ns = next((event.epoch_ns for event in events if isinstance(event, RunStart)), 0)
     try:
-        captured = trace.load(run.path / run_directory.CAPTURE, hosts)
+        captured = trace.load(run.path / run_directory.CAPTURE, hosts if moved_only(stimuli) else None)
     except (OSError, DecodeError) as error:
         return invalid(f"{run_directory.CAPTURE} cannot be read: {error}")
-    absence = Absence(moves[0].t + epoch_ns, _back_ns(events, moves[-1]) + epoch_ns)
-    early = _ended_early(events, mobile, moves[0].t)
+    absence = absent(stimuli, events, epoch_ns)
+    early = _ended_early(events, mobile, stimuli[0].t)
     if early:
         return invalid(early)
-    if not _moved(captured, moves[-1], absence):
-        return invalid(f"the move at {moves[-1].at_s:g} s is not in the capture")
+    if missing := unseen(captured, events):
+        return invalid("; ".join(missing))
     over_ns = next((e.t for e in events if isinstance(e, ProgramsOver)), 1 << 62) + epoch_ns
     talks = follow(captured, mobile, hosts, over_ns)
     found = [talk for service in services(talks) if (talk := became(service, absence, epoch_ns)) is not None]
@@ -68,7 +67,7 @@ def judge_programs(
         found = [talk for service in services(talks) if (talk := given_up(service)) is not None]
     if not found:
         return invalid(
-            "no conversation was under way when the NIC left, and none was opened afterwards"
+            f"no conversation was under way when {absence.begun}, and none was opened afterwards"
             if talks
             else "the programs did not talk to each other"
         )
@@ -96,26 +95,6 @@ def judge_programs(
         programs=_ends(events),
         virtual_s=round(max(event.t for event in events) / 1e9, 9),
     )
-
-
-def _back_ns(events: Sequence[Event], move: Move) -> int:
-    """When the NIC was plugged in again and had its new addresses."""
-    configured = [e.t for e in events if e.kind == "nic.configure" and e.node == move.node and e.t >= move.t]
-    return configured[-1] if configured else move.t
-
-
-def _moved(captured: Trace, move: Move, absence: Absence) -> bool:
-    """Whether the move is on the wire: the new address is announced, or used, on the NIC that moved."""
-    for seen in captured.sightings:
-        if (seen.node, seen.nic, seen.direction) != (move.node, move.nic, Direction.OUT):
-            continue
-        if seen.time_ns < absence.left_ns:
-            continue
-        if isinstance(seen, ArpPacket) and str(seen.arp.sender) == move.new:
-            return True
-        if isinstance(seen, IpDatagram) and str(seen.source) == move.new:
-            return True
-    return False
 
 
 def _ended_early(events: Sequence[Event], mobile: str, left_ns: int) -> str:

@@ -24,10 +24,16 @@ _SOON_NS: Final = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """When the mobile node's NIC left, and when it was back (ns since the epoch)."""
+    """When the mobile node's NIC left, and when it was back (ns since the epoch); in general, when things began to change.
+
+    ``begun``, ``back`` and ``after`` say so in words.
+    """
 
     left_ns: int
     back_ns: int
+    begun: str = "the NIC left"
+    back: str = "the NIC was back"
+    after: str = "the move"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +93,9 @@ def became(service: Service, absence: Absence, epoch_ns: int) -> Talk | None:
     if taken_up:
         at_s = (taken_up[0].first_ns - epoch_ns) / 1e9
         since = (taken_up[0].first_ns - absence.back_ns) / 1e9
-        how = f"{service.title}: a new {_noun(taken_up[0])} took over at {at_s:.2f} s, {since:.2f} s after the NIC was back"
+        how = f"{service.title}: a new {_noun(taken_up[0])} took over at {at_s:.2f} s, {since:.2f} s after {absence.back}"
         return Talk(service.title, "recovered", how, outages, tuple(facts))
-    how = f"{service.title}: nothing came through after the move"
+    how = f"{service.title}: nothing came through after {absence.after}"
     return Talk(service.title, "broke", how, outages, tuple(facts))
 
 

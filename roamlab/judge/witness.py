@@ -48,7 +48,7 @@ _SAME_INSTANT_NS: Final = 1_000_000
 
 def unseen_stimuli(evidence: Evidence) -> list[Stimulus]:
     """Stimuli without a witness in the capture."""
-    return [stimulus for stimulus in evidence.stimuli if not _witnessed(evidence, stimulus)]
+    return [stimulus for stimulus in evidence.stimuli if not witnessed(evidence, stimulus)]
 
 
 def unseen(evidence: Evidence, stimulus: Stimulus) -> str:
@@ -68,7 +68,7 @@ def _why(evidence: Evidence, stimulus: Stimulus) -> str:
             return ""
 
 
-def _witnessed(evidence: Evidence, stimulus: Stimulus) -> bool:
+def witnessed(evidence: Evidence, stimulus: Stimulus) -> bool:
     """Whether the capture shows a stimulus."""
     match stimulus:
         case Ask():

@@ -66,10 +66,12 @@ class LinkActs:
         """Add a NIC to the running node, on a segment, and configure it."""
         lab, site = self.lab, self.lab.site
         nic = node.nic(name)
-        wishes = node.sessions[-1].wishes
-        verbs = [Verb.ADD, *([Verb.SET_PRIMARY] if wishes.set_primary else [])]
-        if wishes.set_primary and wishes.delete:
-            verbs.append(Verb.DELETE)
+        verbs: list[Verb] = []
+        if node.sessions:  # programs that were not written for roamlab have none of its sessions
+            wishes = node.sessions[-1].wishes
+            verbs = [Verb.ADD, *([Verb.SET_PRIMARY] if wishes.set_primary else [])]
+            if wishes.set_primary and wishes.delete:
+                verbs.append(Verb.DELETE)
         expects = tuple(verbs) if self._asks(node.name) else ()
 
         def act() -> None:

@@ -14,6 +14,7 @@ import shlex
 import signal
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -186,7 +187,8 @@ class Programs:
         """Send a signal to a program and what it started."""
         if program.status is None:
             program.ended_by_lab = True
-            os.killpg(program.pid, signum)
+            with suppress(ProcessLookupError):  # it has just ended by itself, and was not waited for yet
+                os.killpg(program.pid, signum)
 
     def stop(self) -> None:
         """End what still runs: with SIGTERM, and two seconds later with SIGKILL."""

@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, Final
@@ -138,6 +138,11 @@ def execute(
         ran = _ran(directory, outcome)
         directory.write(MANIFEST, _manifest(request, kernel, ran))
     return ran
+
+
+def checked(request: Request) -> Request:
+    """The request with its program by its path. Raises BadInput where there is none."""
+    return replace(request, argv=(_program(request), *request.argv[1:]))
 
 
 def _program(request: Request) -> str:

@@ -139,3 +139,23 @@ def test_spans_and_pairs() -> None:
             span(text, "--seeds")
     with pytest.raises(BadInput):
         pairs(["=1"])
+
+
+MININET = """
+from mininet.net import Mininet
+
+net = Mininet(controller=None)
+one, two = net.addHost("h1"), net.addHost("h2")
+net.addLink(one, two)
+net.start()
+print("loss", net.ping([one, two]))
+net.stop()
+"""
+
+
+def test_a_script_of_stock_mininet_runs_as_it_is(kernel: Kernel, tmp_path: Path) -> None:
+    if not Path("/usr/bin/mn").exists():
+        pytest.skip("needs Debian's Mininet; install it with: apt-get install mininet net-tools")
+    (tmp_path / "net.py").write_text(MININET)
+    done = lab("mininet", "--kernel", "uml", "--", "/usr/bin/python3", "net.py", cwd=tmp_path)
+    assert (done.returncode, done.stdout.decode().splitlines()[-1]) == (0, "loss 0.0"), done.stderr

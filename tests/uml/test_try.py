@@ -96,6 +96,22 @@ def test_a_silence_of_the_programs_own_is_no_outage(tmp_path: Path) -> None:
     assert (result.judgement.verdict, result.judgement.outages) == ("survived", [])
 
 
+def test_a_link_that_goes_and_comes_back_and_a_nic_in_place_of_another(tmp_path: Path) -> None:
+    away = play(tmp_path, mn="ping -c 16 cn", do="3 link-down; 6 link-up")
+    assert (away.judgement.verdict, away.status) == ("survived", 0)
+    assert away.judgement.talks[0].text == "ping with cn: the same series of echoes went on"
+    assert gap(away, "up") == pytest.approx(4.0, abs=0.2)
+    other = play(tmp_path, mn="ping -c 16 cn", do="3 detach; 6 attach wlan1 to=visited")
+    assert (other.judgement.verdict, other.status) == ("survived", 0)
+    assert other.judgement.talks[0].text.endswith("went on at 198.51.100.10")
+
+
+def test_a_link_that_stays_away_breaks_what_runs_and_is_in_the_capture(tmp_path: Path) -> None:
+    result = play(tmp_path, mn="ping -c 20 cn", do="3 link-down", wait="20", expect="broke")
+    assert (result.judgement.verdict, result.status) == ("broke", 0)
+    assert result.judgement.reasons[0] == "ping with cn: nothing came through after the link-down wlan0"
+
+
 def test_what_ended_before_the_move_proves_nothing(tmp_path: Path) -> None:
     result = play(
         tmp_path, cn=ECHO, mn="python3 -c 'import socket; socket.create_connection((\"cn\", 7000))'"
