@@ -20,6 +20,7 @@ _OWN: Final[Mapping[str, tuple[str, str]]] = {
     "mptcp-backup": ("mptcp", "BACKUP"),
     "quic": ("quic", "TRANSPORT"),
     "quic-streams": ("quic", "STREAMS"),
+    "quic-reset": ("quic", "RESET"),
     "quic-passive": ("quic", "PASSIVE"),
     "wireguard-tcp": ("wireguard", "TCP"),
     "wireguard-udp": ("wireguard", "UDP"),

@@ -12,7 +12,8 @@ from roamlab.record.quic_events import QuicSecret
 from roamlab.transports.base import Crossings, Keeper, Loop, Reader, Transport
 
 if TYPE_CHECKING:
-    from roamlab.transports.quic_channel import ClientChannel, QuicListener
+    from roamlab.transports.quic_channel import ClientChannel, Ways
+    from roamlab.transports.quic_server import QuicListener
 
 
 class Quic(Transport):
@@ -23,6 +24,8 @@ class Quic(Transport):
     """whether the client itself moves to a new address, rather than send from whichever the kernel chooses"""
     apart: ClassVar[bool] = False
     """whether each message has a stream of its own, rather than all one stream in order"""
+    begins_again: ClassVar[bool] = False
+    """whether both ends begin a new path with an initial window, without RTT and backoff (RFC 9000, 9.4)"""
     carrier = "connection"
     modules = (
         "aioquic",
@@ -47,13 +50,20 @@ class Quic(Transport):
         """A connection from a local address, to be connected."""
         from roamlab.transports.quic_channel import ClientChannel
 
-        return ClientChannel(local, port, anywhere=not self.migrates, apart=self.apart)
+        return ClientChannel(local, port, self.ways, anywhere=not self.migrates)
 
     def listen(self, local: str, port: int, *, one_to_many: bool = False) -> QuicListener:  # noqa: ARG002
         """Wait for connections, all on one socket."""
-        from roamlab.transports.quic_channel import QuicListener
+        from roamlab.transports.quic_server import QuicListener
 
-        return QuicListener(local, port, apart=self.apart)
+        return QuicListener(local, port, self.ways)
+
+    @property
+    def ways(self) -> Ways:
+        """How its channels differ from others'."""
+        from roamlab.transports.quic_channel import Ways
+
+        return Ways(self.apart, self.begins_again)
 
     def reader(self) -> Reader:
         """A reader that has no secrets, and so finds no message."""
@@ -89,6 +99,13 @@ class QuicStreams(Quic):
     apart = True
 
 
+class QuicReset(Quic):
+    """QUIC whose ends begin a new path as RFC 9000, 9.4, asks, which aioquic does not (docs/quic.md)."""
+
+    name = "quic-reset"
+    begins_again = True
+
+
 class PassiveQuic(Quic):
     """QUIC whose client does nothing: its socket has no address, and sends from whichever there is (RFC 9000, 9.3)."""
 
@@ -98,4 +115,5 @@ class PassiveQuic(Quic):
 
 TRANSPORT: Final = Quic()
 STREAMS: Final = QuicStreams()
+RESET: Final = QuicReset()
 PASSIVE: Final = PassiveQuic()

@@ -6,47 +6,32 @@ channel is one descriptor for its owner: an epoll(7) of its sockets, and of an a
 
 from __future__ import annotations
 
-import io
-import os
 import select
 import socket
 import ssl
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
-from aioquic._buffer import Buffer
 from aioquic.quic import events as quic
-from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE, QuicConfiguration
+from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
-from aioquic.quic.logger import QuicLogger, QuicLoggerTrace
-from aioquic.quic.packet import QuicPacketType, pull_quic_header
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.x509.oid import NameOID
 
 from roamlab.linux.alarm import Alarm
 from roamlab.protocols.errors import DecodeError
 from roamlab.protocols.framing import Deframer, frame
 from roamlab.record.events import ConnectionFailed, ConnectionLost, ConnectionUp, Notice
-from roamlab.record.quic_events import QuicSecret
 from roamlab.transports.base import PathState
+from roamlab.transports.quic_log import Log, Secrets
+from roamlab.transports.quic_recovery import begin_path
 from roamlab.transports.sockets import CHUNK, bound
 
 End = tuple[str, int]
-_ALPN: Final = "roamlab"
+ALPN: Final = "roamlab"
 _STREAM: Final = 0  # RFC 9000, 2.1: the first one that a client opens for both directions
-_UNTOLD: Final = frozenset(
-    {
-        "connectivity:spin_bit_updated",  # with every round trip
-        "transport:datagrams_received",  # what they held is told by packets
-        "transport:datagrams_sent",
-    }
-)
 _ACK_DELAY_MS: Final = 25  # the engine's own, which its PTO includes
 _SECOND_NS: Final = 1_000_000_000
 _LATER_NS: Final = 1_000
@@ -58,66 +43,35 @@ def now_ns() -> int:
     return time.clock_gettime_ns(time.CLOCK_REALTIME)
 
 
-class _Trace(QuicLoggerTrace):
-    """A qlog trace whose times are those that the engine was given: reading the clock would take time in a guest."""
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How a connection is used.
 
-    clock: Callable[[], float]
-    metrics: dict[str, float]
-    """the last ones of loss recovery and congestion control, by qlog's names; in ms and bytes"""
+    apart         each message has a stream of its own, so that none waits for another that was lost
+    begins_again  a new path begins with an initial window, without RTT and backoff
+    """
 
-    def log_event(self, *, category: str, event: str, data: dict[str, float]) -> None:
-        name = f"{category}:{event}"
-        if name == "recovery:metrics_updated":
-            self.metrics |= data
-        if name not in _UNTOLD:
-            self._events.append({"data": data, "name": name, "time": self.clock() * 1000})
-
-
-class _Log(QuicLogger):
-    """Gives a connection its trace, and keeps it."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        super().__init__()
-        self._clock = clock
-        self.metrics: dict[str, float] = {}
-
-    def start_trace(self, is_client: bool, odcid: bytes) -> QuicLoggerTrace:
-        trace = _Trace(is_client=is_client, odcid=odcid)
-        trace.clock, trace.metrics = self._clock, self.metrics
-        self._traces.append(trace)
-        return trace
-
-
-class _Secrets(io.StringIO):
-    """A secrets log file, whose lines are told as notifications, too."""
-
-    def __init__(self, told: deque[bytes | Notice]) -> None:
-        super().__init__()
-        self._told = told
-
-    def write(self, line: str) -> int:
-        label, client_random, secret = line.split()
-        self._told.append(QuicSecret(label=label, client_random=client_random, secret=secret))
-        return super().write(line)
+    apart: bool = False
+    begins_again: bool = False
 
 
 class QuicChannel(ABC):
-    """A QUIC connection; ``apart`` has each message in a stream of its own, so that none waits for another that was lost."""
+    """A QUIC connection."""
 
-    def __init__(self, *, apart: bool) -> None:
+    def __init__(self, ways: Ways) -> None:
         self._poll = select.epoll()
         self._alarm = Alarm()
         self._poll.register(self._alarm, select.EPOLLIN)
         self._epoch_ns = now_ns()
         self._now = 0.0
         self._waiting: deque[bytes | Notice] = deque()
-        self._secrets = _Secrets(self._waiting)
-        self._apart = apart
+        self._secrets = Secrets(self._waiting)
+        self._ways = ways
         self._deframers: dict[int, Deframer] = {}
         self._up = False
         self._asked_to_end = False
         self._ended = False
-        self._log = _Log(lambda: self._epoch_ns / 1e9 + self._now)
+        self._log = Log(lambda: self._epoch_ns / 1e9 + self._now)
 
     def configured(self, configuration: QuicConfiguration) -> QuicConfiguration:
         """The configuration of this connection's engine: what it logs comes here."""
@@ -142,7 +96,7 @@ class QuicChannel(ABC):
         """Queue a message; there is always room."""
         if not self._ended:
             self.look_at_clock()
-            if self._apart:
+            if self._ways.apart:
                 stream = self.engine.get_next_available_stream_id(is_unidirectional=True)
                 self.engine.send_stream_data(stream, frame(data), end_stream=True)
             else:
@@ -253,8 +207,8 @@ class ClientChannel(QuicChannel):
     ``anywhere`` leaves it to the kernel which address it sends from.
     """
 
-    def __init__(self, local: str, port: int, *, anywhere: bool, apart: bool) -> None:
-        super().__init__(apart=apart)
+    def __init__(self, local: str, port: int, ways: Ways, *, anywhere: bool) -> None:
+        super().__init__(ways)
         wildcard = "::" if ":" in local else "0.0.0.0"
         self._sockets: list[socket.socket] = []
         self.address = "" if anywhere else local
@@ -262,7 +216,7 @@ class ClientChannel(QuicChannel):
         self.peer: End = ("", 0)
         self._engine = QuicConnection(
             configuration=self.configured(
-                QuicConfiguration(alpn_protocols=[_ALPN], is_client=True, verify_mode=ssl.CERT_NONE)
+                QuicConfiguration(alpn_protocols=[ALPN], is_client=True, verify_mode=ssl.CERT_NONE)
             )
         )
         self._open(wildcard if anywhere else local, port)
@@ -283,7 +237,10 @@ class ClientChannel(QuicChannel):
         """Send from another address from now on (RFC 9000, 9.2); the connection id that this goes to, in hexadecimal."""
         self._open(address, 0)
         self.address = address
+        self.look_at_clock()
         self.engine.change_connection_id()
+        if self._ways.begins_again:
+            begin_path(self.engine, self._now)
         self.probe()
         return self.engine._peer_cid.cid.hex()  # noqa: SLF001 - the engine tells it nowhere else
 
@@ -329,123 +286,6 @@ class ClientChannel(QuicChannel):
         send(self._sockets[-1], data, peer)
 
 
-class ServerChannel(QuicChannel):
-    """The end that was called; its datagrams come and go by the listener's socket."""
-
-    def __init__(
-        self, listener: QuicListener, configuration: QuicConfiguration, original: bytes, *, apart: bool
-    ) -> None:
-        super().__init__(apart=apart)
-        self._listener = listener
-        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._poll.register(self._bell, select.EPOLLIN)
-        self._engine = QuicConnection(
-            configuration=self.configured(configuration), original_destination_connection_id=original
-        )
-
-    @property
-    def engine(self) -> QuicConnection:
-        """The connection's protocol engine."""
-        return self._engine
-
-    def came(self, data: bytes, source: End) -> None:
-        """Take a datagram from the listener; the channel can be read then."""
-        self.look_at_clock()
-        self.taken(data, source)
-        os.eventfd_write(self._bell, 1)
-
-    def close(self) -> None:
-        """Leave the listener."""
-        self._listener.left(self)
-        os.close(self._bell)
-        super().close()
-
-    def _take_datagrams(self) -> None:
-        try:
-            os.eventfd_read(self._bell)
-        except BlockingIOError:
-            return
-
-    def _send(self, data: bytes, peer: End) -> None:
-        self._listener.send(data, peer)
-
-    def _said(self, event: quic.QuicEvent) -> None:
-        match event:
-            case quic.ConnectionIdIssued():
-                self._listener.named(self, event.connection_id)
-            case quic.ConnectionIdRetired():
-                self._listener.unnamed(event.connection_id)
-            case _:
-                super()._said(event)
-
-
-class QuicListener:
-    """One UDP socket for all connections, which are told apart by their connection ids."""
-
-    def __init__(self, local: str, port: int, *, apart: bool) -> None:
-        self._apart = apart
-        self._sock = bound(socket.SOCK_DGRAM, local, port)
-        self._sock.setblocking(False)
-        self._channels: dict[bytes, ServerChannel] = {}
-        self._key, self._certificate = _identity()
-
-    def fileno(self) -> int:
-        """The descriptor to wait on."""
-        return self._sock.fileno()
-
-    def accept(self) -> ServerChannel | None:
-        """Give every datagram to its connection; the next new connection, or None when there is none now."""
-        while (come := received(self._sock)) is not None:
-            data, source = come
-            if (channel := self._of(data)) is not None:
-                channel.came(data, source)
-            elif (channel := self._new(data)) is not None:
-                channel.came(data, source)
-                return channel
-        return None
-
-    def send(self, data: bytes, peer: End) -> None:
-        """Send a datagram of a connection's."""
-        send(self._sock, data, peer)
-
-    def named(self, channel: ServerChannel, connection_id: bytes) -> None:
-        """What has this id is the channel's."""
-        self._channels[connection_id] = channel
-
-    def unnamed(self, connection_id: bytes) -> None:
-        """An id is used no more."""
-        self._channels.pop(connection_id, None)
-
-    def left(self, channel: ServerChannel) -> None:
-        """A channel is closed."""
-        self._channels = {known: other for known, other in self._channels.items() if other is not channel}
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._sock.close()
-
-    def _of(self, data: bytes) -> ServerChannel | None:
-        header = _header(data)
-        return None if header is None else self._channels.get(header[1])
-
-    def _new(self, data: bytes) -> ServerChannel | None:
-        """A connection for an Initial that belongs to none; shorter datagrams than RFC 9000, 14.1, allows are ignored."""
-        header = _header(data)
-        if (
-            header is None
-            or header[0] is not QuicPacketType.INITIAL
-            or len(data) < SMALLEST_MAX_DATAGRAM_SIZE
-        ):
-            return None
-        configuration = QuicConfiguration(
-            alpn_protocols=[_ALPN], is_client=False, private_key=self._key, certificate=self._certificate
-        )
-        channel = ServerChannel(self, configuration, header[1], apart=self._apart)
-        self.named(channel, header[1])
-        self.named(channel, channel.engine.host_cid)
-        return channel
-
-
 def send(sock: socket.socket, data: bytes, peer: End) -> None:
     """Send a datagram; one that cannot be sent is lost, as on any link, and the engine sends again what was in it."""
     try:
@@ -464,30 +304,3 @@ def received(sock: socket.socket) -> tuple[bytes, End] | None:
         except OSError:
             continue
         return data, source[:2]
-
-
-def _header(data: bytes) -> tuple[QuicPacketType, bytes] | None:
-    """A datagram's first packet: its type, and the connection id that it goes to."""
-    try:
-        header = pull_quic_header(Buffer(data=data), host_cid_length=QuicConfiguration.connection_id_length)
-    except ValueError:
-        return None
-    return header.packet_type, header.destination_cid
-
-
-def _identity() -> tuple[Ed25519PrivateKey, x509.Certificate]:
-    """A key, and a certificate for it that nobody checks; Ed25519 signs the same with the same bytes."""
-    key = Ed25519PrivateKey.generate()
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _ALPN)])
-    now = datetime.fromtimestamp(now_ns() // _SECOND_NS, UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, None)
-    )
-    return key, certificate

@@ -21,9 +21,11 @@ from roamlab.protocols.trace import UdpPacket
 from roamlab.protocols.transport import Udp
 from roamlab.record.quic_events import QuicMigrated, QuicSecret
 from roamlab.transports import quic_paths
-from roamlab.transports.quic_channel import ClientChannel, QuicListener, _identity, _Secrets
+from roamlab.transports.quic_channel import ClientChannel, Ways
+from roamlab.transports.quic_log import Secrets
 from roamlab.transports.quic_paths import QuicPaths
 from roamlab.transports.quic_reader import QuicReader
+from roamlab.transports.quic_server import QuicListener, identity
 
 OLD, NEW, PEER = (IPv4Address(text) for text in ("192.0.2.10", "198.51.100.10", "203.0.113.10"))
 
@@ -91,7 +93,7 @@ class Talk:
         self.packets: list[UdpPacket] = []
         self.now = 0.0
         self.mine = OLD
-        key, certificate = _identity()
+        key, certificate = identity()
         self.client = QuicConnection(configuration=self._logged(QuicConfiguration(verify_mode=ssl.CERT_NONE)))
         self.client.connect((str(PEER), 5001), now=self.now)
         served = QuicConfiguration(is_client=False, private_key=key, certificate=certificate)
@@ -103,7 +105,7 @@ class Talk:
 
     def _logged(self, configuration: QuicConfiguration) -> QuicConfiguration:
         configuration.alpn_protocols = ["test"]
-        configuration.secrets_log_file = _Secrets(self.told)  # type: ignore[arg-type]
+        configuration.secrets_log_file = Secrets(self.told)  # type: ignore[arg-type]
         return configuration
 
     def exchange(self) -> None:
@@ -211,8 +213,8 @@ class Loop:
 @pytest.fixture
 def channels() -> Iterator[tuple[ClientChannel, QuicListener]]:
     """A client on loopback, set up with a listener there, which gave it further ids."""
-    listener = QuicListener("127.0.0.1", 0, apart=False)
-    client = ClientChannel("127.0.0.2", 0, anywhere=False, apart=False)
+    listener = QuicListener("127.0.0.1", 0, Ways())
+    client = ClientChannel("127.0.0.2", 0, Ways(), anywhere=False)
     client.connect(*listener._sock.getsockname())
     accepted = None
     while not client.engine._peer_cid_available:
