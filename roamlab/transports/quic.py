@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from roamlab.protocols import datagrams
@@ -27,6 +27,11 @@ class Quic(Transport):
     begins_again: ClassVar[bool] = False
     """whether both ends begin a new path with an initial window, without RTT and backoff (RFC 9000, 9.4)"""
     carrier = "connection"
+    stack = "aioquic 1.7.2"
+    settings = (
+        "its client migrates at the event of a new address: another socket and connection id, and a PING"
+    )
+    lacks: ClassVar[Mapping[str, str]] = {"both-ends": "only a client can migrate (RFC 9000, 9)"}
     modules = (
         "aioquic",
         "OpenSSL",
@@ -96,6 +101,7 @@ class QuicStreams(Quic):
     """QUIC with a stream for each message, as HTTP/3 has one for each request: none waits for another that was lost."""
 
     name = "quic-streams"
+    settings = "as quic; each message has a stream of its own"
     apart = True
 
 
@@ -103,6 +109,9 @@ class QuicReset(Quic):
     """QUIC whose ends begin a new path as RFC 9000, 9.4, asks, which aioquic does not (docs/quic.md)."""
 
     name = "quic-reset"
+    settings = (
+        "as quic; both ends begin a new path with an initial window, without RTT and backoff (RFC 9000, 9.4)"
+    )
     begins_again = True
 
 
@@ -110,6 +119,7 @@ class PassiveQuic(Quic):
     """QUIC whose client does nothing: its socket has no address, and sends from whichever there is (RFC 9000, 9.3)."""
 
     name = "quic-passive"
+    settings = "its client does nothing: its socket is bound to no address"
     migrates = False
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from ipaddress import IPv4Address
 
 import pytest
@@ -20,7 +21,7 @@ from roamlab.protocols.quic import ConnectionClose, NewConnectionId, PathChallen
 from roamlab.protocols.trace import UdpPacket
 from roamlab.protocols.transport import Udp
 from roamlab.record.quic_events import QuicMigrated, QuicSecret
-from roamlab.transports import quic_paths
+from roamlab.transports import find, quic_paths
 from roamlab.transports.quic_channel import ClientChannel, Ways
 from roamlab.transports.quic_log import Secrets
 from roamlab.transports.quic_paths import QuicPaths
@@ -254,3 +255,7 @@ def test_a_client_goes_to_the_newest_address_and_back_when_that_goes(
     assert len({event.connection_id for event in loop.events}) == 2
     paths.address_down("127.0.0.2")
     assert client.address == "127.0.0.2"  # there is no other
+
+
+def test_the_stack_that_is_named_is_the_one_that_is_installed() -> None:
+    assert find("quic").stack == f"aioquic {version('aioquic')}"
