@@ -31,6 +31,7 @@ _NAMESPACES = ("--unshare-all", "--die-with-parent", "--new-session")
 _ROOT = ("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
 _TRY_S = 10.0
 _MIB = 1 << 20
+_IF_WE_ARE_THERE = '[ "$PPID" = "$0" ] || exit 1; exec "$@"'
 # Root inside reaches these past the guest's own memory: only the sockets and the job's file need room there.
 _SMALL = ("--size", str(4 * _MIB), "--tmpfs")
 
@@ -56,9 +57,20 @@ def fixed_addresses() -> tuple[str, ...]:
 def told_of_our_end(number: signal.Signals) -> tuple[str, ...]:
     """Give the command that runs another which the kernel sends a signal when we die, even if it is stopped before it began.
 
-    What it runs asks for the same itself, later. Empty where setpriv cannot (util-linux before 2.33).
+    What it runs asks for the same itself, later, and looks whether we are still there. Empty where setpriv cannot (util-linux
+    before 2.33). It has to be started in a process group of its own in our session: what is stopped before it could ask is
+    then told by the kernel (SIGHUP and SIGCONT to a group that loses its last parent in its session).
     """
     return ("setpriv", "--pdeathsig", number.name.removeprefix("SIG")) if _knows_our_end() else ()
+
+
+def ended_with_us() -> tuple[str, ...]:
+    """Give the command that runs another which is killed when we die, or does not begin where we already have.
+
+    For commands that do not look for us themselves; to be started as told_of_our_end says.
+    """
+    told = told_of_our_end(signal.SIGKILL)
+    return (*told, "sh", "-c", _IF_WE_ARE_THERE, str(os.getpid())) if told else ()
 
 
 @lru_cache(maxsize=1)
@@ -128,7 +140,7 @@ def confine(
     written     the only writable directories
     memory_mib  room for the guest's memory, an unlinked file on a tmpfs of its own
     """
-    line = [*told_of_our_end(signal.SIGKILL), bwrap, *_NAMESPACES, *_ROOT]
+    line = [*ended_with_us(), bwrap, *_NAMESPACES, *_ROOT]
     line += [*_SMALL, "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108
     line += [*_SMALL, "/run", *_SMALL, "/var/tmp"]  # noqa: S108
     line += ["--size", str((memory_mib + 64) * _MIB), "--tmpfs", "/tmp"]  # noqa: S108
@@ -155,7 +167,7 @@ def shut_in(bwrap: str, keep: Sequence[Path]) -> tuple[str, ...]:
 
     It sees the machine's files read-only, and can write none; `keep` are those to show although a tmpfs would hide them.
     """
-    line = [*told_of_our_end(signal.SIGKILL), bwrap, *_NAMESPACES, *_ROOT]
+    line = [*ended_with_us(), bwrap, *_NAMESPACES, *_ROOT]
     line += [*_SMALL, "/dev/shm", "--remount-ro", "/dev"]  # noqa: S108
     for directory in ("/run", "/var/tmp", "/tmp"):  # noqa: S108
         line += [*_SMALL, directory]

@@ -100,6 +100,7 @@ def guest_process(pid: int) -> int:
     while children := _children(pid):
         if (Path(f"/proc/{pid}/comm").read_text().strip()) not in (
             "setpriv",
+            "sh",
             "prlimit",
             "bwrap",
             "warden",

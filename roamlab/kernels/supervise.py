@@ -78,7 +78,7 @@ def supervise(launch: Launch, job: Job, on_line: OnLine, watch: Watch = no_watch
                 stdout=subprocess.PIPE,
                 stderr=theirs.fileno(),
                 pass_fds=launch.fds,
-                start_new_session=True,
+                process_group=0,
                 bufsize=0,
             )
         stack.callback(_close, process)

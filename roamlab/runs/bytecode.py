@@ -13,7 +13,6 @@ import hashlib
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -29,7 +28,7 @@ import msgspec
 
 from roamlab.errors import LabError
 from roamlab.kernels.build.store import kernels_dir
-from roamlab.kernels.sandbox import told_of_our_end
+from roamlab.kernels.sandbox import ended_with_us
 from roamlab.record import guarded, ours
 from roamlab.where import PACKAGE, ROOT
 
@@ -143,11 +142,12 @@ def _fill(start: Start) -> None:
         "PYTHONPYCACHEPREFIX": str(start.pycache),
     }
     done = subprocess.run(
-        (*told_of_our_end(signal.SIGKILL), *start.module(_EVERYTHING)),
+        (*ended_with_us(), *start.module(_EVERYTHING)),
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
+        process_group=0,
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no word"])[-1]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from roamlab.kernels.build.errors import BuildError
 from roamlab.kernels.build.recipes import release
-from roamlab.kernels.sandbox import told_of_our_end
+from roamlab.kernels.sandbox import ended_with_us
 from roamlab.kernels.uml import HOSTFS_ROOT
 
 # Any moment will do for a check; later than the files that the guest sees.
@@ -86,14 +86,14 @@ def run(
 def _printed(command: Sequence[str], environment: dict[str, str], stdin: int, limit_s: float) -> str:
     """Run a guest to its end, or end it with all the processes that it holds on this machine: its group is its own."""
     with subprocess.Popen(
-        (*told_of_our_end(signal.SIGKILL), *command),
+        (*ended_with_us(), *command),
         env=environment,
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        start_new_session=True,
+        process_group=0,
     ) as process:
         try:
             return process.communicate(timeout=limit_s)[0]
