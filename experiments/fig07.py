@@ -2,7 +2,7 @@
 
 from typing import Final, Literal
 
-from roamlab.lab.lab import Family, Lab
+from roamlab.lab.lab import Family, Lab, SctpStack
 from roamlab.lab.neighbours import Neighbour
 from roamlab.lab.request_acts import Request
 from roamlab.protocols.mobility import Announce, Verb
@@ -22,6 +22,7 @@ def fig07(
     steps: Literal["add", "primary", "remove"] = "remove",
     family: Family = 4,
     way: Literal["socket", "rewriting"] = "socket",
+    transport: SctpStack = "sctp",
 ) -> None:
     """A second NIC joins the association: ADD, then SET PRIMARY, then DELETE of the first; or all in one message."""
     session = lab.mobile.connect(
@@ -30,6 +31,7 @@ def fig07(
         announce=Announce(way),
         set_primary=steps != "add",
         delete=steps == "remove",
+        transport=transport,
     )
     lab.at(1.0).start(session.stream(every=0.02))
     lab.at(5.0).attach(lab.mobile, "wlan1", to=lab.visited)

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from msgspec import Meta
 
 from roamlab.lab.known import by_kernel
-from roamlab.lab.lab import Family, Lab, Session
+from roamlab.lab.lab import Family, Lab, SctpStack, Session
 from roamlab.parameters import Cadence, Seconds
 from roamlab.protocols.mobility import Announce
 from roamlab.registry import Verdict, scenario
@@ -35,9 +35,12 @@ def fig09(
     way: RoamingWay = "socket",
     length: Length = 20.0,
     cadence: Cadence = 0.02,
+    transport: SctpStack = "sctp",
 ) -> None:
     """A mobile node with one NIC moves to another subnet in the middle of a transfer."""
-    session = lab.mobile.connect(lab.correspondent, family=family, announce=Announce(way))
+    session = lab.mobile.connect(
+        lab.correspondent, family=family, announce=Announce(way), transport=transport
+    )
     _roam(lab, session, gap, length, cadence)
 
 

@@ -25,6 +25,8 @@ Transport: TypeAlias = Annotated[str, NameOf(find_transport)]
 """The name of a transport: roamlab's own or one that was added (docs/transports.md)."""
 Traffic = Literal["steady", "idle", "bulk", "requests"]
 """What a session's applications say: see `Session.traffic`."""
+SctpStack = Literal["sctp", "usrsctp", "usrsctp-mn", "usrsctp-cn", "usrsctp-udp"]
+"""The transports that are SCTP: the kernel's, and usrsctp at both ends or at one (docs/usrsctp.md)."""
 Style = Literal["one-to-one", "one-to-many"]
 """Of a listening socket: to Linux one endpoint an association, or one for all."""
 

@@ -19,7 +19,7 @@ from roamlab.errors import LabError, NoSession
 from roamlab.lab.acts import At
 from roamlab.lab.by_hand import FOR_EVER_S, ByHand, nothing
 from roamlab.lab.clock import Clock, Timeline
-from roamlab.lab.handles import PORT, Family, Nic, Node, Session, Stream, Style, Transport
+from roamlab.lab.handles import PORT, Family, Nic, Node, SctpStack, Session, Stream, Style, Transport
 from roamlab.lab.under_way import UnderWay
 from roamlab.protocols.mobility import Announce
 from roamlab.record import commands
@@ -49,7 +49,7 @@ else:  # the default is for who reads types; Python has it from 3.13 on
     Net_co = TypeVar("Net_co", covariant=True)
 
 E = _TypeVar("E", bound=Event)
-__all__ = ["PORT", "Family", "Lab", "Nic", "Node", "Session", "Stream", "Style", "Transport"]
+__all__ = ["PORT", "Family", "Lab", "Nic", "Node", "SctpStack", "Session", "Stream", "Style", "Transport"]
 
 _CONNECT_NS: Final = 20 * 10**9
 _AGAIN_NS: Final = 10**9

@@ -72,7 +72,8 @@ class LinkActs:
             verbs = [Verb.ADD, *([Verb.SET_PRIMARY] if wishes.set_primary else [])]
             if wishes.set_primary and wishes.delete:
                 verbs.append(Verb.DELETE)
-        expects = tuple(verbs) if self._asks(node.name) else ()
+        asks = self._asks(node.name)
+        expects = tuple(verb for verb in verbs if verb in asks)
 
         def act() -> None:
             self._coming(Attach, nic, to, expects)
@@ -240,11 +241,11 @@ class LinkActs:
 
         lab.timeline.at(self.time_s, act)
 
-    def _asks(self, node: str) -> bool:
-        """Whether a move of a node leads to requests (RFC 5061): one of its sessions is of a transport that has them."""
-        sessions = self.lab.node(node).sessions
-        reconfigures = not sessions or any(find(session.transport).reconfigures for session in sessions)
-        return self.lab.site.asconf and reconfigures
+    def _asks(self, node: str) -> frozenset[Verb]:
+        """The requests (RFC 5061) that a move of a node leads to: those of its sessions' transports."""
+        transports = [session.transport for session in self.lab.node(node).sessions] or ["sctp"]
+        none: frozenset[Verb] = frozenset()
+        return none.union(*(find(name).reconfigures for name in transports)) if self.lab.site.asconf else none
 
     def _link_of(self, nic: Nic) -> tuple[str, str]:
         """The other end of a NIC's link: its segment's router, and the segment, whose name the router's port has."""

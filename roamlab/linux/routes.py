@@ -158,6 +158,22 @@ def rule_dropping(source: Network, destination: Network, priority: int, *, on: b
     return encode(message, DELRULE, REQUEST, f"drop no longer {what}", ignore=GONE)
 
 
+def rule_silencing(version: int, protocol: int, *, but_marked: int, priority: int) -> Request:
+    """What this node itself sends of an IP protocol finds no route unless its mark has a bit of ``but_marked``."""
+    message = fibmsg()
+    message["family"] = socket.AF_INET if version == 4 else socket.AF_INET6
+    message["action"] = _BLACKHOLE
+    message["attrs"] = [
+        ("FRA_PRIORITY", priority),
+        ("FRA_IP_PROTO", protocol),
+        ("FRA_FWMARK", 0),
+        ("FRA_FWMASK", but_marked),
+    ]
+    return encode(
+        message, NEWRULE, CREATE_NEW, f"silence protocol {protocol}", option=_RULES[version], ignore=THERE
+    )
+
+
 # Neighbours
 
 

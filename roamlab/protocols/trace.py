@@ -19,6 +19,8 @@ from roamlab.protocols.sctp.packet import HEADER_LENGTH, decode_header
 from roamlab.protocols.transport import Icmp, Tcp, Udp
 
 MOBILE_IP_PORT: Final = 434
+SCTP_PORT: Final = 9899
+"""UDP's, of SCTP inside UDP (RFC 6951, 5.1)."""
 
 
 class Message:
@@ -104,7 +106,10 @@ class IpDatagram(Sighting):
 
 @dataclass(frozen=True, slots=True)
 class SctpPacket(IpDatagram):
-    """An SCTP packet. `message` is the same object for every sighting of the same bytes."""
+    """An SCTP packet, in an IP datagram of its own or inside UDP.
+
+    `message` is the same object for every sighting of the same bytes.
+    """
 
     message: Message
 
@@ -280,7 +285,11 @@ def _sightings(
             elif carried.protocol == ip.SCTP:
                 yield SctpPacket(*where, carried, message(carried.payload))
             elif carried.protocol == ip.UDP:
-                yield UdpPacket(*where, carried, Udp.decode(carried.payload))
+                udp = Udp.decode(carried.payload)
+                if SCTP_PORT in (udp.sport, udp.dport):
+                    yield SctpPacket(*where, carried, message(udp.payload))
+                else:
+                    yield UdpPacket(*where, carried, udp)
             elif carried.protocol == ip.TCP:
                 yield TcpPacket(*where, carried, Tcp.decode(carried.payload))
             elif carried.protocol in (ip.ICMP, ip.ICMPV6):

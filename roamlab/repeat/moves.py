@@ -27,9 +27,21 @@ _MOBILE_IP_LACKS: Final[Mapping[str, str]] = {
 }
 
 
+_NO_PACKAGE: Final = "Debian 12 has no package of it"
+ABSENT: Final[Mapping[str, str]] = {
+    "masque": f"{_NO_PACKAGE}, and aioquic has neither CONNECT-UDP (RFC 9298) nor CONNECT-IP (RFC 9484)",
+    "mp-dccp": "no released kernel has Multipath DCCP, and 7.3.4 has no DCCP at all",
+    "hip": f"{_NO_PACKAGE}: neither hipl nor openhip, nor another daemon of RFC 7401",
+    "lisp": f"{_NO_PACKAGE}: neither oor nor another router of RFC 9300",
+    "mobile-ipv6": f"{_NO_PACKAGE}: the kernel has its part (CONFIG_IPV6_MIP6), umip, the daemon, is gone",
+    "mobike": "strongSwan is there, but the lab kernel has no ESP (CONFIG_INET_ESP)",
+}
+"""Rows that nothing here can play, each with its reason."""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionKind:
-    """A row: a transport, over Mobile IP or not."""
+    """A row: a transport, over Mobile IP or not, or one of those that nothing here can play (`ABSENT`)."""
 
     name: str
     transport: str
@@ -38,6 +50,8 @@ class SessionKind:
     @classmethod
     def named(cls, name: str) -> SessionKind:
         """The row of a name: a transport's, with ``-mip`` over Mobile IP. Raises BadInput where there is no such transport."""
+        if name in ABSENT:
+            return cls(name, "")
         transport = name.removesuffix(_MOBILE_IP)
         find_transport(transport)
         return cls(name, transport, name != transport)
@@ -45,17 +59,21 @@ class SessionKind:
     @property
     def stack(self) -> str:
         """Which implementation it is, with its version."""
-        return find_transport(self.transport).stack or "the kernel's"
+        return (find_transport(self.transport).stack or "the kernel's") if self.transport else "none"
 
     @property
     def settings(self) -> str:
         """What was configured, in a sentence; nothing where all is as it comes."""
+        if not self.transport:
+            return ABSENT[self.name]
         own = find_transport(self.transport).settings
         over = "over Mobile IPv4 with foreign agents (RFC 5944)" if self.mobile_ip else ""
         return "; ".join(filter(None, (own, over)))
 
     def lacks(self, move: Move) -> str:
         """Why it has no part in a move; empty where it has."""
+        if not self.transport:
+            return "nothing here can play it"
         reasons = {**find_transport(self.transport).lacks, **(_MOBILE_IP_LACKS if self.mobile_ip else {})}
         return next((reasons[kind] for kind in move.kinds if kind in reasons), "")
 
@@ -67,8 +85,8 @@ class SessionKind:
 
 @cache
 def sessions() -> tuple[str, ...]:
-    """The rows, unless others are asked for: every transport, and what Mobile IP carries."""
-    return (*names(), *(f"{name}{_MOBILE_IP}" for name in _OVER_MOBILE_IP))
+    """The rows, unless others are asked for: every transport, what Mobile IP carries, and what is absent."""
+    return (*names(), *(f"{name}{_MOBILE_IP}" for name in _OVER_MOBILE_IP), *ABSENT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
 from roamlab.linux.namespace import Namespace
+from roamlab.protocols.mobility import Verb
 from roamlab.protocols.trace import IpDatagram, Sighting
 from roamlab.record.event import Event
 from roamlab.record.events import Notice
@@ -198,7 +199,7 @@ class Transport(ABC):
         lacks: Kinds of move (`roamlab.repeat.moves.Move.kinds`) that it has no part in, each with the reason.
         stack: Which implementation it is, with its version; the kernel's own where that is empty.
         settings: What was configured, in a sentence; nothing where all is as it comes.
-        reconfigures: Whether a move leads to requests of RFC 5061, without which a session was not carried by them.
+        reconfigures: The requests of RFC 5061 that a new address leads to, without which a session was not carried by them.
 
     """
 
@@ -215,7 +216,7 @@ class Transport(ABC):
     lacks: ClassVar[Mapping[str, str]] = {}
     stack: ClassVar[str] = ""
     settings: ClassVar[str] = ""
-    reconfigures: ClassVar[bool] = False
+    reconfigures: ClassVar[frozenset[Verb]] = frozenset()
 
     @abstractmethod
     def open(self, local: str, port: int = 0, *, kernel_announces: bool = False) -> Channel:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from roamlab.protocols.mobility import Verb
 from roamlab.protocols.sctp.chunks import Abort, Asconf, AsconfAck, CookieEcho, Data, InitAck, Shutdown
 from roamlab.protocols.trace import SctpPacket, Sighting
-from roamlab.transports.base import Crossings, Reader, Sink, Transport
-
-if TYPE_CHECKING:
-    from roamlab.transports.association import Association, Listener, OneToManyListener
+from roamlab.transports.base import Channel, Crossings, Listening, Reader, Sink, Transport
 
 
 class SctpReader:
@@ -57,15 +55,15 @@ class Sctp(Transport):
     known_to_break = frozenset({"nat", "rebinding", "silent"})
     """The ADD IP names an address that means nothing outside, and a NAT of Linux passes no association whose INIT it did not
     see; an ADD IP that leaves on a path that has died is lost, and nothing else may be asked for meanwhile."""
-    reconfigures = True
+    reconfigures = frozenset(Verb)
 
-    def open(self, local: str, port: int = 0, *, kernel_announces: bool = False) -> Association:
+    def open(self, local: str, port: int = 0, *, kernel_announces: bool = False) -> Channel:
         """An association from a local address, to be connected."""
         from roamlab.transports.association import Association
 
         return Association.open(local, port, kernel_announces=kernel_announces)
 
-    def listen(self, local: str, port: int, *, one_to_many: bool = False) -> Listener | OneToManyListener:
+    def listen(self, local: str, port: int, *, one_to_many: bool = False) -> Listening:
         """Wait for associations, on a one-to-one or a one-to-many socket."""
         from roamlab.transports.association import Listener, OneToManyListener
 

@@ -139,6 +139,7 @@ class KeptAlive(UdpInWireguard):
 
     name = "wireguard-udp-keepalive"
     keepalive_s = _KEEPALIVE_S
+    settings = f"persistent keepalive {_KEEPALIVE_S} s at the mobile node"
 
 
 TCP: Final = TcpInWireguard()
