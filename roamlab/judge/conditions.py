@@ -9,6 +9,7 @@ from typing import Final
 from roamlab.judge.evidence import Evidence
 from roamlab.protocols.pcapng import Direction as Way
 from roamlab.protocols.trace import IpDatagram, SctpPacket, TcpPacket, UdpPacket
+from roamlab.protocols.transport import Udp
 from roamlab.record.conditions import BlackHole, Condition, Edge, Translation
 from roamlab.record.stimuli import Rebind
 
@@ -127,8 +128,7 @@ def _swallowed(evidence: Evidence, hole: BlackHole) -> bool:
 
 
 def _length(packet: IpDatagram) -> int:
-    raw = packet.message.raw if isinstance(packet, SctpPacket) else packet.datagram.payload
-    return len(raw) + (40 if packet.source.version == 6 else 20)
+    return len(packet.datagram.payload) + (40 if packet.source.version == 6 else 20)
 
 
 def _uneven(evidence: Evidence, edge: Edge) -> bool:
@@ -170,8 +170,10 @@ def rebound(evidence: Evidence, stimulus: Rebind) -> bool:
 
 
 def _ports(packet: IpDatagram) -> tuple[int, int]:
-    """Source and destination port; zeros where there are none."""
+    """Source and destination port, as a NAT sees them; zeros where there are none."""
     match packet:
+        case SctpPacket(inside=Udp() as udp):
+            return udp.sport, udp.dport
         case SctpPacket():
             return packet.sport, packet.dport
         case TcpPacket():

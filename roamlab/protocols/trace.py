@@ -106,12 +106,13 @@ class IpDatagram(Sighting):
 
 @dataclass(frozen=True, slots=True)
 class SctpPacket(IpDatagram):
-    """An SCTP packet, in an IP datagram of its own or inside UDP.
+    """An SCTP packet, in an IP datagram of its own or inside UDP, whose datagram is then `inside`.
 
     `message` is the same object for every sighting of the same bytes.
     """
 
     message: Message
+    inside: Udp | None = None
 
     @property
     def sport(self) -> int:
@@ -287,7 +288,7 @@ def _sightings(
             elif carried.protocol == ip.UDP:
                 udp = Udp.decode(carried.payload)
                 if SCTP_PORT in (udp.sport, udp.dport):
-                    yield SctpPacket(*where, carried, message(udp.payload))
+                    yield SctpPacket(*where, carried, message(udp.payload), udp)
                 else:
                     yield UdpPacket(*where, carried, udp)
             elif carried.protocol == ip.TCP:

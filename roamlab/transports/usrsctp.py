@@ -137,6 +137,7 @@ class UsrsctpOverUdp(Usrsctp):
 
     name = "usrsctp-udp"
     settings = "over UDP, port 9899 (RFC 6951)"
+    known_to_break = Sctp.known_to_break - {"rebinding"}
     udp_port = UDP_PORT
 
 
