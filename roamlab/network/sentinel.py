@@ -6,7 +6,6 @@ The sentinel is a pair of virtual NICs of no other use. Its carrier is changed a
 come to the sentinel it is through with them.
 """
 
-import os
 import time
 from typing import Final
 
@@ -16,8 +15,9 @@ from roamlab.linux.rtnetlink import set_link, veth
 from roamlab.network.ethernet import is_running
 
 _NAME: Final = "sentinel"
-_TURNS: Final = 200  # of the processor, before sleeping; the worker mostly needs one
-_PATIENCE: Final = 5000  # sleeps of a millisecond
+# What it sleeps, in seconds: the worker mostly needs one moment. To yield the processor instead gives it to nobody of lower
+# priority, and in virtual time the worker is (roamlab/lab/settling.py).
+_SLEEPS: Final = (*(1e-6,) * 200, *(1e-3,) * 5000)
 
 
 class Sentinel:
@@ -56,11 +56,8 @@ class Sentinel:
         self._wait()
 
     def _wait(self) -> None:
-        for turn in range(_TURNS + _PATIENCE):
+        for seconds in _SLEEPS:
             if is_running(self._namespace, _NAME)[1] is self._carrier:
                 return
-            if turn < _TURNS:
-                os.sched_yield()
-            else:
-                time.sleep(0.001)
+            time.sleep(seconds)
         raise NetworkError("the kernel's link watch worker doesn't run")
