@@ -114,7 +114,8 @@ class Node(mininet.node.Node):
             die_with_parent(on_death)
             be_scheduled_as_any_other()
             if terminal:
-                # Who was started in the background ignores these, and all its children would.
+                # Who was started in the background, or by nohup, ignores these, and all its children would.
+                signal.signal(signal.SIGHUP, signal.SIG_DFL)
                 signal.signal(signal.SIGINT, signal.SIG_DFL)
                 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
                 fcntl.ioctl(0, termios.TIOCSCTTY, 0)

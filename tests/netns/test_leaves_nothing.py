@@ -32,7 +32,14 @@ def marked(word: str) -> list[str]:
     for environment in Path("/proc").glob("[0-9]*/environ"):
         try:
             if word.encode() in environment.read_bytes():
-                found.append(environment.parent.name)
+                line = (
+                    environment.with_name("cmdline")
+                    .read_bytes()
+                    .replace(b"\0", b" ")
+                    .decode(errors="replace")
+                )
+                state = environment.with_name("wchan").read_text()
+                found.append(f"{environment.parent.name} ({state}): {line}")
         except OSError:
             continue
     return found
@@ -43,7 +50,7 @@ def test_killed_builder_leaves_no_process_and_no_namespace_and_a_whole_capture(t
     links = Path("/proc/net/dev").read_text().count(":")
     mark = f"builder-{uuid4().hex}"
     builder = subprocess.Popen(
-        [sys.executable, "-c", BUILDER, str(file)],
+        ["nohup", sys.executable, "-c", BUILDER, str(file)],  # what ignores a hangup must end as well
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "ROAMLAB_TEST": mark},
