@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -55,26 +55,43 @@ class ConnectionClose:
     reason: str
 
 
-Frame: TypeAlias = Crypto | StreamData | NewConnectionId | PathChallenge | PathResponse | ConnectionClose
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A frame that is told by its name alone."""
 
+    name: str
+
+
+Frame: TypeAlias = (
+    Crypto | StreamData | NewConnectionId | PathChallenge | PathResponse | ConnectionClose | Plain
+)
+
+_NAMES: Final[dict[type, str]] = {
+    Crypto: "CRYPTO",
+    NewConnectionId: "NEW_CONNECTION_ID",
+    PathChallenge: "PATH_CHALLENGE",
+    PathResponse: "PATH_RESPONSE",
+    ConnectionClose: "CONNECTION_CLOSE",
+}
 _PADDING: Final = 0
 _STREAM: Final = range(0x08, 0x10)
 _NUMBERS: Final = {
-    0x01: 0,  # PING
-    0x04: 3,  # RESET_STREAM
-    0x05: 2,  # STOP_SENDING
-    0x10: 1,  # MAX_DATA
-    0x11: 2,  # MAX_STREAM_DATA
-    0x12: 1,  # MAX_STREAMS, both kinds
-    0x13: 1,
-    0x14: 1,  # DATA_BLOCKED
-    0x15: 2,  # STREAM_DATA_BLOCKED
-    0x16: 1,  # STREAMS_BLOCKED, both kinds
-    0x17: 1,
-    0x19: 1,  # RETIRE_CONNECTION_ID
-    0x1E: 0,  # HANDSHAKE_DONE
+    0x01: (0, Plain("PING")),
+    0x04: (3, Plain("RESET_STREAM")),
+    0x05: (2, Plain("STOP_SENDING")),
+    0x10: (1, Plain("MAX_DATA")),
+    0x11: (2, Plain("MAX_STREAM_DATA")),
+    0x12: (1, Plain("MAX_STREAMS")),
+    0x13: (1, Plain("MAX_STREAMS")),
+    0x14: (1, Plain("DATA_BLOCKED")),
+    0x15: (2, Plain("STREAM_DATA_BLOCKED")),
+    0x16: (1, Plain("STREAMS_BLOCKED")),
+    0x17: (1, Plain("STREAMS_BLOCKED")),
+    0x19: (1, Plain("RETIRE_CONNECTION_ID")),
+    0x1E: (0, Plain("HANDSHAKE_DONE")),
 }
-"""Frames that hold numbers alone, and how many."""
+"""Frames that hold numbers alone: how many, and what they are."""
+ACK: Final = Plain("ACK")
 _RESET_TOKEN: Final = 16
 
 
@@ -109,7 +126,7 @@ class _Bytes:
 
 
 def frames(payload: bytes) -> Iterator[Frame]:
-    """The frames of a packet's payload that say something to us, in order.
+    """The frames of a packet's payload in order, without padding.
 
     Raises DecodeError for a payload that breaks off, and at a frame of a type that is not known, whose length nobody can tell.
     """
@@ -119,7 +136,9 @@ def frames(payload: bytes) -> Iterator[Frame]:
         if kind == _PADDING:
             continue
         if kind in _NUMBERS:
-            _skip(left, _NUMBERS[kind])
+            numbers, plain = _NUMBERS[kind]
+            _skip(left, numbers)
+            yield plain
         elif kind in _STREAM:
             yield _stream(kind, left)
         else:
@@ -137,10 +156,12 @@ def _other(kind: int, left: _Bytes) -> Iterator[Frame]:
     match kind:
         case 0x02 | 0x03:
             _acknowledgement(kind, left)
+            yield ACK
         case 0x06:
             yield Crypto(left.number(), left.octets(left.number()))
         case 0x07:  # NEW_TOKEN
             left.octets(left.number())
+            yield Plain("NEW_TOKEN")
         case 0x18:
             _skip(left, 2)
             yield NewConnectionId(left.octets(left.octets(1)[0]))
@@ -156,8 +177,10 @@ def _other(kind: int, left: _Bytes) -> Iterator[Frame]:
             yield ConnectionClose(error, left.octets(left.number()).decode(errors="replace"))
         case 0x30:  # DATAGRAM (RFC 9221)
             left.rest()
+            yield Plain("DATAGRAM")
         case 0x31:
             left.octets(left.number())
+            yield Plain("DATAGRAM")
         case _:
             raise DecodeError(f"a QUIC frame of type {kind:#x}")
 
@@ -182,3 +205,19 @@ def chosen_suite(hello: bytes) -> int:
     """The cipher suite in a ServerHello (RFC 8446, 4.1.3), by its number; 0 where its bytes are too few."""
     at = 39 + hello[38] if len(hello) > 38 else 0
     return int.from_bytes(hello[at : at + 2]) if at and len(hello) >= at + 2 else 0
+
+
+def words(found: Iterable[Frame]) -> str:
+    """Frames by name, each once, and how many octets of streams there are: ``ACK, STREAM 204 B``."""
+    names: dict[str, None] = {}
+    octets = 0
+    for frame in found:
+        match frame:
+            case StreamData():
+                octets += len(frame.data)
+                names["STREAM"] = None
+            case Plain():
+                names[frame.name] = None
+            case _:
+                names[_NAMES[type(frame)]] = None
+    return ", ".join(f"STREAM {octets} B" if name == "STREAM" else name for name in names)

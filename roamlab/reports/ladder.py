@@ -6,7 +6,7 @@ in one row, but for the first data on each path, the first lost packet and the p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -30,6 +30,8 @@ from roamlab.reports import network
 from roamlab.reports.journeys import Journey, Leg, addresses, for_a_group, journeys, legs, tunnel_ends
 from roamlab.reports.packets import Kind, carries_data, kind, label, tunnel_label
 from roamlab.reports.story import Story
+from roamlab.transports import find
+from roamlab.transports.base import Tells, Told
 
 SILENCE_NS: Final = 200_000_000
 """A pause of this length is a silence: it is folded, and the packets beside it are shown."""
@@ -133,7 +135,7 @@ def ladder(story: Story) -> Ladder:
     found = journeys(story.trace.sightings, owners) if story.trace else []
     columns = _columns(story, found)
     shown = set(columns)
-    arrows = list(_arrows(found, legs(found, columns, owners)))
+    arrows = list(_arrows(found, legs(found, columns, owners), _told(story)))
     notices = [
         Notice(event.t + story.epoch_ns, event.node, words(event), isinstance(event, Stimulus))
         for event in story.events
@@ -170,9 +172,20 @@ def _columns(story: Story, found: Sequence[Journey]) -> tuple[str, ...]:
     return tuple(sorted(wanted, key=order))
 
 
-def _arrows(found: Sequence[Journey], drawn: Iterable[Leg]) -> Iterator[Arrow]:
+def _told(story: Story) -> dict[int, Told]:
+    """What transports tell of packets that nobody else can read, by the packets' numbers in the capture."""
+    names = sorted({event.transport for event in story.events if isinstance(event, SessionStart)})
+    readers = [reader for name in names if isinstance(reader := find(name).reader_of(story.events), Tells)]
+    if not readers or story.trace is None:
+        return {}
+    found = ((p.index, reader.told(p)) for p in story.trace.sightings for reader in readers)
+    return {index: told for index, told in found if told is not None}
+
+
+def _arrows(found: Sequence[Journey], drawn: Iterable[Leg], said: Mapping[int, Told]) -> Iterator[Arrow]:
     by_time = sorted(drawn, key=lambda leg: leg.from_ns)
-    kinds = [kind(journey.packet) for journey in found]
+    packets = [journey.packet for journey in found]
+    kinds = [Kind(said[p.index].kind) if p.index in said else kind(p) for p in packets]
     paths: set[tuple[str, ...]] = set()
     trouble: dict[tuple[str, str], int] = {}
     times = sorted({leg.from_ns for leg in by_time})
@@ -199,7 +212,7 @@ def _arrows(found: Sequence[Journey], drawn: Iterable[Leg]) -> Iterator[Arrow]:
             leg,
             journey,
             what,
-            label(packet),
+            said[packet.index].words if packet.index in said else label(packet),
             telling,
             " → ".join(path) if new_path else "",
         )

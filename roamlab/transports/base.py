@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from roamlab.linux.namespace import Namespace
 from roamlab.protocols.mobility import Verb
@@ -159,6 +159,22 @@ class Reader(Protocol):
 
     def read(self, packet: Sighting, sink: Sink) -> None:
         """Tell the sink what a packet shows; packets of other transports show nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a packet is for, in words that fit on an arrow; ``kind`` is one of those that pictures tell apart."""
+
+    words: str
+    kind: Literal["data", "sack", "asconf", "setup", "heartbeat", "end"]
+
+
+@runtime_checkable
+class Tells(Protocol):
+    """A `Reader` that knows what packets hold which nobody else can read."""
+
+    def told(self, packet: Sighting) -> Told | None:
+        """What a packet is for; None for one that is not the transport's. To be asked in the capture's order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from aioquic._buffer import Buffer
 from aioquic._crypto import CryptoError
@@ -18,16 +18,32 @@ from aioquic.quic.crypto import CryptoContext, CryptoPair, apply_key_phase, next
 from aioquic.quic.packet import QuicHeader, QuicPacketType, pull_quic_header
 from aioquic.tls import CipherSuite
 
-from roamlab.protocols import payload, quic
+from roamlab.protocols import datagrams, payload, quic
 from roamlab.protocols.errors import DecodeError
 from roamlab.protocols.framing import Deframer, Reassembly
 from roamlab.protocols.pcapng import Direction as Way
-from roamlab.protocols.quic import ConnectionClose, Crypto, Frame, NewConnectionId, StreamData
+from roamlab.protocols.quic import (
+    ConnectionClose,
+    Crypto,
+    Frame,
+    NewConnectionId,
+    PathChallenge,
+    PathResponse,
+    StreamData,
+)
 from roamlab.protocols.trace import Sighting, UdpPacket
 from roamlab.record.quic_events import QuicSecret
-from roamlab.transports.base import Sink
+from roamlab.transports.base import Sink, Told
 
+_Kind: TypeAlias = Literal["data", "sack", "asconf", "setup", "heartbeat", "end"]
 _WRAP: Final = 1 << 32
+_KINDS: Final[tuple[tuple[set[type], _Kind], ...]] = (
+    ({ConnectionClose}, "end"),
+    ({PathChallenge, PathResponse}, "heartbeat"),
+    ({NewConnectionId}, "asconf"),
+    ({StreamData}, "data"),
+)
+"""What a packet is for: the first of these says."""
 _REMEMBERED: Final = 1 << 14
 """Datagrams whose frames are kept until their next sighting."""
 _LONGEST_ID: Final = 20
@@ -98,6 +114,17 @@ class QuicReader:
                 self._stream(packet, opened, frame, sink)
             elif isinstance(frame, ConnectionClose):
                 sink.ended(packet, connection.original, "CONNECTION_CLOSE")
+
+    def told(self, packet: Sighting) -> Told | None:
+        """What a datagram is for, by its frames; for one that does not open, by its header."""
+        if not isinstance(packet, UdpPacket) or (opened := self.opened(packet)) is None:
+            return None
+        words = quic.words(opened.frames)
+        kinds = {type(frame) for frame in opened.frames}
+        kind: _Kind = next((kind for those, kind in _KINDS if those & kinds), "sack")
+        if datagrams.quic_long(packet.udp.payload) is not None:
+            return Told(f"QUIC handshake{f': {words}' if words else ''}", "setup")
+        return Told(f"QUIC {words or f'{len(packet.udp.payload)} B'}", kind)
 
     def _stream(self, packet: UdpPacket, opened: Opened, frame: StreamData, sink: Sink) -> None:
         connection = opened.connection

@@ -17,11 +17,12 @@ from roamlab.protocols.framing import frame
 from roamlab.protocols.ip import UDP, Datagram
 from roamlab.protocols.payload import Direction, Kind, Message
 from roamlab.protocols.pcapng import Direction as Way
-from roamlab.protocols.quic import ConnectionClose, NewConnectionId, PathChallenge, StreamData
+from roamlab.protocols.quic import ConnectionClose, NewConnectionId, PathChallenge, Plain, StreamData
 from roamlab.protocols.trace import UdpPacket
 from roamlab.protocols.transport import Udp
 from roamlab.record.quic_events import QuicMigrated, QuicSecret
 from roamlab.transports import find, quic_paths
+from roamlab.transports.base import Told
 from roamlab.transports.quic_channel import ClientChannel, Ways
 from roamlab.transports.quic_log import Secrets
 from roamlab.transports.quic_paths import QuicPaths
@@ -48,13 +49,21 @@ def test_frames_are_told_apart_by_their_lengths() -> None:
             b"\x0c\x00\x05the rest",
         )
     )
-    assert list(quic.frames(payload)) == [
+    found = list(quic.frames(payload))
+    assert found == [
+        Plain("PING"),
+        Plain("ACK"),
+        Plain("ACK"),
         StreamData(4, 128, b"hi"),
         NewConnectionId(b"ab"),
         PathChallenge(b"12345678"),
+        Plain("MAX_DATA"),
         ConnectionClose(1, "bye"),
         StreamData(0, 5, b"the rest"),
     ]
+    assert quic.words(found) == (
+        "PING, ACK, STREAM 10 B, NEW_CONNECTION_ID, PATH_CHALLENGE, MAX_DATA, CONNECTION_CLOSE"
+    )
 
 
 @pytest.mark.parametrize("payload", [b"\x06\x00\x05ab", b"\x21", b"\x08"])
@@ -177,6 +186,15 @@ def test_a_connection_is_followed_across_addresses_ids_and_keys(talk: Talk) -> N
     odcid = talk.client.original_destination_connection_id.hex()
     assert list(sink.names.values()) == [f"connection (QUIC, id {odcid})"]
     assert sink.endings[0] == "mn CONNECTION_CLOSE"
+
+
+def test_each_packet_is_told_in_words(talk: Talk) -> None:
+    reader = QuicReader(talk.told)
+    told = [reader.told(packet) for packet in talk.packets]
+    assert told[0] == Told("QUIC handshake: CRYPTO", "setup")
+    assert {one.kind for one in told if one} == {"setup", "data", "sack", "asconf", "heartbeat", "end"}
+    assert any(one is not None and "PATH_RESPONSE" in one.words for one in told)
+    assert all(one is None or one.kind == "setup" for one in map(QuicReader([]).told, talk.packets[:2]))
 
 
 def test_without_its_own_secrets_a_connection_shows_nothing(talk: Talk) -> None:
