@@ -108,10 +108,11 @@ class QuicChannel(ABC):
         """The next message or notification; b"" at the end of the connection, None when there is nothing now."""
         if not self._waiting and not self._ended:
             self.look_at_clock()
-            self._take_datagrams()
             timer = self.engine.get_timer()
             if timer is not None and timer <= self._now:
                 self.engine.handle_timer(self._now)
+            else:  # what comes meanwhile is for the next turn: its owner dates what it receives by when this one began
+                self._take_datagram()
             self.turn()
         if self._waiting:
             return self._waiting.popleft()
@@ -168,8 +169,8 @@ class QuicChannel(ABC):
         self.engine.receive_datagram(data, source, now=self._now)
 
     @abstractmethod
-    def _take_datagrams(self) -> None:
-        """Give the engine what has come."""
+    def _take_datagram(self) -> None:
+        """Give the engine one datagram that has come."""
 
     @abstractmethod
     def _send(self, data: bytes, peer: End) -> None:
@@ -277,10 +278,11 @@ class ClientChannel(QuicChannel):
         super()._came_up()
         self._waiting.append(ConnectionUp())
 
-    def _take_datagrams(self) -> None:
+    def _take_datagram(self) -> None:
         for sock in self._sockets:
-            while (come := received(sock)) is not None:
+            if (come := received(sock)) is not None:
                 self.taken(*come)
+                return
 
     def _send(self, data: bytes, peer: End) -> None:
         send(self._sockets[-1], data, peer)

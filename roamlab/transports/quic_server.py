@@ -55,7 +55,7 @@ class ServerChannel(QuicChannel):
         os.close(self._bell)
         super().close()
 
-    def _take_datagrams(self) -> None:
+    def _take_datagram(self) -> None:  # the listener gave it
         try:
             os.eventfd_read(self._bell)
         except BlockingIOError:
@@ -89,15 +89,18 @@ class QuicListener:
         return self._sock.fileno()
 
     def accept(self) -> ServerChannel | None:
-        """Give every datagram to its connection; the next new connection, or None when there is none now."""
-        while (come := received(self._sock)) is not None:
-            data, source = come
-            if (channel := self._of(data)) is not None:
-                channel.came(data, source)
-            elif (channel := self._new(data)) is not None:
-                channel.came(data, source)
-                return channel
-        return None
+        """Give a datagram to its connection; that one where it is new, and None where it is not.
+
+        More than one is left for the loop's next turn, as by `QuicChannel.receive`.
+        """
+        if (come := received(self._sock)) is None:
+            return None
+        data, source = come
+        known = self._of(data)
+        channel = known or self._new(data)
+        if channel is not None:
+            channel.came(data, source)
+        return channel if known is None else None
 
     def send(self, data: bytes, peer: End) -> None:
         """Send a datagram of a connection's."""
