@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json as jsonlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from invoke import Context
 
 from roamlab.cli.command import command
 from roamlab.errors import BadInput
+
+if TYPE_CHECKING:
+    from roamlab.live.app import Show
+    from roamlab.registry import Scenario
 
 
 @command(
@@ -35,34 +41,61 @@ def live(
     json: bool = False,
 ) -> int:
     """Serve a page on which you take the mobile node from network to network while it runs."""
-    from roamlab.cli.kernels import kernel_for
     from roamlab.live.serve import listener, serve
-    from roamlab.live.session import LiveSession
-    from roamlab.live.show import Playing
+    from roamlab.live.show import Looking
     from roamlab.live.stage import FASTEST, SLOWEST
-    from roamlab.registry import find, settings
-    from roamlab.reports import terminal
 
     if not SLOWEST <= speed <= FASTEST:
         raise BadInput(f"--speed {speed:g} is out of range; it takes {SLOWEST:g} to {FASTEST:g}")
+    if what and len(what) > 1:
+        raise BadInput(f"there is one page for one of {', '.join(what)}; name one of them")
+    named = (what or ["live"])[0]
 
     def said(address: str) -> None:
         line = jsonlib.dumps({"address": address}) if json else f"lab: open {address}   (Ctrl-C ends it)"
         print(line, flush=True)
 
-    if what and len(what) > 1:
-        raise BadInput(f"there is one page for one of {', '.join(what)}; name one of them")
-    chosen = find((what or ["live"])[0])
-    parameters = chosen.complete(settings(set or []))
-    sock = listener(port)
-    with sock:
-        session = LiveSession(chosen, parameters, seed=seed, kernel=kernel_for(kernel), runs=Path(runs))
-        show = Playing(session, speed)
-        show.stage.running = not stopped
-        session.start()
-        serve(show, sock, said)
-    session.end()
-    session.wait()
+    with listener(port) as sock:
+
+        def show(shown: Show) -> None:
+            shown.stage.running = not stopped
+            serve(shown, sock, said)
+
+        if Path(named).is_dir():
+            from roamlab.record.run_directory import RunDirectory
+
+            show(Looking(RunDirectory.open(Path(named)), speed))
+            return 0
+        return _play(named, set or [], kernel, seed, speed, Path(runs), show, json=json)
+
+
+def _play(
+    named: str,
+    settings: list[str],
+    kernel: str,
+    seed: int,
+    speed: float,
+    runs: Path,
+    show: Callable[[Show], None],
+    *,
+    json: bool,
+) -> int:
+    """Play a session under the page's hand, and print what came of it."""
+    from roamlab.cli.kernels import kernel_for
+    from roamlab.live.session import LiveSession
+    from roamlab.live.show import Playing
+    from roamlab.registry import settings as read
+    from roamlab.reports import terminal
+
+    chosen = _scenario(named)
+    parameters = chosen.complete(read(settings))
+    session = LiveSession(chosen, parameters, seed=seed, kernel=kernel_for(kernel), runs=runs)
+    session.start()
+    try:
+        show(Playing(session, speed))
+    finally:
+        session.end()
+        session.wait()
     if session.failure:
         raise BadInput(session.failure)
     assert session.result is not None
@@ -71,3 +104,21 @@ def live(
     else:
         terminal.show_result(session.result)
     return session.result.status
+
+
+def _scenario(named: str) -> Scenario:
+    """The scenario of that name, or the live one in the topology of that name."""
+    from roamlab import own_files, registry
+    from roamlab.topologies import TOPOLOGIES
+
+    if named in TOPOLOGIES:
+        return registry.find("live", named)
+    if own_files.is_file(named):
+        try:
+            return registry.find(named)
+        except BadInput as not_one:
+            try:
+                return registry.find("live", named)
+            except BadInput:
+                raise not_one from None
+    return registry.find(named)

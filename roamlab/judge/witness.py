@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from itertools import islice
+from math import inf
 from typing import Final
 
 from roamlab.judge.answers import asked
@@ -39,6 +40,7 @@ from roamlab.record.stimuli import (
     Release,
     Renumber,
     Replay,
+    Revive,
     Stimulus,
     Withdraw,
 )
@@ -83,6 +85,8 @@ def witnessed(evidence: Evidence, stimulus: Stimulus) -> bool:
             return _fell_silent(evidence, stimulus)
         case Crash():
             return _advertises_no_more(evidence, stimulus)
+        case Revive():
+            return any(t > stimulus.t for t in _advertisements(evidence, stimulus))
         case Halt():
             before, after = _requests(evidence, stimulus)
             return bool(before) and not after
@@ -190,17 +194,28 @@ def _announced(evidence: Evidence, stimulus: Announced) -> bool:
 
 
 def _fell_silent(evidence: Evidence, stimulus: Fail) -> bool:
-    """Whether a node was heard of before, and never after (or not until it was back)."""
+    """Whether a node was heard of before, and never after (or not until it was back or revived)."""
     times = [p.time_ns for p in evidence.trace.sightings if p.node == stimulus.node]
-    back = stimulus.t + round(stimulus.back_s * 1e9) if stimulus.back_s else None
-    absent = [t for t in times if t >= stimulus.t and (back is None or t < back)]
+    back = stimulus.t + round(stimulus.back_s * 1e9) if stimulus.back_s else _revived_ns(evidence, stimulus)
+    absent = [t for t in times if stimulus.t <= t < back]
     return any(t < stimulus.t for t in times) and not absent
 
 
 def _advertises_no_more(evidence: Evidence, stimulus: Crash) -> bool:
-    """Whether an agent advertised itself before, and never after."""
-    times = [p.time_ns for p, _ in advertisements(evidence.trace) if p.node == stimulus.node]
-    return any(t < stimulus.t for t in times) and not any(t > stimulus.t for t in times)
+    """Whether an agent advertised itself before, and never after (or not until it was revived)."""
+    times, back = _advertisements(evidence, stimulus), _revived_ns(evidence, stimulus)
+    return any(t < stimulus.t for t in times) and not any(stimulus.t < t < back for t in times)
+
+
+def _advertisements(evidence: Evidence, stimulus: Stimulus) -> list[int]:
+    """When the agent that a stimulus is done to was seen to advertise itself."""
+    return [p.time_ns for p, _ in advertisements(evidence.trace) if p.node == stimulus.node]
+
+
+def _revived_ns(evidence: Evidence, stimulus: Stimulus) -> float:
+    """When an agent that died was revived; infinity for never."""
+    later = [s.t for s in evidence.of(Revive) if s.node == stimulus.node and s.t > stimulus.t]
+    return min(later, default=inf)
 
 
 def _requests(evidence: Evidence, stimulus: Stimulus) -> tuple[list[UdpPacket], list[UdpPacket]]:

@@ -19,11 +19,14 @@ from roamlab.record.hand import (
     AttachNic,
     CutLink,
     DetachNic,
+    FailAgent,
     Hand,
     ImpairLink,
     Look,
     MendLink,
     MoveNic,
+    ReviveAgent,
+    Walk,
     effect_s,
     end_of,
     look_file,
@@ -131,3 +134,9 @@ def do(lab: Lab[Any], at_s: float, act: AnyAct) -> None:
             at.link_up(lab.node(node).nic(nic))
         case ImpairLink(node=node, nic=nic):
             at.impair(lab.node(node).nic(nic), delay=act.delay, loss=act.loss, rate=act.rate)
+        case FailAgent(node=node):
+            at.fail(lab.mobility_agent(node))
+        case ReviveAgent(node=node):
+            at.revive(lab.mobility_agent(node))
+        case Walk(to=place):
+            at.walk(to=place)

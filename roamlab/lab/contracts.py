@@ -133,6 +133,9 @@ class Site(Place, ProgramPlace, Ground, Protocol):
     def start_mobile_ip(self, terms: Terms, *, used: bool = True) -> MobileIp:
         """Set Mobile IP up on the segments' routers and, where it is ``used``, on the mobile node."""
 
+    def mobility_agent(self, name: str) -> MobilityAgent:
+        """A home or foreign agent, by its node. Raises LabError for one that there isn't."""
+
     def start_agent(self, agent: MobilityAgent) -> None:
         """Start a home or foreign agent's process and let it serve."""
 

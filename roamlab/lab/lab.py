@@ -11,6 +11,7 @@ A scenario reads like the figure it reproduces::
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, Generic
 from typing import TypeVar as _TypeVar
@@ -36,8 +37,9 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from roamlab.lab.contracts import Commands, HasHome, HasVisited, HasVisited2, Site
-    from roamlab.lab.mobile_ip import MobileIp, Terms
+    from roamlab.lab.mobile_ip import MobileIp, MobilityAgent, Terms
     from roamlab.lab.programs import Program, Programs, Ready
+    from roamlab.lab.radio import Stroll
     from roamlab.lab.routers import Routers
     from roamlab.record.conditions import Condition
     from roamlab.topologies import HomeAndVisited, Segment
@@ -88,6 +90,8 @@ class Lab(Generic[Net_co]):
         self.end_s = 0.0
         self._under_way = UnderWay()
         self._hand: ByHand | None = None
+        self.stroll: Stroll | None = None
+        """Where the mobile node walks between base stations, where it does."""
         self._nodes: dict[str, Node] = {}
         self.mobiles = tuple(map(self.node, site.mobiles))
         self.correspondents = tuple(map(self.node, site.correspondents))
@@ -231,11 +235,16 @@ class Lab(Generic[Net_co]):
             raise LabError(f"this topology has no segment {name!r}{nearest(name, segments)}")
         return self.site.segments[name]
 
+    def mobility_agent(self, name: str) -> MobilityAgent:
+        """A home or foreign agent by its node. Raises LabError for one that there isn't."""
+        return self.site.mobility_agent(name)
+
     def end_streams(self) -> None:
         """Have nobody send any more in the sessions' streams."""
         for _, stream in self._running:
             for node in (stream.session.mobile, stream.session.correspondent):
-                node.tell(commands.EndStream(stream.session.number))
+                with suppress(LabError):  # it was killed, and sends nothing
+                    node.tell(commands.EndStream(stream.session.number))
         self._running.clear()
 
     @cached_property

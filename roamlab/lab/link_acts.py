@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from roamlab.errors import LabError
 from roamlab.protocols.mobility import Verb
 from roamlab.record.conditions import Edge
 from roamlab.record.stimuli import (
@@ -165,6 +166,17 @@ class LinkActs:
         lab.timeline.at(self.time_s, begin)
         for number in range(1, steps + 1):
             lab.timeline.at(self.time_s + over * number / steps, partial(step, number))
+
+    def walk(self, *, to: float) -> None:
+        """Have the mobile node walk to a place, ``to`` m from the first base station on; for a lab with a `Stroll`."""
+        lab = self.lab
+
+        def act() -> None:
+            if lab.stroll is None:
+                raise LabError("nobody walks here: the scenario has no radio")
+            lab.stroll.target_m = to
+
+        lab.timeline.at(self.time_s, act)
 
     def block(self, router: Node, nic: Nic, peer: Node) -> None:
         """Have a router drop all that goes between the segment that a NIC is on and a peer, both ways.

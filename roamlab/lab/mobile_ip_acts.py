@@ -49,6 +49,17 @@ class MobileIpActs:
         if back > 0:
             lab.timeline.at(self.time_s + back, start_again)
 
+    def revive(self, agent: MobilityAgent) -> None:
+        """Start a mobility agent that crashed or failed again; it knows nothing of before."""
+        lab, site = self.lab, self.lab.site
+
+        def start_again() -> None:
+            lab.stimulus(agent.name, stimuli.Revive())
+            site.mend(agent.name)
+            site.start_agent(agent)
+
+        lab.timeline.at(self.time_s, start_again)
+
     def halt(self, mobile: Node) -> None:
         """Let the mobile node's Mobile IP fall silent: it renews nothing. Its sessions go on."""
         self._order(mobile, stimuli.Halt, commands.Halt())

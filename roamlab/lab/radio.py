@@ -54,9 +54,10 @@ class Radio:
         """Set all samples up to a time on the lab's timeline."""
         for sample in self._samples:
             if sample.time_s < until_s:
-                self._lab.timeline.at(sample.time_s, partial(self._sound, sample))
+                self._lab.timeline.at(sample.time_s, partial(self.sound, sample))
 
-    def _sound(self, sample: Sample) -> None:
+    def sound(self, sample: Sample) -> None:
+        """Let the mobile node hear a sample now."""
         levels = {nic: sample.levels.get(nic, SILENCE) for nic in self._places}
         self._lab.record(RadioLevel(levels))
         for nic in sorted(self._attached):
@@ -82,6 +83,29 @@ class Radio:
     def _impair(self, nic: str, level: float) -> None:
         quality = radio.link(level)
         self._lab.site.impair(self._lab.mobile.nic(nic), loss=quality.loss, bw=quality.rate)
+
+
+class Stroll:
+    """The mobile node walks between two base stations, to wherever it is told to (``target_m``)."""
+
+    def __init__(
+        self, radio_: Radio, lab: Lab[object], nics: Sequence[str], *, speed: float, apart: float
+    ) -> None:
+        stations = [Station(nic, place * apart) for place, nic in enumerate(nics)]
+        self._walker = radio.Walker(Model(), stations, Random(lab.seed))
+        self._radio, self._lab = radio_, lab
+        self._step_m = speed * EVERY_S
+        self._at_m = self.target_m = 0.0
+
+    def begin(self, start_s: float) -> None:
+        """Hear the stations every ``EVERY_S`` from ``start_s`` on."""
+        self._lab.timeline.at(start_s, partial(self._hear, start_s))
+
+    def _hear(self, now_s: float) -> None:
+        away = self.target_m - self._at_m
+        self._at_m += max(-self._step_m, min(self._step_m, away))
+        self._radio.sound(Sample(now_s, self._walker.hear(self._at_m)))
+        self.begin(round(now_s + EVERY_S, 3))
 
 
 def walked(

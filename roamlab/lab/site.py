@@ -62,6 +62,7 @@ class Site:
         self.mobile = topology.mobile
         self.mobile_nic = topology.mobile_nic
         self.mobile_ip: MobileIp | None = None
+        self._mobility_agents: dict[str, MobilityAgent] = {}
         self.mobiles = topology.mobiles
         self.correspondents = topology.correspondents
         self.segments = topology.segments
@@ -246,11 +247,18 @@ class Site:
         mobile_ip = MobileIp(self, [*self.segments.values()], terms)
         self._log.write(MipSecurity(mobile_ip.security(), t=self._clock.now_ns(), node="lab"))
         for agent in mobile_ip.agents:
+            self._mobility_agents[agent.name] = agent
             self.start_agent(agent)
         if used:
             self.mobile_ip = mobile_ip
             self.tell(self.mobile, mobile_ip.mobile_settings)
         return mobile_ip
+
+    def mobility_agent(self, name: str) -> MobilityAgent:
+        """A home or foreign agent, by its node. Raises LabError for one that there isn't."""
+        if name not in self._mobility_agents:
+            raise LabError(f"{name} is no mobility agent here")
+        return self._mobility_agents[name]
 
     def start_agent(self, agent: MobilityAgent) -> None:
         """Start a home or foreign agent's process and let it serve."""

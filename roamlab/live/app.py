@@ -69,6 +69,8 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     note: str
     acts: bool
+    scenario: bool
+    apart: float | None = None
     paced: bool
     drawing: Drawing
 

@@ -14,9 +14,13 @@ from roamlab.record.hand import (
     AttachNic,
     CutLink,
     DetachNic,
+    FailAgent,
     ImpairLink,
     MendLink,
     MoveNic,
+    OnNic,
+    ReviveAgent,
+    Walk,
 )
 from roamlab.registry import nearest
 from roamlab.topologies import RoamingTopo
@@ -36,7 +40,13 @@ class _Nic:
 class Rules:
     """The NICs of a topology's mobile nodes as the acts so far have left them."""
 
-    def __init__(self, topology: RoamingTopo, *, mobile_ip: bool = False) -> None:
+    def __init__(
+        self, topology: RoamingTopo, *, mobile_ip: bool = False, apart_m: float | None = None
+    ) -> None:
+        self._apart_m = apart_m
+        self._dead: set[str] = set()
+        self.agents: set[str] = set()
+        """The mobility agents that have served so far."""
         self._segments = topology.segments
         self._mobile_ip = mobile_ip
         self._nics: dict[str, dict[str, _Nic]] = {
@@ -48,6 +58,11 @@ class Rules:
     def accept(self, act: AnyAct, at_s: float) -> AnyAct:
         """Take an act that takes effect at a time, and what follows from it. Raises BadInput for one that cannot be."""
         act = msgspec.structs.replace(act, at=at_s)
+        if not isinstance(act, OnNic):
+            self._accept_else(act)
+            return act
+        if self._apart_m is not None:
+            raise BadInput("here the node decides by its signals; have it walk")
         nics = self._of(act.node)
         match act:
             case MoveNic(nic=name, to=to, gap=gap):
@@ -56,7 +71,7 @@ class Rules:
                 if to == nic.segment:
                     raise BadInput(f"{name} is on {to} already")
                 _within("gap", gap, 0.0, _LONGEST_GAP_S)
-                nics[name] = _Nic(to, at_s + gap + 2 * EVERY_S)
+                nics[name] = _Nic(to, at_s + gap + 2 * EVERY_S if gap else 0.0)
             case AttachNic(nic=name, to=to):
                 if self._mobile_ip:
                     raise BadInput("a node that uses Mobile IP has one NIC here")
@@ -89,6 +104,26 @@ class Rules:
                 _within("loss", act.loss, 0.0, 100.0)
                 _within("rate", act.rate, 0.01, 1000.0)
         return act
+
+    def _accept_else(self, act: FailAgent | ReviveAgent | Walk) -> None:
+        """Take an act that is done to no NIC."""
+        match act:
+            case Walk(to=to):
+                if self._apart_m is None:
+                    raise BadInput("nobody walks here; ./lab live --set radio=true has base stations")
+                _within("to", to, -self._apart_m, 2 * self._apart_m)
+            case FailAgent(node=node):
+                if node not in self.agents:
+                    raise BadInput(
+                        f"there is no mobility agent {node!r}{nearest(node, dict.fromkeys(self.agents))}"
+                    )
+                if node in self._dead:
+                    raise BadInput(f"{node} is dead already")
+                self._dead.add(node)
+            case ReviveAgent(node=node):
+                if node not in self._dead:
+                    raise BadInput(f"{node} is not dead")
+                self._dead.discard(node)
 
     def _of(self, node: str) -> dict[str, _Nic]:
         if node not in self._nics:

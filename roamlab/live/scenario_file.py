@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from roamlab.record.hand import AnyAct, AttachNic, CutLink, DetachNic, Hand, ImpairLink, MendLink, MoveNic
+from roamlab.record.hand import (
+    AnyAct,
+    AttachNic,
+    CutLink,
+    DetachNic,
+    FailAgent,
+    Hand,
+    ImpairLink,
+    MendLink,
+    MoveNic,
+    OnNic,
+    ReviveAgent,
+    Walk,
+)
 from roamlab.registry import Scenario
 
 _TEMPLATE: Final = '''"""A session that was played by hand in the live lab: the same moves at the same times, to the bit.
@@ -68,7 +81,7 @@ def text(scenario: Scenario, parameters: Mapping[str, Any], hand: Hand, command:
 def line(act: AnyAct) -> str:
     """An act as a line of a scenario."""
     at = f"lab.at({act.at!r})"
-    nic = f"lab.node({act.node!r}).nic({act.nic!r})"
+    nic = f"lab.node({act.node!r}).nic({act.nic!r})" if isinstance(act, OnNic) else ""
     match act:
         case MoveNic(to=to, gap=gap):
             return f"{at}.move({nic}, to=lab.segment({to!r}){f', gap={gap!r}' if gap else ''})"
@@ -84,6 +97,11 @@ def line(act: AnyAct) -> str:
             named = {"delay": delay, "loss": loss, "rate": rate}
             changes = _arguments({name: value for name, value in named.items() if value is not None})
             return f"{at}.impair({nic}, {changes})"
+        case FailAgent() | ReviveAgent():
+            verb = "fail" if isinstance(act, FailAgent) else "revive"
+            return f"{at}.{verb}(lab.mobility_agent({act.node!r}))"
+        case Walk(to=place):
+            return f"{at}.walk(to={place!r})"
 
 
 def _arguments(values: Mapping[str, Any]) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Final
 
 import uvicorn
 
 from roamlab.errors import BadInput
 from roamlab.live.app import Show, application, token
 
-_LAST_S = 1
+_LAST_S: Final = 1
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def listener(port: int) -> socket.socket:
@@ -32,6 +35,15 @@ def listener(port: int) -> socket.socket:
     return sock
 
 
+class _Server(uvicorn.Server):
+    """A server that leaves signals to us: its own would end this process once more, before the guest's run is judged."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
 def serve(show: Show, sock: socket.socket, on_address: Callable[[str], None]) -> None:
     """Serve until this process is asked to end (SIGINT, SIGTERM); ``on_address`` gets where."""
     secret = token()
@@ -45,9 +57,14 @@ def serve(show: Show, sock: socket.socket, on_address: Callable[[str], None]) ->
         server_header=False,
         timeout_graceful_shutdown=_LAST_S,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
+
+    def end() -> None:
+        server.should_exit = True
 
     async def run() -> None:
+        for number in _ENDING:
+            asyncio.get_running_loop().add_signal_handler(number, end)
         playing = asyncio.create_task(show.stage.play())
         on_address(f"http://127.0.0.1:{sock.getsockname()[1]}/{secret}/")
         serving = asyncio.create_task(server.serve(sockets=[sock]))
@@ -55,12 +72,11 @@ def serve(show: Show, sock: socket.socket, on_address: Callable[[str], None]) ->
             if server.should_exit:
                 show.stage.dismiss()
             if playing.done():  # which it never is but for a mistake of ours
-                server.should_exit = True
+                end()
             await asyncio.wait([serving], timeout=0.2)
         await serving
         playing.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await playing
 
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises what it was ended by once more
-        asyncio.run(run())
+    asyncio.run(run())

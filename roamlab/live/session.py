@@ -56,8 +56,10 @@ class LiveSession:
         self._lock = threading.RLock()
         paced = isinstance(kernel, UmlKernel) and kernel.virtual_time
         self._conductor = Conductor(self._stopped_at) if paced else None
-        self._rules = Rules(self.topology, mobile_ip=bool(parameters.get("mobile_ip")))
+        self.apart_m = float(parameters["apart"]) if parameters.get("radio") else None
         self._telling = Telling(configured_addresses(self.topology))
+        self._rules = Rules(self.topology, mobile_ip=bool(parameters.get("mobile_ip")), apart_m=self.apart_m)
+        self._rules.agents = self._telling.agents
         self._tail: Tail | None = None
         self._run_dir: Path | None = None
         self._stopped_ns = -1

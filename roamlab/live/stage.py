@@ -78,6 +78,18 @@ class Stage:
         if running is not None:
             self.running, self._step = running, None
 
+    def go_to(self, time_s: float) -> None:
+        """Show another time of a run whose source begins again."""
+        for facts in (self._latest, self._lasting, self._fleeting, self._coming):
+            facts.clear()
+        self._step, self.now_s = None, max(0.0, time_s)
+        self._source.want(self.now_s)
+        for fact in self._source.take():
+            self._keep(fact)
+        message = self._encoder.encode(self._whole())
+        for queue in list(self._viewers):
+            self._send(queue, message)
+
     def step(self, what: Step) -> None:
         """Stop, and go on to the next packet, event or look."""
         self.running, self._step, self._step_from_s = False, what, self.now_s
@@ -186,10 +198,13 @@ class Stage:
             return
         message = self._encoder.encode(self._now(known))
         for queue in list(self._viewers):
-            try:
-                queue.put_nowait(message)
-            except asyncio.QueueFull:
-                self._drop(queue)
+            self._send(queue, message)
+
+    def _send(self, queue: asyncio.Queue[bytes | None], message: bytes) -> None:
+        try:
+            queue.put_nowait(message)
+        except asyncio.QueueFull:
+            self._drop(queue)
 
     def _drop(self, queue: asyncio.Queue[bytes | None]) -> None:
         self._viewers.discard(queue)

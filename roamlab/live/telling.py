@@ -14,6 +14,7 @@ from roamlab.live.standing import Account
 from roamlab.protocols.trace import Sighting
 from roamlab.record import events as e
 from roamlab.record import mobile_ip_events as mip
+from roamlab.record import stimuli
 from roamlab.record.event import Event
 from roamlab.record.guarded import printable
 from roamlab.record.stimuli import Stimulus
@@ -41,6 +42,8 @@ class Telling:
         self._paths: dict[tuple[str, str], facts.Path] = {}
         self._before: facts.Standing | None = None
         self.epoch_ns: int | None = None
+        self.agents: set[str] = set()
+        """The mobility agents that have served so far."""
 
     def events(self, found: Iterable[Event]) -> Iterator[AnyFact]:
         """The facts of events, given as they were written."""
@@ -94,6 +97,11 @@ class Telling:
                 self._owners[address] = node
             case e.RadioLevel(levels):
                 yield facts.Levels(t=t, levels=levels)
+            case mip.MipServing():
+                self.agents.add(node)
+                yield facts.State(t=t, node=node, what="mobility agent", state="serving")
+            case stimuli.Fail() | stimuli.Crash():
+                yield facts.State(t=t, node=node, what="mobility agent", state="dead")
             case mip.MipTable(rows):
                 yield facts.Table(t=t, node=node, rows=rows)
             case mip.MipState(state):

@@ -87,6 +87,32 @@ def walk(
     return samples
 
 
+class Walker:
+    """Hears stations from wherever it is; shadowing changes with the way that it goes, not while it stands."""
+
+    def __init__(self, model: Model, stations: Sequence[Station], random: Random) -> None:
+        self._model = model
+        self._random = random
+        self._stations = stations
+        self._position = 0.0
+        self._shadows = {station.nic: random.gauss(0, model.shadowing) for station in stations}
+
+    def hear(self, position: float) -> dict[str, float]:
+        """The levels (dBm) by NIC at ``position`` (m along the path)."""
+        model = self._model
+        kept = math.exp(-abs(position - self._position) / model.correlation)
+        fresh = model.shadowing * math.sqrt(1 - kept * kept)
+        self._position = position
+        levels = {}
+        for station in self._stations:
+            shadow = kept * self._shadows[station.nic] + fresh * self._random.gauss(0, 1)
+            self._shadows[station.nic] = shadow
+            distance = math.hypot(position - station.position, station.offset)
+            loss = 10 * model.exponent * math.log10(max(distance, 1.0))
+            levels[station.nic] = round(model.power - loss + shadow, 2)
+        return levels
+
+
 def link(level: float) -> Quality:
     """What a level does to a link: the loss rises steeply about -90 dBm, the rate falls in steps as coding gets robust."""
     odds = math.exp(min(50.0, (_HALF_LOST - level) / _STEEPNESS))

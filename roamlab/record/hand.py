@@ -23,55 +23,65 @@ class Act(msgspec.Struct, tag_field="do", frozen=True, kw_only=True, omit_defaul
     at: float = 0.0
 
 
-class MoveNic(Act, tag="move", frozen=True):
-    """Take a NIC to another segment, without a link for ``gap`` seconds in between."""
+class OnNic(Act, frozen=True):
+    """Something that is done to a NIC."""
 
     node: str
     nic: str
+
+
+class MoveNic(OnNic, tag="move", frozen=True):
+    """Take a NIC to another segment, without a link for ``gap`` seconds in between."""
+
     to: str
     gap: float = 0.0
 
 
-class AttachNic(Act, tag="attach", frozen=True):
+class AttachNic(OnNic, tag="attach", frozen=True):
     """Add a NIC on a segment."""
 
-    node: str
-    nic: str
     to: str
 
 
-class DetachNic(Act, tag="detach", frozen=True):
+class DetachNic(OnNic, tag="detach", frozen=True):
     """Take a NIC out."""
 
-    node: str
-    nic: str
 
-
-class CutLink(Act, tag="link_down", frozen=True):
+class CutLink(OnNic, tag="link_down", frozen=True):
     """Take a NIC's link away where it is."""
 
-    node: str
-    nic: str
 
-
-class MendLink(Act, tag="link_up", frozen=True):
+class MendLink(OnNic, tag="link_up", frozen=True):
     """Give a NIC its link back."""
 
-    node: str
-    nic: str
 
-
-class ImpairLink(Act, tag="impair", frozen=True):
+class ImpairLink(OnNic, tag="impair", frozen=True):
     """Change what a NIC's link does to packets: delay in s one way, loss in percent, rate in Mbit/s."""
 
-    node: str
-    nic: str
     delay: float | None = None
     loss: float | None = None
     rate: float | None = None
 
 
-AnyAct = MoveNic | AttachNic | DetachNic | CutLink | MendLink | ImpairLink
+class FailAgent(Act, tag="fail", frozen=True):
+    """Let a mobility agent's host die."""
+
+    node: str
+
+
+class ReviveAgent(Act, tag="revive", frozen=True):
+    """Start a mobility agent that died again."""
+
+    node: str
+
+
+class Walk(Act, tag="walk", frozen=True):
+    """Have the mobile node walk to a place, m from the first base station on."""
+
+    to: float
+
+
+AnyAct = MoveNic | AttachNic | DetachNic | CutLink | MendLink | ImpairLink | FailAgent | ReviveAgent | Walk
 
 
 class Look(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -282,14 +282,21 @@ class RawPacket(Made, tag="stimulus.packet"):
 
 
 class Crash(Stimulus, tag="stimulus.crash"):
-    """A mobility agent's process dies, its host goes on. Witness: it advertised before, and never after."""
+    """A mobility agent's process dies, its host goes on.
+
+    Witness: it advertised before, and never after, or not until it is revived.
+    """
 
 
 class Fail(Stimulus, tag="stimulus.fail"):
-    """A mobility agent's host dies. Witness: it was captured before, and not after, or not until it is back."""
+    """A mobility agent's host dies. Witness: it was captured before, and not after, or not until it is back or revived."""
 
     back_s: float = 0.0
     """after how many seconds it starts again; 0 for never"""
+
+
+class Revive(Stimulus, tag="stimulus.revive"):
+    """A mobility agent that died starts again, knowing nothing of before. Witness: it advertises itself again."""
 
 
 class RegistrationStimulus(Stimulus):

@@ -15,11 +15,11 @@ import pytest
 
 from roamlab.kernels.choose import lab_kernels, select
 from roamlab.kernels.job import Kernel
-from roamlab.live.facts import AnyFact, Hop, Leg, NicAt, Standing
+from roamlab.live.facts import AnyFact, Hop, Leg, NicAt, Said, Standing
 from roamlab.live.scenario_file import text
 from roamlab.live.session import LiveSession
 from roamlab.live.stage import Stage
-from roamlab.record.hand import Hand, ImpairLink, MoveNic
+from roamlab.record.hand import AnyAct, FailAgent, Hand, ImpairLink, MoveNic, ReviveAgent, Walk
 from roamlab.record.identity import hashes
 from roamlab.record.result import Result
 from roamlab.record.run_directory import RunDirectory
@@ -129,6 +129,54 @@ def test_it_replays_to_the_bit_by_its_directory_and_by_its_scenario(
         own, own.complete({}), seed=3, kernel=kernel, runs=tmp_path, on_line=lambda _: None
     )
     assert hashes(Path(other.run_dir)) == hashes(Path(result.run_dir))
+
+
+@pytest.mark.parametrize(
+    ("settings", "acts", "seen"),
+    [
+        (
+            {"mobile_ip": "true", "transport": "udp"},
+            (
+                (2.0, MoveNic(node="mn", nic="wlan0", to="visited")),
+                (3.5, FailAgent(node="ha")),
+                (4.5, ReviveAgent(node="ha")),
+            ),
+            ("registered: 192.0.2.10 at 198.51.100.1", "fail", "revive"),
+        ),
+        (
+            {"radio": "true", "speed": "40"},
+            ((2.0, Walk(to=90.0)),),
+            ("wlan1 has a good signal", "wlan1 has the better signal"),
+        ),
+    ],
+    ids=["mobile-ip", "radio"],
+)
+def test_agents_die_and_nodes_walk_by_hand_and_again_to_the_bit(
+    settings: dict[str, str],
+    acts: tuple[tuple[float, AnyAct], ...],
+    seen: tuple[str, ...],
+    kernel: Kernel,
+    tmp_path: Path,
+) -> None:
+    scenario = find("live")
+    session = LiveSession(scenario, scenario.complete(settings), seed=1, kernel=kernel, runs=tmp_path)
+    player = Player(session)
+    for time_s, act in acts:
+        player.at(time_s)
+        session.act(act)
+    player.at(6.0)
+    session.end()
+    player.until(lambda: session.over_s is not None)
+    assert session.result is not None
+    assert session.result.judgement.verdict in (
+        "survived",
+        "broke",
+    )  # an act without a sign would be `invalid`
+    words = [fact.words for fact in player.facts if isinstance(fact, Said)]
+    for each in seen:
+        assert any(word.startswith(each) for word in words), each
+    again = replay(Path(session.result.run_dir), kernel=None, runs=tmp_path, on_line=lambda _: None)
+    assert again.differing == ()
 
 
 def test_a_killed_server_leaves_nothing_running(kernel: Kernel, tmp_path: Path) -> None:

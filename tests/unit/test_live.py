@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,19 +16,24 @@ from roamlab.live.drawing import draw
 from roamlab.live.facts import AnyFact, Flow, NicAt, Said
 from roamlab.live.rules import Rules
 from roamlab.live.scenario_file import text
+from roamlab.live.show import Looking
 from roamlab.live.stage import Stage
 from roamlab.record.hand import (
     AnyAct,
     AttachNic,
     CutLink,
     DetachNic,
+    FailAgent,
     Hand,
     ImpairLink,
     MendLink,
     MoveNic,
+    ReviveAgent,
+    Walk,
 )
 from roamlab.registry import find
 from roamlab.topologies import HomeAndVisited
+from tests.browser import samples
 
 MOVE = MoveNic(node="mn", nic="wlan0", to="visited", gap=1.0)
 
@@ -60,6 +66,25 @@ def test_a_hand_may_do_what_the_network_allows_and_nothing_else() -> None:
     rules.accept(DetachNic(node="mn", nic="wlan0"), 3.2)
     with pytest.raises(BadInput, match="only NIC"):
         rules.accept(DetachNic(node="mn", nic="wlan1"), 3.3)
+
+
+def test_agents_die_and_live_and_who_walks_is_not_carried() -> None:
+    rules = Rules(HomeAndVisited(), apart_m=90.0)
+    rules.agents = {"ha", "fa"}
+    for act, why in (
+        (ReviveAgent(node="ha"), "not dead"),
+        (FailAgent(node="hb"), "no mobility agent 'hb'"),
+        (Walk(to=1e9), "out of range"),
+        (MOVE, "have it walk"),
+    ):
+        with pytest.raises(BadInput, match=why):
+            rules.accept(act, 1.0)
+    for act in (FailAgent(node="ha"), ReviveAgent(node="ha"), FailAgent(node="ha"), Walk(to=45.0)):
+        rules.accept(act, 1.0)
+    with pytest.raises(BadInput, match="dead already"):
+        rules.accept(FailAgent(node="ha"), 1.0)
+    with pytest.raises(BadInput, match="nobody walks"):
+        Rules(HomeAndVisited()).accept(Walk(to=1.0), 1.0)
 
 
 # -- the clock ---------------------------------------------------------------------------------------------------------
@@ -161,13 +186,44 @@ def test_an_hour_takes_no_more_room_than_a_minute() -> None:
     assert two < one * 1.1
 
 
+# -- a run that is over ------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_is_over_is_stepped_through_and_wound_back(tmp_path: Path) -> None:
+    show = Looking(samples.real(tmp_path), 1.0)
+    stage, end_s = show.stage, show.end_s
+    for _ in range(2):
+        stage.set_time(running=True, speed=20.0)
+        for _ in range(200):
+            stage.turn(0.16)
+        assert (stage.running, stage.now_s) == (False, end_s)
+        show.go_to(0.0)
+        assert stage.now_s == 0.0
+    show.go_to(4.9)
+    stage.step("event")
+    for _ in range(1000):
+        stage.turn(0.0)
+    assert not stage.running
+    moved = 5.0
+    assert stage.now_s == pytest.approx(moved, abs=0.1)
+    with pytest.raises(BadInput, match="can only be looked at"):
+        show.act(MOVE)
+    with pytest.raises(BadInput, match="not played by hand"):
+        show.scenario()
+    assert show.file("verdict.json").startswith(b"{")
+    with pytest.raises(BadInput, match="no manifest"):
+        show.file("manifest.json")
+
+
 # -- the application ---------------------------------------------------------------------------------------------------
 
 
 class Shown:
     def __init__(self) -> None:
         self.stage = Stage(Script([]))
-        self.about = About(title="t", note="n", acts=True, paced=True, drawing=draw(HomeAndVisited(), {}))
+        self.about = About(
+            title="t", note="n", acts=True, scenario=True, paced=True, drawing=draw(HomeAndVisited(), {})
+        )
         self.acts: list[AnyAct] = []
 
     def act(self, act: AnyAct) -> float:
@@ -292,9 +348,11 @@ def test_a_session_is_a_scenario_that_can_be_read_and_played(tmp_path: Any) -> N
         CutLink(at=5.525, node="mn", nic="wlan1"),
         MendLink(at=5.625, node="mn", nic="wlan1"),
         DetachNic(at=6.025, node="mn", nic="wlan0"),
+        FailAgent(at=6.525, node="ha"),
+        ReviveAgent(at=6.625, node="ha"),
     )
     began = find("live")
-    parameters = began.complete({"every": "0.05", "core_delay_ms": "7"})
+    parameters = began.complete({"every": "0.05", "core_delay_ms": "7", "mobile_ip": "true"})
     file = tmp_path / "mine.py"
     file.write_text(text(began, parameters, Hand(acts, 9.025), "play it"))
     from roamlab.lab.rehearsal import Recorder, rehearse
@@ -309,6 +367,8 @@ def test_a_session_is_a_scenario_that_can_be_read_and_played(tmp_path: Any) -> N
         (5.525, "link_down"),
         (5.625, "link_up"),
         (6.025, "detach"),
+        (6.525, "fail"),
+        (6.625, "revive"),
     ]
     assert played.topology().path_delay("home", "cn") == began.topology(core_delay_ms=7.0).path_delay(
         "home", "cn"

@@ -40,11 +40,13 @@ function take({ now, speed, running, facts = [], begin = false, over = null, wor
   if (facts.length) state.queue.sort((a, b) => a.t - b.t);
   state.target = { now, speed, running, at: performance.now() };
   state.over = over;
+  by("clock").dataset.now = now;
   const stopped = !running;
   by("play").textContent = stopped ? "Go on" : "Stop";
   by("play").setAttribute("aria-pressed", String(stopped));
   if (by("speed").value !== String(speed) && document.activeElement !== by("speed")) by("speed").value = String(speed);
-  if (word) verdict(word.startsWith("survived") ? "alive" : "broken", word.split(":")[0], word.slice(word.indexOf(":") + 1).trim());
+  if (over !== null) by("seek").max = over;
+  state.word = word;
   const ended = over !== null;
   document.body.dataset.over = String(ended && word !== "");
   by("end").hidden = ended || !about.acts;
@@ -56,6 +58,13 @@ function verdict(kind, word, why) {
   by("verdict").className = kind;
   by("word").textContent = word;
   by("why").textContent = why;
+}
+
+// What has come of the run: its word, a colon, and why.
+function final(said) {
+  const colon = said.indexOf(":");
+  const word = colon < 0 ? "failed" : said.slice(0, colon);
+  verdict(word === "survived" ? "alive" : "broken", word, said.slice(colon + 1).trim());
 }
 
 function row(key, node, what, now) {
@@ -72,10 +81,16 @@ const handlers = {
   path: ({ node, address, state: so, primary = false, cwnd = 0, rto_ms: rto = 0 }) =>
     row(`p ${node} ${address}`, node, `path to ${address}`, so === "removed" ? null :
       [primary ? "primary" : "", so, cwnd ? `cwnd ${cwnd}` : "", rto ? `RTO ${rto} ms` : ""].filter(Boolean).join(", ")),
-  state: ({ node, what, state: so }) => row(`s ${node} ${what}`, node, what, so),
+  state: ({ node, what, state: so }) => {
+    row(`s ${node} ${what}`, node, what, so);
+    if (what === "mobility agent") agents(node);
+  },
   table: ({ node, rows }) => row(`t ${node}`, node, "table",
     rows.map((each) => `${each.home_address} at ${each.care_of_address}, ${each.lifetime} s`).join("; ") || "empty"),
-  levels: ({ levels }) => row("l", "", "signal", Object.entries(levels).map(([nic, level]) => `${nic} ${level.toFixed(0)} dBm`).join(", ")),
+  levels: ({ levels }) => {
+    state.levels = Object.entries(levels).sort();
+    row("l", "mn", "signal", state.levels.map(([nic, level]) => `${nic} ${level.toFixed(0)} dBm`).join(", "));
+  },
   flow: (fact) => line.flow(fact),
   said: (fact) => { log(fact); if (fact.done) line.act(fact); },
   standing: ({ word, why, up_s: up, down_s: down }) => {
@@ -111,6 +126,28 @@ function nics() {
   for (const select of document.querySelectorAll("select.nics")) fill(select, names);
 }
 
+function agents(node) {
+  const select = by("agent").elements.node, names = [...select.options].map((option) => option.value);
+  if (!names.includes(node)) fill(select, [...names, node].sort());
+  by("agent").hidden = !about.acts;
+}
+
+// Five bars for each NIC: one for each step of 6 dB above -94 dBm.
+function bars() {
+  const shown = state.levels.map(([nic, level]) => {
+    const made = document.createElement("span");
+    made.className = "nic";
+    made.append(nic, ...[...Array(5).keys()].map((step) => {
+      const bar = document.createElement("i");
+      bar.style.height = `${6 + step * 3}px`;
+      bar.classList.toggle("on", level > -94 + step * 6);
+      return bar;
+    }), `${level.toFixed(0)} dBm`);
+    return made;
+  });
+  by("bars").replaceChildren(...shown);
+}
+
 function fill(select, names) {
   const before = select.value;
   if ([...select.options].map((option) => option.value).join() === names.join()) return;
@@ -132,12 +169,13 @@ function frame() {
       const fact = state.queue.shift();
       handlers[fact.f]?.(fact);
     }
+    if (state.word && state.over !== null && state.shown >= state.over - 0.001) final(state.word);
     by("clock").textContent = `${state.shown.toFixed(3)} s`;
     if (document.activeElement !== by("seek")) by("seek").value = state.shown;
     map.frame(state.shown);
     ladder.frame();
     line.frame(state.shown, map.palette);
-    if (state.stale) { state.stale = false; table(); }
+    if (state.stale) { state.stale = false; table(); if (state.levels) bars(); }
     state.frames += 1;
     document.body.dataset.frames = state.frames;
   }
@@ -151,7 +189,10 @@ function parts(value) { const [node, nic] = value.split(" "); return { node, nic
 function number(form, name) { const text = form.elements[name].value; return text === "" ? null : Number(text); }
 
 function controls() {
-  by("play").addEventListener("click", () => ask({ running: !state.target?.running }));
+  by("play").addEventListener("click", () => {
+    const again = !about.acts && state.over !== null && state.target.now >= state.over;
+    ask(again ? { to: 0, running: true } : { running: !state.target?.running });
+  });
   by("packet").addEventListener("click", () => ask({ step: "packet" }));
   by("event").addEventListener("click", () => ask({ step: "event" }));
   by("speed").addEventListener("change", () => ask({ speed: Number(by("speed").value) }));
@@ -176,6 +217,14 @@ function controls() {
     const { node, nic } = parts(form.elements.nic.value);
     return [{ do: button.value, node, nic }, `${nic}: ${button.textContent.toLowerCase()}`];
   });
+  submits("agent", (form, button) => {
+    const node = form.elements.node.value;
+    return [{ do: button.value, node }, `${node}: ${button.textContent.toLowerCase()}`];
+  });
+  const place = by("walk").elements.to;
+  place.addEventListener("input", () => { by("place").textContent = `${place.value} m`; });
+  place.addEventListener("change", () => act({ do: "walk", to: Number(place.value) }, `the node walks to ${place.value} m`));
+  by("walk").addEventListener("submit", (event) => event.preventDefault());
   submits("impair", (form) => {
     const { node, nic } = parts(form.elements.nic.value), content = { do: "impair", node, nic };
     const delay = number(form, "delay"), loss = number(form, "loss"), rate = number(form, "rate");
@@ -194,7 +243,7 @@ async function begin() {
   by("note").textContent = about.note;
   ladder = new Ladder(by("ladder"));
   line = new TimeLine(by("line"));
-  map = new NetworkMap(by("map"), about.drawing, about.acts, (node, nic, to) => {
+  map = new NetworkMap(by("map"), about.drawing, about.acts && about.apart === null, (node, nic, to) => {
     const gap = number(by("move"), "gap") ?? 0;
     act({ do: "move", node, nic, to, gap }, `${nic} moves to ${to}`);
   });
@@ -203,6 +252,14 @@ async function begin() {
   controls();
   for (const id of ["play", "packet", "event", "speed"]) by(id).disabled = !about.paced;
   by("acts").hidden = by("end").hidden = by("hint").hidden = !about.acts;
+  document.querySelector(".seek").hidden = about.acts;
+  by("scenario").hidden = !about.scenario;
+  if (about.apart !== null) {
+    by("walk").hidden = false;
+    by("walk").elements.to.max = about.apart;
+    for (const id of ["move", "attach", "nic", "impair"]) by(id).hidden = true;
+    by("hint").textContent = "Walk between the two base stations: the node decides by their signals.";
+  }
   const source = new EventSource("events");
   source.onmessage = (event) => { take(JSON.parse(event.data)); document.body.dataset.ready = "true"; };
   requestAnimationFrame(frame);

@@ -127,6 +127,8 @@ export class NetworkMap {
       event.preventDefault();
     });
     group.addEventListener("blur", () => { if (!group.classList.contains("held")) choose(null); });
+    // A touch that begins here scrolls nothing: touch-action does not reach inside an SVG everywhere.
+    group.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
     group.addEventListener("pointerdown", (event) => {
       this.held = true;
       group.setPointerCapture(event.pointerId);
