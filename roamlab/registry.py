@@ -67,6 +67,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     topology: str = ""
     hand: Hand | None = None
     live: bool = False
+    shared: bool = False
+    """whether it is played by a process of its own, in a guest that others may share (roamlab.runs.series)"""
+    before: tuple[Plan, ...] = ()
+    """what is played before it in the same guest, in this order: its bits follow from that too (docs/virtual-time.md)"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,9 @@ FILES: Final = re.compile(
     "|".join(map(re.escape, (PLAN, MANIFEST, EVENTS, CAPTURE, VERDICT, CONSOLE, REPORT)))
     + r"|[\w-]+\.(?:log|qlog)"
 )
-FOLDERS: Final = frozenset({".uml"})
+BEFORE: Final = "before"
+"""A folder with what is played before a run in its guest, while that goes on."""
+FOLDERS: Final = frozenset({".uml", BEFORE})
 """The names of all that a run makes in its directory, agents' logs and qlogs among them; a directory that holds anything
 else is never removed (roamlab.record.ours)."""
 

@@ -35,6 +35,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     status     the exit status
     wall_s     seconds that it took by the wall clock; ``virtual_s`` by the guest's, None in real time
     replay     the command that makes the same run again
+    shared     whether it shares its guest with others; ``before`` the plans that were played before it there, of roamlab's own
+               scenarios
     file       the file of the user's own that the scenario is in; ``topology`` the topology of the user's own
     hand       what a person did in the run
     """
@@ -53,6 +55,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     file: str = ""
     topology: str = ""
     hand: Hand | None = None
+    shared: bool = False
+    before: tuple[Plan, ...] = ()
 
 
 def manifest(run: RunDirectory) -> Manifest:

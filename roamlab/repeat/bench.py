@@ -25,6 +25,8 @@ from roamlab.network.bench import build_time
 from roamlab.record.identity import cpu_model, kernel_name
 from roamlab.record.run_directory import CAPTURE
 from roamlab.registry import find
+from roamlab.repeat import matrix
+from roamlab.repeat.sweep import Sweep
 from roamlab.repeat.workers import Order, cores, each, processes
 from roamlab.runs import demonstration, orchestrator
 from roamlab.where import COMMAND
@@ -34,6 +36,8 @@ _BUILD_NEEDS: Final = frozenset({"bridge", "netns", "packet", "veth"})
 _LAB: Final = Path(__file__).parents[2] / "lab"
 _LONG: Final = {"length": "60"}
 _CELLS_A_CORE: Final = 4
+_ROWS, _COLUMNS = "sctp,mptcp,tcp,udp", "one-nic-0.5,one-nic-2,two-nics-1,requests"
+_SHARED: Final = 8
 OnStep = Callable[[str], None]
 
 
@@ -65,6 +69,8 @@ def measure(kernel: Kernel, on_step: OnStep) -> list[Figure]:
         figures += whole_command("fig09", _LONG, kernel, runs)
         on_step("cells of a sweep")
         figures += _cells(kernel, runs)
+        on_step("cells of a matrix")
+        figures += _matrix(kernel, runs)
         on_step("the demonstration")
         began = time.perf_counter()
         demonstration.play(
@@ -203,6 +209,27 @@ def _cells(kernel: Kernel, runs: Path) -> list[Figure]:
             pass
         each_s = (time.perf_counter() - began) / (len(orders) - cores())
     return [Figure("sweep", "100 cells of fig09", 100 * each_s, "s", 60.0)]
+
+
+def _matrix(kernel: Kernel, runs: Path) -> list[Figure]:
+    """How many cells of a matrix are played in a minute, each in a guest of its own and several in one, one after the other."""
+    plan = matrix.Plan.parse(_ROWS, _COLUMNS, (1,))
+    found: dict[int, float] = {}
+    with processes(cores()) as pool:
+        for guest in (1, _SHARED):
+            warm = matrix.Plan.parse(_ROWS, "address", (1,))  # what a worker imports is not the cells'
+            for cells, measured in ((warm, False), (plan, True)):
+                sweep = Sweep(runs / f"matrix-{guest}-{measured}")
+                began = time.perf_counter()
+                with sweep.held():
+                    matrix.play(cells, sweep, kernel, pool, lambda _row, _before: None, guest)
+                found[guest] = 60 * len(cells) / (time.perf_counter() - began)
+    part = f"matrix, {len(plan)} cells of 20 s virtual"
+    return [
+        Figure(part, "cells a minute, a guest each", found[1], "cells", 120.0),
+        Figure(part, f"cells a minute, {_SHARED} in a guest", found[_SHARED], "cells", 120.0),
+        Figure(part, "times faster", found[_SHARED] / found[1], "x"),
+    ]
 
 
 def _guest() -> int:

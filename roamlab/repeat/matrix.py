@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from statistics import median_low
+from typing import Final
 
 from roamlab.kernels.job import Kernel
 from roamlab.registry import find
 from roamlab.repeat.moves import Move, SessionKind, chosen_moves, chosen_sessions
 from roamlab.repeat.sweep import Grid, Row, Sweep
+
+_TOLD: Final = "told_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class Cell:
     bound_down: Spread
     lost: tuple[int, int]
     run: str = ""
+    told: tuple[tuple[str, Spread], ...] = ()
+    """for each node whose stack said that the session was lost: how long after the first stimulus, in s"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +99,11 @@ def play(
     kernel: Kernel,
     pool: Executor,
     on_row: Callable[[Row, bool], None],
+    guest: int = 1,
 ) -> tuple[list[Cell], list[Row]]:
-    """Play what is not finished on one kernel; the cells in the order of the plan, and the rows of all runs.
+    """Play what is not finished on one kernel, up to ``guest`` cells in a guest.
+
+    The cells in the order of the plan, and the rows of all runs.
 
     Raises LabError at the end of a scenario's runs when some of them came to nothing.
     """
@@ -103,7 +111,7 @@ def play(
     everything: list[Row] = []
     name = ""
     for grid, places in plan.grids():
-        rows = sweep.run(grid, kernel, pool, on_row)
+        rows = sweep.run(grid, kernel, pool, on_row, guest)
         everything += rows
         of_each = len(plan.seeds)
         for number, (session, move) in enumerate(places):
@@ -156,6 +164,15 @@ def _cell(session: SessionKind, move: Move, rows: Sequence[Row]) -> Cell:
         bound_down=Spread.of([row.lower_bound_down_s for row in rows]),
         lost=(max(row.lost_up for row in rows), max(row.lost_down for row in rows)),
         run=longest[(len(longest) - 1) // 2].run_dir,
+        told=_told(rows),
+    )
+
+
+def _told(rows: Sequence[Row]) -> tuple[tuple[str, Spread], ...]:
+    keys = dict.fromkeys(key for row in rows for key in row.measures if key.startswith(_TOLD))
+    return tuple(
+        (key.removeprefix(_TOLD).removesuffix("_s"), Spread.of([row.measures.get(key) for row in rows]))
+        for key in sorted(keys)
     )
 
 

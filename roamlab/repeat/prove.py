@@ -18,11 +18,11 @@ from roamlab.record.identity import differences, hashes, identity, kernel_name
 from roamlab.record.result import Result
 from roamlab.record.run_directory import RunDirectory
 from roamlab.record.verified import Manifest
-from roamlab.registry import Scenario, Verdict, check_seed, find
+from roamlab.registry import Plan, Scenario, Verdict, check_seed, find
 from roamlab.repeat.compare import Comparison, compare
 from roamlab.repeat.load import busy
 from roamlab.repeat.workers import Order, cores, each, processes
-from roamlab.runs.orchestrator import OnLine
+from roamlab.runs.orchestrator import OnLine, Shared
 from roamlab.runs.orchestrator import run as play
 from roamlab.where import COMMAND
 
@@ -147,8 +147,16 @@ def replay(path: Path, *, kernel: str | None, runs: Path, on_line: OnLine) -> Re
     )
     parameters = scenario.checked(recorded.parameters)
     seed = check_seed(recorded.seed, "the seed")
+    shared = Shared(tuple(map(_again, recorded.before))) if recorded.shared else None
     result = play(
-        scenario, parameters, seed=seed, kernel=chosen, runs=runs, on_line=on_line, hand=recorded.hand
+        scenario,
+        parameters,
+        seed=seed,
+        kernel=chosen,
+        runs=runs,
+        on_line=on_line,
+        hand=recorded.hand,
+        shared=shared,
     )
     now = hashes(Path(result.run_dir))
     differing = tuple(name for name, value in recorded.sha256.items() if now.get(name) != value)
@@ -162,6 +170,13 @@ def replay(path: Path, *, kernel: str | None, runs: Path, on_line: OnLine) -> Re
         compare(old, RunDirectory(Path(result.run_dir))) if old and differing and not altered else None,
         altered,
     )
+
+
+def _again(plan: Plan) -> Plan:
+    """A plan that was played before a run in its guest, checked as that of a run is. Raises BadInput."""
+    scenario = find(plan.scenario)
+    seed = check_seed(plan.seed, "the seed")
+    return Plan(scenario=scenario.name, parameters=scenario.checked(plan.parameters), seed=seed, shared=True)
 
 
 def _refuse_a_guests(reference: str, run: Path) -> None:

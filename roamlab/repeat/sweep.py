@@ -34,8 +34,8 @@ from roamlab.record import ours
 from roamlab.record.identity import identity, kernel_name
 from roamlab.record.result import Result
 from roamlab.record.run_directory import FILES, FOLDERS, MANIFEST, RunDirectory, disk_error
-from roamlab.registry import Scenario, check_seed, settings
-from roamlab.repeat.workers import Order, each
+from roamlab.registry import Plan, Scenario, check_seed, settings
+from roamlab.repeat.workers import Order, together
 
 CELLS: Final = "cells"
 RUNS: Final = "runs"
@@ -215,39 +215,60 @@ class Sweep:
         kernel: Kernel,
         pool: Executor,
         on_row: Callable[[Row, bool], None],
+        guest: int = 1,
     ) -> list[Row]:
         """Run the cells that are not finished; the rows of all, in the order of the grid.
 
-        ``on_row`` gets each row, and whether it was finished before. Raises LabError at the end when cells came to nothing;
-        they are tried again by the next sweep.
+        ``on_row`` gets each row, and whether it was finished before. ``guest`` is how many cells of a seed share one, in a
+        kernel of virtual time; what came before a cell in its guest is a part of what its result follows from.
+
+        Raises LabError at the end when cells came to nothing; they are tried again by the next sweep.
         """
         on = identity(kernel, grid.scenario)
         rows: dict[str, Row] = {}
-        orders: dict[str, Order] = {}
-        for parameters, seed in grid.cells():
-            key = _key(grid.scenario, parameters, seed, on)
-            if row := self._finished(key):
-                rows[key] = row
-                on_row(row, True)
-            else:
-                runs = str(self.path / RUNS)
-                orders[key] = Order(
-                    grid.scenario.reference,
-                    seed,
-                    runs,
-                    kernel_name(kernel),
-                    parameters,
-                    on,
-                    self._name,
-                    grid.scenario.topology_name,
-                )
-        keys = {id(order): key for key, order in orders.items()}
+        places: dict[tuple[int, int], str] = {}
+        groups: list[list[Order]] = []
+        keys: dict[int, str] = {}
+        for chunk in self._chunks(grid, kernel, guest):
+            for seed in grid.seeds:
+                orders: list[Order] = []
+                last = 0
+                before: tuple[Plan, ...] = ()
+                for place in chunk:
+                    parameters = grid.combinations[place]
+                    shared = before if len(chunk) > 1 else None
+                    key = places[place, seed] = _key(grid.scenario, parameters, seed, on, shared)
+                    order = Order(
+                        grid.scenario.reference,
+                        seed,
+                        str(self.path / RUNS),
+                        kernel_name(kernel),
+                        parameters,
+                        on,
+                        self._name,
+                        grid.scenario.topology_name,
+                        shared,
+                    )
+                    orders.append(order)
+                    keys[id(order)] = key
+                    if row := self._finished(key):
+                        rows[key] = row
+                        on_row(row, True)
+                    else:
+                        last = len(orders)
+                    plan = Plan(scenario=grid.scenario.name, parameters=parameters, seed=seed, shared=True)
+                    before = (*before, plan)
+                if last:  # what is finished and comes first in the guest has to be played again
+                    groups.append(orders[:last])
         failures = []
-        for order, result in each(pool, list(orders.values())):
+        for order, result in together(pool, groups):
             if result.status not in (0, 1, 4):
                 failures.append(f"seed {order.seed}: {'; '.join(result.judgement.reasons)}")
                 continue
             key = keys[id(order)]
+            if key in rows:
+                ours.remove(Path(result.run_dir), self._name, FILES, FOLDERS)
+                continue
             rows[key] = _row(order, result, self.path)
             self._finish(key, rows[key])
             on_row(rows[key], False)
@@ -255,7 +276,23 @@ class Sweep:
             raise LabError(
                 f"{len(failures)} of {len(grid)} cells failed, the first with {failures[0]}; run the same again"
             )
-        return [rows[_key(grid.scenario, parameters, seed, on)] for parameters, seed in grid.cells()]
+        return [rows[places[number, seed]] for number in range(len(grid.combinations)) for seed in grid.seeds]
+
+    def _chunks(self, grid: Grid, kernel: Kernel, guest: int) -> Iterator[Sequence[int]]:
+        """The places of the combinations that share a guest; those that the kernel cannot play have one of their own."""
+        own = grid.scenario.file is not None or bool(grid.scenario.topology_name)
+        shares = guest > 1 and not own and kernel.virtual_time
+        held: list[int] = []
+        for place, parameters in enumerate(grid.combinations):
+            if not shares or not grid.scenario.needs_for(parameters) <= kernel.abilities:
+                yield [place]
+                continue
+            held.append(place)
+            if len(held) == guest:
+                yield held
+                held = []
+        if held:
+            yield held
 
     def _finished(self, key: str) -> Row | None:
         try:
@@ -328,9 +365,17 @@ def _median(values: list[float | None]) -> float | None:
     return None if low is None or high is None else (low + high) / 2
 
 
-def _key(scenario: Scenario, parameters: Mapping[str, Any], seed: int, on: Mapping[str, Any]) -> str:
+def _key(
+    scenario: Scenario,
+    parameters: Mapping[str, Any],
+    seed: int,
+    on: Mapping[str, Any],
+    before: tuple[Plan, ...] | None,
+) -> str:
     which = {"scenario": scenario.name, "topology": scenario.topology_name}
-    parts = {**which, "parameters": parameters, "seed": seed, "identity": on}
+    parts: dict[str, Any] = {**which, "parameters": parameters, "seed": seed, "identity": on}
+    if before is not None:
+        parts["before"] = before
     return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()[:24]
 
 

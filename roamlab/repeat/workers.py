@@ -27,9 +27,9 @@ from roamlab.kernels.job import KernelError
 from roamlab.kernels.sandbox import told_of_our_end
 from roamlab.record.identity import differences, identity
 from roamlab.record.result import Result
-from roamlab.registry import find
+from roamlab.registry import Plan, find
 from roamlab.repeat.worker import Answer, Call
-from roamlab.runs import orchestrator
+from roamlab.runs import orchestrator, series
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,23 @@ class Order:
     identity: dict[str, Any] = field(default_factory=dict)
     maker: str = ""
     topology: str = ""
+    before: tuple[Plan, ...] | None = None
+    """what is played before it in the guest that it shares with others; None where it has one of its own"""
+
+
+def carry_out_together(orders: Sequence[Order]) -> list[Result]:
+    """Make runs of one kernel and seed in one guest. Raises as `carry_out` does."""
+    first = orders[0]
+    kernel = select(first.kernel)
+    if first.before is None:
+        return [carry_out(order) for order in orders]
+    wanted = []
+    for order in orders:
+        scenario = find(order.scenario, order.topology)
+        if order.identity:
+            _refuse_another(order.identity, identity(kernel, scenario))
+        wanted.append(series.Wanted(scenario, order.parameters, order.before or ()))
+    return series.run(wanted, seed=first.seed, kernel=kernel, runs=Path(first.runs), maker=first.maker)
 
 
 def carry_out(order: Order) -> Result:
@@ -190,10 +207,15 @@ def each(pool: Executor, orders: Sequence[Order]) -> Iterator[tuple[Order, Resul
 
     Raises what a run raised, and LabError when a worker was killed.
     """
-    futures = {pool.submit(carry_out, order): order for order in orders}
+    return together(pool, [[order] for order in orders])
+
+
+def together(pool: Executor, groups: Sequence[Sequence[Order]]) -> Iterator[tuple[Order, Result]]:
+    """Carry out groups of orders, each group in one guest; as `each`."""
+    futures = {pool.submit(carry_out_together, tuple(group)): group for group in groups}
     for future in as_completed(futures):
         try:
-            result = future.result()
+            results = future.result()
         except (LabError, KernelError):
             raise
         except Exception as error:  # _Lost, and what the executor of a cluster raises
@@ -201,4 +223,4 @@ def each(pool: Executor, orders: Sequence[Order]) -> Iterator[tuple[Order, Resul
             raise LabError(
                 f"a worker was lost ({lost}); what was finished is kept, run the same again"
             ) from None
-        yield futures[future], result
+        yield from zip(futures[future], results, strict=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from rich.table import Table
 from rich.text import Text
@@ -22,7 +22,11 @@ PAGE: Final = "matrix.html"
 MARKDOWN: Final = "matrix.md"
 
 
-def write(directory: Path, plan: Plan, cells: Sequence[Cell]) -> tuple[Path, Path]:
+About: TypeAlias = Mapping[str, Mapping[str, str]]
+"""What a matrix follows from, by kernel: versions and hashes by name (roamlab.record.identity)."""
+
+
+def write(directory: Path, plan: Plan, cells: Sequence[Cell], about: About) -> tuple[Path, Path]:
     """Write ``matrix.html`` and ``matrix.md``; their paths. LabError where they cannot be written."""
     page, text = directory / PAGE, directory / MARKDOWN
     kernels = list(dict.fromkeys(cell.kernel for cell in cells))
@@ -36,6 +40,8 @@ def write(directory: Path, plan: Plan, cells: Sequence[Cell]) -> tuple[Path, Pat
             kernels=kernels,
             cells=by_place,
             links=links,
+            about=about,
+            told=told,
             spread=spread,
             ratio=ratio,
             command=COMMAND,
@@ -43,13 +49,13 @@ def write(directory: Path, plan: Plan, cells: Sequence[Cell]) -> tuple[Path, Pat
         ),
     )
     try:
-        ours.replace(text, markdown(plan, cells).encode())
+        ours.replace(text, markdown(plan, cells, about).encode())
     except OSError as error:
         raise disk_error(error, directory) from None
     return page, text
 
 
-def markdown(plan: Plan, cells: Sequence[Cell]) -> str:
+def markdown(plan: Plan, cells: Sequence[Cell], about: About) -> str:
     """The matrix as Markdown: a table a kernel, outages as up / down in s with their ratios to the bound."""
     parts = []
     for kernel in dict.fromkeys(cell.kernel for cell in cells):
@@ -66,7 +72,10 @@ def markdown(plan: Plan, cells: Sequence[Cell]) -> str:
             + " |"
             for session in plan.sessions
         ]
+        lines += ["", *(f"* {name}: {value}" for name, value in about.get(kernel, {}).items())]
         parts.append("\n".join(lines) + "\n")
+    stacks = [f"| {session.name} | {session.stack} | {session.settings} |" for session in plan.sessions]
+    parts.append("\n".join(["| session | stack | configured |", "|---|---|---|", *stacks]) + "\n")
     return "\n".join(parts)
 
 
@@ -93,6 +102,11 @@ def show(cells: Sequence[Cell], paths: Sequence[Path]) -> None:
         out.print(Text(str(path), "dim"), soft_wrap=True)
 
 
+def told(cell: Cell) -> str:
+    """When who was told that the session was lost; nothing where nobody was."""
+    return ", ".join(f"{node} told after {spread(value)} s" for node, value in cell.told)
+
+
 def spread(value: Spread) -> str:
     """A figure over the seeds: its median, and from where to where it goes where that is not one figure."""
     if value.median is None:
@@ -109,7 +123,8 @@ def _in_words(cell: Cell) -> str:
             for outage, bound in ((cell.up, cell.bound_up), (cell.down, cell.bound_down))
         )
         return f"{cell.verdict}{surprise} {spread(cell.up)} / {spread(cell.down)} [{ratios}]"
-    return f"{cell.verdict}{surprise}" + (f": {cell.reason}" if cell.verdict == "unsupported" else "")
+    heard = f", {told(cell)}" if cell.told else ""
+    return f"{cell.verdict}{surprise}{heard}" + (f": {cell.reason}" if cell.verdict == "unsupported" else "")
 
 
 def _seeds(seeds: Sequence[int]) -> str:

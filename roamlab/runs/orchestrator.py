@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -23,12 +25,14 @@ from roamlab.record.identity import hashes, identity, kernel_name
 from roamlab.record.program_events import ProgramStarted
 from roamlab.record.result import Judgement, Result
 from roamlab.record.run_directory import RunDirectory
-from roamlab.registry import Plan, Scenario, Verdict, known
+from roamlab.registry import Plan, Scenario, Verdict, find, known
 from roamlab.runs import bytecode, collector
 from roamlab.where import COMMAND
 
 BASICS: Final = frozenset({"bridge", "htb", "netem", "netns", "packet", "veth"})
 """What every scenario needs of a kernel: a network, its impairments and its capture."""
+MOST: Final = 16
+"""How many runs can share a guest."""
 OnLine = Callable[[str], None]
 
 
@@ -46,6 +50,23 @@ class Live(Protocol):
         """The guest is gone; gives the record of what was done, and leaves nothing else in the run directory."""
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A run that has its directory and its plan; ``shown`` is what it reads of the machine besides."""
+
+    directory: RunDirectory
+    scenario: Scenario
+    plan: Plan
+    shown: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """That a run shares its guest with others, and which plans were played before it there."""
+
+    before: tuple[Plan, ...] = ()
+
+
 def run(
     scenario: Scenario,
     parameters: Mapping[str, Any],
@@ -57,11 +78,13 @@ def run(
     maker: str = "",
     hand: Hand | None = None,
     live: Live | None = None,
+    shared: Shared | None = None,
 ) -> Result:
     """Play a scenario in a kernel and judge it; the run directory is written whole whatever happens.
 
     ``maker`` is who may remove the run directory again (roamlab.record.ours). ``hand`` is the record of what a person did
-    besides the scenario; ``live`` is who does that while the run goes on.
+    besides the scenario; ``live`` is who does that while the run goes on. Nothing is kept of what is played before it in the
+    same guest (``shared``).
 
     Raises BadInput for a mistake in a scenario of the user's own, and LabError for what prevents a run directory.
     """
@@ -74,7 +97,85 @@ def run(
     with directory.held():
         if maker:
             ours.mark(directory.path, maker)
-        return _run(directory, start, scenario, parameters, seed, kernel, on_line, hand, live)
+        return _run(directory, start, scenario, parameters, seed, kernel, on_line, hand, live, shared)
+
+
+def prepare(
+    directory: RunDirectory,
+    scenario: Scenario,
+    parameters: Mapping[str, Any],
+    seed: int,
+    kernel: Kernel,
+    shared: Shared | None = None,
+    hand: Hand | None = None,
+    *,
+    live: bool = False,
+) -> Planned:
+    """Write a run's plan into its directory."""
+    there = own_files.bring(scenario, directory.path, NEVER_HIDDEN_BY, copied=kernel.kind == "machine")
+    plan = Plan(
+        scenario=scenario.name,
+        parameters=dict(parameters),
+        seed=seed,
+        file=there.file,
+        topology=there.topology,
+        hand=hand,
+        live=live,
+        shared=shared is not None,
+        before=shared.before if shared else (),
+    )
+    directory.write(run_directory.PLAN, plan)
+    return Planned(directory, scenario, plan, (*there.shown, *_directory(parameters)))
+
+
+@contextmanager
+def _played_before(planned: Planned) -> Iterator[list[Planned]]:
+    """Directories for what is played before a run in its guest; they go when the block is left."""
+    place = planned.directory.path / run_directory.BEFORE
+    found: list[Planned] = []
+    try:
+        for number, plan in enumerate(planned.plan.before):
+            path = place / str(number)
+            path.mkdir(mode=0o700, parents=True)
+            directory = RunDirectory(path)
+            directory.write(run_directory.PLAN, plan)
+            found.append(Planned(directory, find(plan.scenario), plan))
+        yield found
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def job_of(series: Sequence[Planned], start: bytecode.Start, run_dir: Path | None = None) -> Job:
+    """The job that plays runs of one seed, one after the other.
+
+    They are in ``run_dir``, or each is in a directory of its own.
+    """
+    needs: set[str] = set(BASICS)
+    modules: list[str] = []
+    for planned in series:
+        needs |= planned.scenario.needs_for(planned.plan.parameters)
+        modules += planned.scenario.modules_for(planned.plan.parameters)
+    paths = [planned.directory.path for planned in series]
+    written: list[Path] = []
+    if (
+        series[-1].plan.shared
+    ):  # as many mounts however many share the guest: each changes what the kernel draws at random
+        mounted = [run_dir] if run_dir else paths
+        written = [*mounted[1:], *[mounted[-1]] * (MOST - len(mounted))]
+    shown = (path for planned in series for path in planned.shown)
+    return Job(
+        argv=start.module("roamlab.lab.inside", *map(str, paths)),
+        run_dir=run_dir or paths[0],
+        seed=series[-1].plan.seed,
+        needs=frozenset(needs),
+        modules=tuple(dict.fromkeys(modules)),
+        memory_mib=max(planned.scenario.memory_mib for planned in series),
+        limit_s=sum(planned.scenario.limit_s for planned in series),
+        shown=(*shown, *start.imports, start.pycache),
+        written=tuple(written),
+        imports=start.imports,
+        pycache=start.pycache,
+    )
 
 
 def _run(
@@ -87,33 +188,11 @@ def _run(
     on_line: OnLine,
     hand: Hand | None,
     live: Live | None,
+    shared: Shared | None,
 ) -> Result:
-    there = own_files.bring(scenario, directory.path, NEVER_HIDDEN_BY, copied=kernel.kind == "machine")
-    plan = Plan(
-        scenario=scenario.name,
-        parameters=dict(parameters),
-        seed=seed,
-        file=there.file,
-        topology=there.topology,
-        hand=hand,
-        live=live is not None,
-    )
-    directory.write(run_directory.PLAN, plan)
+    planned = prepare(directory, scenario, parameters, seed, kernel, shared, hand, live=live is not None)
     if live is not None:
         live.begins(directory.path)
-    job = Job(
-        argv=start.module("roamlab.lab.inside", str(directory.path)),
-        run_dir=directory.path,
-        seed=seed,
-        needs=BASICS | scenario.needs_for(parameters),
-        modules=scenario.modules_for(parameters),
-        memory_mib=scenario.memory_mib,
-        limit_s=scenario.limit_s if live is None else inf,
-        conductor=live.conductor if live is not None else None,
-        shown=(*there.shown, *_directory(parameters), *start.imports, start.pycache),
-        imports=start.imports,
-        pycache=start.pycache,
-    )
     wall_s, status = 0.0, 3
 
     def heard(line: str) -> None:
@@ -122,7 +201,11 @@ def _run(
         on_line(line)
 
     try:
-        outcome = kernel.execute(job, heard)
+        with _played_before(planned) as earlier:
+            job = job_of([*earlier, planned], start, directory.path)
+            if live is not None:
+                job = replace(job, limit_s=inf, conductor=live.conductor)
+            outcome = kernel.execute(job, heard)
     except Unsupported as lack:
         judgement = _unfinished(scenario, Verdict.UNSUPPORTED, str(lack))
         status = UnsupportedHere.status
@@ -146,34 +229,45 @@ def _run(
                 status = 0
         else:
             on_line("roamlab: step judge")
-            from roamlab.judge.verdict import judge
-
-            try:
-                with collector.off():
-                    judgement = judge(directory, scenario)
-                status = 0 if judgement.verdict == judgement.expected else 1
-            except (LabError, msgspec.DecodeError) as error:  # the guest's files aren't what a run writes
-                judgement = _unfinished(scenario, Verdict.INVALID, str(error))
-                status = LabError.status
+            judgement, status = judged(directory, scenario)
     if live is not None:
-        hand = live.ends()
-        directory.write(run_directory.PLAN, msgspec.structs.replace(plan, hand=hand, live=False))
+        plan = msgspec.structs.replace(planned.plan, hand=live.ends(), live=False)
+        directory.write(run_directory.PLAN, plan)
+        planned = replace(planned, plan=plan)
+    return record(planned, kernel, judgement, status, wall_s)
+
+
+def judged(directory: RunDirectory, scenario: Scenario) -> tuple[Judgement, int]:
+    """The judgement of a run that came to its end, and its exit status."""
+    from roamlab.judge.verdict import judge
+
+    try:
+        with collector.off():
+            judgement = judge(directory, scenario)
+    except (LabError, msgspec.DecodeError) as error:  # the guest's files aren't what a run writes
+        return _unfinished(scenario, Verdict.INVALID, str(error)), LabError.status
+    return judgement, 0 if judgement.verdict == judgement.expected else 1
+
+
+def record(planned: Planned, kernel: Kernel, judgement: Judgement, status: int, wall_s: float) -> Result:
+    """Write a run's verdict and manifest; the result."""
+    directory, scenario, plan = planned.directory, planned.scenario, planned.plan
     result = Result(
         judgement=judgement,
-        parameters=scenario.changed(parameters),
+        parameters=scenario.changed(plan.parameters),
         kernel={
             "kind": kernel.kind,
             "version": kernel.version,
             "variant": kernel.variant,
             "virtual_time": kernel.virtual_time,
         },
-        seed=seed,
+        seed=plan.seed,
         run_dir=str(directory.path),
         wall_s=round(wall_s, 3),
         status=status,
     )
     directory.write(run_directory.VERDICT, judgement)
-    directory.write(run_directory.MANIFEST, _manifest(scenario, parameters, seed, kernel, result, hand))
+    directory.write(run_directory.MANIFEST, _manifest(planned, kernel, result))
     owner.give_all(directory.path)
     return result
 
@@ -228,21 +322,16 @@ def replay_line(scenario: Scenario, parameters: Mapping[str, Any], seed: int, ke
     )
 
 
-def _manifest(
-    scenario: Scenario,
-    parameters: Mapping[str, Any],
-    seed: int,
-    kernel: Kernel,
-    result: Result,
-    hand: Hand | None,
-) -> dict[str, Any]:
+def _manifest(planned: Planned, kernel: Kernel, result: Result) -> dict[str, Any]:
     """What was run, on what, and what came out; the only file with dates, wall times and this machine in it."""
+    scenario, parameters, seed = planned.scenario, planned.plan.parameters, planned.plan.seed
+    plan = planned.plan
     return {
         "scenario": scenario.name,
         **({"file": str(scenario.file)} if scenario.file and not scenario.installed else {}),
         **({"topology": scenario.topology_name} if scenario.topology_name else {}),
         "parameters": dict(parameters),
-        **({"hand": msgspec.to_builtins(hand)} if hand is not None else {}),
+        **({"hand": msgspec.to_builtins(plan.hand)} if plan.hand is not None else {}),
         "seed": seed,
         "kernel": {**result.kernel, **kernel.describe()},
         "identity": identity(kernel, scenario),
@@ -251,7 +340,11 @@ def _manifest(
         "status": result.status,
         "wall_s": result.wall_s,
         "virtual_s": result.judgement.virtual_s if kernel.virtual_time else None,
-        "replay": replay_line(scenario, result.parameters, seed, kernel_name(kernel)),
+        **({"shared": True} if plan.shared else {}),
+        **({"before": msgspec.to_builtins(plan.before)} if plan.before else {}),
+        "replay": f"{COMMAND} replay {shlex.quote(result.run_dir)}"
+        if plan.shared
+        else replay_line(scenario, result.parameters, seed, kernel_name(kernel)),
     }
 
 

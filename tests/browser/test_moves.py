@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from roamlab.repeat.matrix import Plan
@@ -20,7 +21,7 @@ def test_the_matrix_sorts_and_filters(tmp_path: Path, open_page: Open) -> None:
         cell("mptcp", "one-nic-0", "survived", 0.3),
         cell("mptcp", "two-nics-0", "survived", 0.3),
     ]
-    page = open_page(moves.write(tmp_path, plan, cells)[0]).page
+    page = open_page(moves.write(tmp_path, plan, cells, {})[0]).page
 
     def order() -> list[str]:
         names: list[str] = page.locator("tbody th:visible").all_inner_texts()
@@ -40,3 +41,18 @@ def test_the_matrix_sorts_and_filters(tmp_path: Path, open_page: Open) -> None:
     page.get_by_label("Outcome").select_option("")
     page.get_by_label("Sessions and moves that contain").fill("tcp")
     assert order() == ["tcp", "mptcp"]
+
+
+def test_each_kernel_has_a_tab(tmp_path: Path, open_page: Open) -> None:
+    plan = Plan.parse("tcp", "one-nic-0", (1,))
+    old = cell("tcp", "one-nic-0", "broke")
+    new = replace(old, kernel="7.3.4 mended", verdict="survived", expected="survived")
+    page = open_page(moves.write(tmp_path, plan, [old, new], {})[0]).page
+    first, second = (page.get_by_role("tab", name=name, exact=True) for name in ("7.3.4", "7.3.4 mended"))
+    assert page.locator("table:visible .word").inner_text().endswith("broke")
+    first.focus()
+    page.keyboard.press("ArrowRight")
+    assert second.get_attribute("aria-selected") == "true"
+    assert page.locator("table:visible .word").inner_text().endswith("survived")
+    first.click()
+    assert page.locator("table:visible .word").inner_text().endswith("broke")

@@ -16,8 +16,11 @@ from roamlab.protocols.mptcp import RemoveAddress
 from roamlab.protocols.pcapng import Direction as Way
 from roamlab.protocols.quic import Frame, PathChallenge, PathResponse
 from roamlab.protocols.trace import IpDatagram, UdpPacket
+from roamlab.record import verified
 from roamlab.record.events import PathState
 from roamlab.record.quic_events import QuicMigrated, QuicSecret
+from roamlab.record.run_directory import RunDirectory
+from roamlab.repeat.prove import replay
 from roamlab.transports import find, names
 from roamlab.transports.quic_reader import QuicReader
 from roamlab.where import ROOT
@@ -129,6 +132,7 @@ def test_a_transport_that_cannot_move_is_expected_to_break(mobile_ip: Player) ->
 def test_a_matrix_plays_each_combination_once(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "roamlab.cli", "matrix", "--transports", "mptcp,tcp,tcp-mip"]
     command += ["--moves", "two-nics-1", "--kernels", "uml", "--out", str(tmp_path / "m"), "--json"]
+    command += ["--guest", "2"]
 
     def made() -> dict[str, str]:
         done = subprocess.run(
@@ -143,6 +147,11 @@ def test_a_matrix_plays_each_combination_once(tmp_path: Path) -> None:
     assert made()["mptcp"] == "survived"
     assert sorted((tmp_path / "m" / "runs").glob("*/*")) == runs
     assert {"matrix.html", "matrix.md", "results.parquet"} <= {p.name for p in (tmp_path / "m").iterdir()}
+    (second,) = (run for run in runs if verified.manifest(RunDirectory.open(run)).before)
+    assert verified.manifest(RunDirectory.open(second)).parameters["transport"] == "tcp"
+    again = replay(second, kernel=None, runs=tmp_path / "again", on_line=lambda _line: None)
+    assert again.identical, again.differing
+    assert not (Path(again.result.run_dir) / "before").exists()
 
 
 def test_an_unknown_transport_is_named_with_the_nearest() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,8 @@ def test_the_page_and_the_table_hold_every_cell(tmp_path: Path) -> None:
         cell("tcp-mip", "one-nic-0", "survived", 1.2),
         cell("tcp-mip", "two-nics-0", "unsupported"),
     ]
-    page, text = moves.write(tmp_path, plan, cells)
+    cells[2] = replace(cells[2], told=(("cn", Spread.of([5.6])), ("mn", Spread.of([4.9]))))
+    page, text = moves.write(tmp_path, plan, cells, {"7.3.4": {"kernel_sha256": "47de81940c99"}})
     content = page.read_text()
     assert content.count("<td ") == len(cells)
     assert content.count(' surprise"') == 1
@@ -75,4 +77,9 @@ def test_the_page_and_the_table_hold_every_cell(tmp_path: Path) -> None:
     assert "why <" not in content
     table = text.read_text().splitlines()
     assert table[4] == "| sctp | survived 0.300 / 0.300 [1.50/1.50] | broke (!) |"
+    assert table[5].startswith("| tcp | broke, cn told after 5.600 s, mn told after 4.900 s |")
     assert table[6].endswith("| unsupported: why <tcp-mip> |")
+    assert "* kernel_sha256: 47de81940c99" in table
+    assert "mn told after 4.900 s" in content
+    assert "47de81940c99" in content
+    assert 'role="tablist"' not in content.partition("<main>")[2]

@@ -56,6 +56,30 @@
       heading.querySelector("button").addEventListener("click", () => sort(table, column, heading));
     });
   }
+  const tabs = [...document.querySelectorAll('[role="tab"]')];
+  function choose(chosen) {
+    for (const tab of tabs) {
+      const here = tab === chosen;
+      tab.setAttribute("aria-selected", String(here));
+      tab.tabIndex = here ? 0 : -1;
+      document.getElementById(tab.getAttribute("aria-controls")).hidden = !here;
+    }
+  }
+  if (tabs.length > 0) {
+    document.getElementById("tabs").hidden = false;
+    tabs.forEach((tab, number) => {
+      tab.addEventListener("click", () => choose(tab));
+      tab.addEventListener("keydown", (event) => {
+        const step = { ArrowRight: 1, ArrowLeft: tabs.length - 1 }[event.key];
+        if (step === undefined) return;
+        const next = tabs[(number + step) % tabs.length];
+        choose(next);
+        next.focus();
+      });
+    });
+    choose(tabs[0]);
+  }
+
   text.addEventListener("input", filter);
   outcome.addEventListener("change", filter);
   filter();
