@@ -20,7 +20,13 @@ from roamlab.record.events import (
     PathRemoved,
     PathUnreachable,
 )
-from roamlab.transports.usrsctp_library import AddressChange, AssociationChange, Library, OtherChange, Socket
+from roamlab.transports.usrsctp_library import (
+    AssociationChange,
+    Library,
+    OtherChange,
+    PeerAddressChange,
+    Socket,
+)
 
 _ASSOCIATION: Final[dict[int, type[Notice]]] = {
     1: AssociationUp,
@@ -77,7 +83,7 @@ class UsrsctpAssociation:
                     continue  # the kernel's tells of it at the side that connects only
                 case AssociationChange(state, error):
                     return _ASSOCIATION[state](error=error) if state in _ASSOCIATION else OtherNotice()
-                case AddressChange(address, state, error):
+                case PeerAddressChange(address, state, error):
                     return _PATH[state](address=address, error=error) if state in _PATH else OtherNotice()
                 case OtherChange(kind):
                     return OtherNotice(number=kind)

@@ -52,7 +52,7 @@ class AssociationChange:
 
 
 @dataclass(frozen=True, slots=True)
-class AddressChange:
+class PeerAddressChange:
     """A change of the state of one of the peer's addresses (RFC 6458, 6.1.2)."""
 
     address: str
@@ -220,7 +220,7 @@ class Socket:
             return False
         raise OSError(code, f"send: {os.strerror(code)}")
 
-    def receive(self) -> bytes | AssociationChange | AddressChange | OtherChange | None:
+    def receive(self) -> bytes | AssociationChange | PeerAddressChange | OtherChange | None:
         """The next message or notification; b"" at the end of the association, None when there is nothing now."""
         if self._wake < 0:
             return b""
@@ -290,14 +290,14 @@ def _plain(stored: bytes) -> str:
     return socket.inet_ntop(socket.AF_INET6, stored[8:24]) if family == socket.AF_INET6 else ""
 
 
-def _notification(data: bytes) -> AssociationChange | AddressChange | OtherChange:
+def _notification(data: bytes) -> AssociationChange | PeerAddressChange | OtherChange:
     (kind,) = struct.unpack_from("=H", data)
     if kind == _ASSOCIATION_CHANGE and len(data) >= _ASSOCIATION.size:
         _, _, _, state, error, _, _, _ = _ASSOCIATION.unpack_from(data)
         return AssociationChange(state, error)
     if kind == _ADDRESS_CHANGE and len(data) >= _ADDRESS.size:
         _, _, _, stored, state, error = _ADDRESS.unpack_from(data)
-        return AddressChange(_plain(stored), state, error)
+        return PeerAddressChange(_plain(stored), state, error)
     return OtherChange(kind)
 
 

@@ -18,7 +18,7 @@ from roamlab.transports import usrsctp_addresses, usrsctp_library
 from roamlab.transports.base import Readable
 from roamlab.transports.usrsctp_addresses import UsrsctpAddresses
 from roamlab.transports.usrsctp_channel import UsrsctpAssociation
-from roamlab.transports.usrsctp_library import AddressChange, AssociationChange, OtherChange, sockaddr
+from roamlab.transports.usrsctp_library import AssociationChange, OtherChange, PeerAddressChange, sockaddr
 
 MS = 1_000_000
 
@@ -140,13 +140,13 @@ def test_one_that_is_gone_before_it_was_told_is_never_told(world: _World) -> Non
             struct.pack("=HHI", 2, 0, 152)
             + sockaddr("192.0.2.10", 5001).ljust(128, b"\0")
             + struct.pack("=IIII", 4, 0, 7, 0),
-            AddressChange("192.0.2.10", 4, 0),
+            PeerAddressChange("192.0.2.10", 4, 0),
         ),
         (
             struct.pack("=HHI", 2, 0, 152)
             + sockaddr("2001:db8::1", 0).ljust(128, b"\0")
             + struct.pack("=IIII", 6, 0, 7, 0),
-            AddressChange("2001:db8::1", 6, 0),
+            PeerAddressChange("2001:db8::1", 6, 0),
         ),
         (struct.pack("=HHI", 6, 0, 16) + bytes(8), OtherChange(6)),
     ],
