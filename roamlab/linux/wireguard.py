@@ -10,13 +10,14 @@ from typing import Final
 
 from roamlab.linux.errors import NetworkError
 from roamlab.linux.generic import Family
-from roamlab.linux.netlink import attribute, nest
+from roamlab.linux.netlink import attribute, attributes, nest
 
 KEY_LENGTH: Final = 32
 _OPTION: Final = "CONFIG_WIREGUARD"
 _GET, _SET = 0, 1
 _NAME, _PRIVATE, _PUBLIC, _PORT, _PEERS = 2, 3, 4, 6, 8
-_PEER_KEY, _ENDPOINT, _KEEPALIVE, _ALLOWED = 1, 4, 5, 9
+_PEER_KEY, _PEER_FLAGS, _ENDPOINT, _KEEPALIVE, _ALLOWED = 1, 3, 4, 5, 9
+_UPDATE_ONLY: Final = struct.pack("=I", 1 << 2)
 _ALLOWED_FAMILY, _ALLOWED_ADDRESS, _ALLOWED_BITS = 1, 2, 3
 
 
@@ -63,6 +64,30 @@ def add_peer(device: str, peer: Peer) -> None:
     try:
         whole = attribute(_NAME, device.encode() + b"\0") + nest(_PEERS, nest(0, body))
         family.do(_SET, whole, f"give {device} a peer")
+    finally:
+        family.close()
+
+
+def forget_sources(device: str) -> None:
+    """Have a device choose again from which address it sends: it keeps the last one as long as the node has that.
+
+    Each peer is given the endpoint that it has, which is all that this takes. NetlinkError where the kernel refuses.
+    """
+    family = Family("wireguard", _OPTION)
+    name = attribute(_NAME, device.encode() + b"\0")
+    try:
+        told = [*family.dump(_GET, name, f"ask for the peers of {device}")]
+        for kind, value in told:
+            if kind != _PEERS:
+                continue
+            for _, peer in attributes(value):
+                has = dict(attributes(peer))
+                if _ENDPOINT in has:
+                    same = attribute(_PEER_KEY, has[_PEER_KEY]) + attribute(_PEER_FLAGS, _UPDATE_ONLY)
+                    same += attribute(_ENDPOINT, has[_ENDPOINT])
+                    family.do(
+                        _SET, name + nest(_PEERS, nest(0, same)), f"set the endpoint of a peer of {device}"
+                    )
     finally:
         family.close()
 

@@ -29,6 +29,7 @@ _OWN: Final[Mapping[str, tuple[str, str]]] = {
     "quic-reset": ("quic", "RESET"),
     "quic-passive": ("quic", "PASSIVE"),
     "wireguard-tcp": ("wireguard", "TCP"),
+    "wireguard-tcp-managed": ("wireguard", "MANAGED"),
     "wireguard-udp": ("wireguard", "UDP"),
     "wireguard-udp-keepalive": ("wireguard", "KEPT_ALIVE"),
     "tcp": ("tcp", "TRANSPORT"),

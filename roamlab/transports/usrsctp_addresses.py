@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections import deque
 from typing import Final
 
 from roamlab.linux.addresses import listed
@@ -17,6 +18,9 @@ from roamlab.transports.usrsctp_library import Library
 
 _SEEN_NS: Final = 15_000_000
 """How long its threads take at most to see what it is told: its timers wait 2 ms and go by a clock of 10 ms."""
+
+_SETTLE_NS: Final = 1_000_000
+"""How long it is looked whether an address that was there goes as a new one comes: then it takes that one's place."""
 
 
 class UsrsctpAddresses:
@@ -38,8 +42,10 @@ class UsrsctpAddresses:
         """The node's addresses, in the order in which they came."""
         self._told: dict[str, None] = {}
         """Those that usrsctp has."""
-        self._seen_ns = 0
-        """When usrsctp will have seen that it has none."""
+        self._waiting: deque[tuple[str, bool, int]] = deque()
+        """What is still to be told: an address, whether it came, and when that may be told at the earliest."""
+        self._free_ns = 0
+        """When usrsctp will have seen what it was told last."""
         self._channels: list[UsrsctpAssociation] = []
 
     def address_up(self, address: str) -> None:
@@ -50,19 +56,16 @@ class UsrsctpAddresses:
         self._present[address] = None
         if Library.running() is None:
             self._told[address] = None  # it finds it when it is started
-        elif self._plain or self._told or _now_ns() >= self._seen_ns:
-            self._add(address)
         else:
-            self._loop.at(self._seen_ns, self._add_newest)
+            settled_ns = _now_ns() + (_SETTLE_NS if self._told and not self._plain else 0)
+            self._waiting.append((address, True, settled_ns))
+            self._go_on()
 
     def address_down(self, address: str) -> None:
         """The node has it no more."""
         self._present.pop(address, None)
-        if address in self._told:
-            self._remove(address)
-            if not self._told:
-                self._seen_ns = _now_ns() + _SEEN_NS
-                self._loop.at(self._seen_ns, self._add_newest)
+        self._waiting.appendleft((address, False, 0))
+        self._go_on()
 
     def opened(self, channel: Channel) -> None:
         """An association came up."""
@@ -74,20 +77,28 @@ class UsrsctpAddresses:
         if isinstance(channel, UsrsctpAssociation) and channel in self._channels:
             self._channels.remove(channel)
 
-    def _add_newest(self) -> None:
-        """Have the newest address in the place of one that was the last."""
-        if self._present and not self._told:
-            self._add([*self._present][-1])
+    def _go_on(self) -> None:
+        """Tell what waits, one thing after the other; what is no longer so is left out."""
+        while self._waiting:
+            due_ns = max(self._free_ns, self._waiting[0][2])
+            if not self._plain and _now_ns() < due_ns:
+                self._loop.at(due_ns, self._go_on)
+                return
+            address, came, _ = self._waiting.popleft()
+            if came == (address in self._present) and came != (address in self._told):
+                self._free_ns = _now_ns() + _SEEN_NS
+                if came:
+                    self._add(address)
+                else:
+                    self._remove(address)
 
     def _add(self, address: str) -> None:
         library = Library.running()
         assert library is not None
-        others = bool(self._told)
-        if address not in self._told:
-            library.address_up(address, *self._nics[address])
-            self._told[address] = None
-        if others and not self._plain:
+        if self._told and not self._plain:
             self._loop.at(_now_ns() + _SEEN_NS, lambda: self._prefer(address))
+        library.address_up(address, *self._nics[address])
+        self._told[address] = None
 
     def _prefer(self, address: str) -> None:
         """Ask for an address as the primary one."""

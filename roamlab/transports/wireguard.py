@@ -11,7 +11,7 @@ from roamlab.protocols import datagrams
 from roamlab.protocols.pcapng import Direction as Way
 from roamlab.protocols.trace import Sighting, UdpPacket
 from roamlab.transports import tcp, udp
-from roamlab.transports.base import Channel, Crossings, Ground, Listening, Reader, Transport
+from roamlab.transports.base import Channel, Crossings, Ground, Keeper, Listening, Loop, Reader, Transport
 from roamlab.transports.tcp import Connection, ConnectionListener
 from roamlab.transports.udp import Flow, FlowListener
 from roamlab.transports.wireguard_reader import PORT, TUNNEL, WireguardReader
@@ -115,6 +115,41 @@ class TcpInWireguard(Wireguard):
         return WireguardReader(tcp.TRANSPORT.reader())
 
 
+class EndpointKeeper:
+    """Tells WireGuard of each new address, so that the next packet leaves from where routes lead now."""
+
+    def __init__(self) -> None:
+        self._open = 0
+
+    def address_up(self, address: str) -> None:  # noqa: ARG002 - where to send from is for the routes to say
+        """The node has an address."""
+        if self._open:
+            wireguard.forget_sources(TUNNEL)
+
+    def address_down(self, address: str) -> None:
+        """WireGuard finds out by itself."""
+
+    def opened(self, channel: Channel) -> None:  # noqa: ARG002 - all share the tunnel
+        """A session inside came up."""
+        self._open += 1
+
+    def closed(self, channel: Channel) -> None:  # noqa: ARG002
+        """It ended."""
+        self._open -= 1
+
+
+class ManagedTcpInWireguard(TcpInWireguard):
+    """TCP inside a WireGuard that is told of new addresses."""
+
+    name = "wireguard-tcp-managed"
+    settings = "told of each new address, so that it sends from there at once"
+    known_to_break = frozenset()
+
+    def keeper(self, loop: Loop, family: int) -> Keeper:  # noqa: ARG002
+        """Who tells it."""
+        return EndpointKeeper()
+
+
 class UdpInWireguard(Wireguard):
     """UDP inside WireGuard."""
 
@@ -146,5 +181,6 @@ class KeptAlive(UdpInWireguard):
 
 
 TCP: Final = TcpInWireguard()
+MANAGED: Final = ManagedTcpInWireguard()
 UDP: Final = UdpInWireguard()
 KEPT_ALIVE: Final = KeptAlive()

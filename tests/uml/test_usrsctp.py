@@ -90,6 +90,12 @@ def test_set_up_and_reconnection_come_out_as_with_linux(mobile_ip: Player, figur
     assert (judgement.verdict, judgement.expected) == (verdict, verdict), judgement.reasons
 
 
+def test_over_udp_a_nat_may_give_another_port(mobile_ip: Player) -> None:
+    """RFC 6951, 5.4: the peer answers to the UDP port that a packet came from last."""
+    judgement = mobile_ip("nat-rebinding", transport="usrsctp-udp").judgement
+    assert (judgement.verdict, judgement.expected) == ("survived", "survived"), judgement.reasons
+
+
 def test_over_udp_everything_is_inside_udp_and_each_run_has_the_same_bytes(mobile_ip: Player) -> None:
     first, second = (mobile_ip("fig09", transport="usrsctp-udp", gap=gap) for gap in ("0", "0.0"))
     assert first.judgement.verdict == "survived", first.judgement.reasons

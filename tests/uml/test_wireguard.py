@@ -49,6 +49,17 @@ def test_udp_over_ipv6_loses_what_was_under_way_and_no_more(mobile_ip: Player) -
 
 
 @pytest.mark.parametrize(
+    ("transport", "verdict"), [("wireguard-tcp", "broke"), ("wireguard-tcp-managed", "survived")]
+)
+def test_a_path_that_dies_untold_is_left_only_when_wireguard_is_told(
+    mobile_ip: Player, transport: str, verdict: str
+) -> None:
+    """It goes on from the address that it used last as long as the node has that."""
+    judgement = mobile_ip("move-silent", transport=transport).judgement
+    assert (judgement.verdict, judgement.expected) == (verdict, verdict), judgement.reasons
+
+
+@pytest.mark.parametrize(
     ("transport", "gap", "outage_s"),
     [
         ("wireguard-udp", "0", 6.22),

@@ -111,7 +111,15 @@ def test_beside_another_it_is_preferred_and_the_other_goes_when_it_does(world: _
     world.pass_ms(1000)
     addresses.address_down("A")
     world.pass_ms(100)
-    assert world.told == [(0, "+B wlan1/2"), (15, "primary B"), (1000, "-A wlan0/1")]
+    assert world.told == [(1, "+B wlan1/2"), (16, "primary B"), (1000, "-A wlan0/1")]
+
+
+def test_one_that_goes_as_another_comes_is_told_first(world: _World) -> None:
+    addresses = opened(world)
+    addresses.address_up("B")
+    addresses.address_down("A")
+    world.pass_ms(100)
+    assert world.told == [(0, "-A wlan0/1"), (15, "+B wlan1/2")]
 
 
 def test_plainly_it_is_told_at_once(world: _World) -> None:
