@@ -14,15 +14,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from roamlab import pytest_shares as shares
+
 if TYPE_CHECKING:
     from roamlab.kernels.job import Kernel
     from roamlab.record.result import Result
+    from roamlab.runs.command import Request
 
 _INSIDE: Final = "ROAMLAB_INSIDE"
+_REPORTS: Final = "ROAMLAB_REPORTS"
+"""The file in which a session inside leaves its tests' reports, a JSON object a line."""
 _NO_KERNEL: Final = (
     "there is no lab kernel on this machine; get one with `pip install roamlab-kernel` or `roamlab kernel`"
 )
 _OPTION: Final = "--roamlab"
+_session: Final[list[pytest.Session]] = []
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,26 +52,57 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Run the session inside instead of here, where that was asked for; its exit status is this session's."""
     if not config.getoption(_OPTION) or os.environ.get(_INSIDE) or config.getoption("help", default=False):
         return None
+    if shares.is_shared(config):
+        return None  # pytest-xdist's workers have a guest for each test
     kernel = _kernel(config)
     if kernel is None:
         return None  # the tests are collected, and skipped
     import tempfile
 
     from roamlab.reports.commands import end, pass_on
-    from roamlab.runs.command import Request, execute
+    from roamlab.runs.command import execute
 
     words = [word for word in config.invocation_params.args if str(word) != _OPTION]
-    request = Request(
-        argv=(sys.executable, "-m", "pytest", *map(str, words)),
-        env={_INSIDE: "1", "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), **_passed_on()},
-        kept=config.rootpath,
-        seed=config.getoption("--roamlab-seed"),
-        memory_mib=config.getoption("--roamlab-memory"),
-    )
+    request = _request(config, [str(word) for word in words])
     with tempfile.TemporaryDirectory(prefix="roamlab-pytest-") as runs:
         ran = execute(request, kernel, runs=Path(runs), on_said=pass_on)
     end(ran)
     return ran.status
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    """Run a test of a pytest-xdist worker in a guest of its own; its reports come out of it as if it had run here."""
+    config = item.config
+    if not shares.is_worker(config) or not config.getoption(_OPTION) or os.environ.get(_INSIDE):
+        return None
+    kernel = _kernel(config)
+    if kernel is None:
+        return None
+    import tempfile
+    from dataclasses import replace
+
+    from roamlab.runs.command import execute
+
+    with tempfile.TemporaryDirectory(prefix="roamlab-pytest-") as place:
+        results, runs = Path(place) / "results", Path(place) / "runs"
+        results.mkdir()
+        request = _request(config, shares.words(config, item))
+        request = replace(request, results=results, env={**request.env, _REPORTS: str(results / "reports")})
+        ran = execute(request, kernel, runs=runs)
+        shares.hand_on(item, shares.read(results, "reports"), ran)
+    return True
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Leave a test's report for the worker outside, in a session that it started."""
+    if _REPORTS in os.environ and _session:
+        shares.leave(_session[0].config, report, Path(os.environ[_REPORTS]))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Remember the session, whose configuration knows how to write a report down."""
+    _session[:] = [session]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -130,12 +167,25 @@ def _kernel(config: pytest.Config) -> Kernel | None:
     return select(named or "uml") if named or lab_kernels() else None
 
 
+def _request(config: pytest.Config, words: list[str]) -> Request:
+    """What is run inside: pytest with these words, which really writes below the root directory."""
+    from roamlab.runs.command import Request
+
+    return Request(
+        argv=(sys.executable, "-m", "pytest", *words),
+        env={_INSIDE: "1", "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), **_passed_on()},
+        kept=config.rootpath,
+        seed=config.getoption("--roamlab-seed"),
+        memory_mib=config.getoption("--roamlab-memory"),
+    )
+
+
 def _passed_on() -> dict[str, str]:
     """What a test's environment keeps of this one's: what is pytest's own, and where a virtual environment is."""
     return {
         name: value
         for name, value in os.environ.items()
-        if name.startswith(("PYTEST_", "VIRTUAL_ENV", "COV_"))
+        if name.startswith(("PYTEST_", "VIRTUAL_ENV", "COV_")) and not name.startswith("PYTEST_XDIST")
     }
 
 

@@ -21,7 +21,10 @@ _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One pair of programs: lines for a shell, and the commands without which they cannot be run."""
+    """One pair of programs: lines for a shell, and the commands and files (by their path) without which they cannot be run.
+
+    ``wait`` is how long after the move (s) the run goes on at most.
+    """
 
     name: str
     mn: str
@@ -29,11 +32,16 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cn: str = ""
     ready: str = ""
     auto_asconf: bool = False
+    wait: float = 60.0
 
     @property
     def missing(self) -> list[str]:
-        """The commands that this machine lacks."""
-        return [name for name in self.needs if shutil.which(name, path=_PATH) is None]
+        """The commands and files that this machine lacks."""
+        return [name for name in self.needs if not _is_here(name)]
+
+
+def _is_here(name: str) -> bool:
+    return Path(name).exists() if "/" in name else shutil.which(name, path=_PATH) is not None
 
 
 def entries() -> list[Entry]:
@@ -52,7 +60,7 @@ def play(
             continue
         texts = {"cn": entry.cn, "mn": entry.mn, "ready": entry.ready}
         parameters = chosen.complete({name: text for name, text in texts.items() if text})
-        parameters["auto_asconf"] = entry.auto_asconf
+        parameters |= {"auto_asconf": entry.auto_asconf, "wait": entry.wait}
         yield (
             entry,
             orchestrator.run(chosen, parameters, seed=seed, kernel=kernel, runs=runs, on_line=on_line),

@@ -41,6 +41,7 @@ class Request:
     env       what its environment has besides PATH, HOME and the like
     topology  a network, by name, or nothing; node is where in it the command runs
     kept      a directory that the command really writes, or None
+    results   another one, for what the caller reads and the replay line need not name
     seed      what everything random follows from
     jitter    what the price of system calls follows from, or None
     memory    MiB; limit_s is wall time
@@ -51,6 +52,7 @@ class Request:
     topology: str = ""
     node: str = ""
     kept: Path | None = None
+    results: Path | None = None
     seed: int = 1
     jitter: int | None = None
     memory_mib: int = _MEMORY_MIB
@@ -167,6 +169,8 @@ def _program(request: Request) -> str:
 
 
 def _kept(request: Request) -> Iterator[Path]:
+    if request.results is not None:
+        yield request.results.resolve()
     if request.kept is not None:
         if not request.kept.is_dir() or not os.access(request.kept, os.W_OK):
             raise BadInput(f"--keep {request.kept} is not a writable directory; create it first")

@@ -44,6 +44,37 @@ def test_that_fails():
     print("seen outside")
     assert socket.gethostname() == "elsewhere"
 """
+SHARED = """
+import time
+from pathlib import Path
+import pytest
+
+
+def fresh():
+    assert not Path("/tmp/seen").exists()
+    Path("/tmp/seen").touch()
+
+
+def test_sleeps(own):
+    fresh()
+    time.sleep(600)
+    assert own == "the project's"
+
+
+def test_lab(lab):
+    fresh()
+    assert lab.mobile.run("true") is not None
+
+
+def test_fails():
+    print("seen outside")
+    assert 1 == 2
+
+
+@pytest.mark.skip(reason="not today")
+def test_skipped():
+    raise AssertionError
+"""
 OUTSIDE = """
 def test_one_try(roamlab_try):
     result = roamlab_try(mn="ping -c 12 cn", at=3, gap=1)
@@ -86,6 +117,21 @@ def test_a_session_runs_inside_and_its_results_come_out(project: Path) -> None:
     cases = {case.get("name"): case for case in ET.parse(project / "results.xml").iter("testcase")}
     assert [name for name, case in cases.items() if case.find("failure") is not None] == ["test_that_fails"]
     assert float(cases["test_sleeping_costs_nothing"].get("time", "0")) >= 600
+
+
+@pytest.mark.skipif(not lab_kernels(), reason="there is no lab kernel; build it with ./lab kernel")
+def test_xdists_workers_have_a_guest_for_each_test(project: Path) -> None:
+    pytest.importorskip("xdist", reason="needs pytest-xdist (requirements-dev.txt)")
+    (project / "test_own.py").write_text(SHARED)
+    done = run(project, "--roamlab", "-n", "2", "--junitxml=results.xml", "-q", "test_own.py")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "1 failed, 2 passed, 1 skipped" in done.stdout
+    assert "seen outside" in done.stdout
+    cases = {case.get("name"): case for case in ET.parse(project / "results.xml").iter("testcase")}
+    assert float(cases["test_sleeps"].get("time", "0")) >= 600
+    failure = cases["test_fails"].find("failure")
+    assert failure is not None
+    assert "assert 1 == 2" in (failure.text or "")
 
 
 @pytest.mark.skipif(not lab_kernels(), reason="there is no lab kernel; build it with ./lab kernel")
