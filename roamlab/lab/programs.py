@@ -37,6 +37,11 @@ from roamlab.record.program_events import (
     Stream,
 )
 
+KEPT: Final = "written"
+"""The directory of the run that programs of every node write as `RESULTS`."""
+RESULTS: Final = Path("/run/results")
+_WRITES: Final = {"SSLKEYLOGFILE": f"{RESULTS}/tls-keys", "QLOGDIR": str(RESULTS)}
+"""Where programs that can do so leave the secrets of their TLS sessions, and logs of QUIC."""
 Ready = int | str | None
 """What a program is waited for: a port that it listens on, a pattern of what it says, or None for any socket that listens."""
 _PIECE: Final = 1 << 16
@@ -122,7 +127,14 @@ class Programs:
         child = os.fork()
         if child == 0:
             standard = (ends["stdin"][0], ends["stdout"][1], ends["stderr"][1])
-            _become(argv, root, self._place.directory, namespace, standard, environment(env or {}))
+            _become(
+                argv,
+                root,
+                self._place.directory,
+                namespace,
+                standard,
+                environment({**_WRITES, **(env or {})}),
+            )
         for fd in (ends["stdin"][0], ends["stdout"][1], ends["stderr"][1]):
             os.close(fd)
         program = self._programs[called] = Program(called, node, child, ends["stdin"][1])
@@ -204,6 +216,8 @@ class Programs:
             pass
         for file in self._files.values():
             file.close()
+        with suppress(OSError):  # it stays where something was written, and is not there where no program ran
+            self._results.rmdir()
 
     def _attend(self, until_ns: int) -> bool:
         """Wait for what programs say and do; tells whether there was anything."""
@@ -274,6 +288,7 @@ class Programs:
 
     def _root(self, node: str) -> Path:
         if node not in self._roots:
+            self._results.mkdir(exist_ok=True)
             place = Path("/run/roots") / node
             place.mkdir(parents=True)
             self._roots[node] = private_root.make(
@@ -281,8 +296,13 @@ class Programs:
                 files(node, self._place.names()),
                 own=[self._place.directory],
                 written=[self._place.run_dir],
+                named={RESULTS: self._results},
             )
         return self._roots[node]
+
+    @property
+    def _results(self) -> Path:
+        return self._place.run_dir / KEPT
 
     def _name(self, wanted: str) -> str:
         number = 2

@@ -31,12 +31,18 @@ def mount(source: str, target: str | Path, kind: str, flags: int = 0, data: str 
 
 
 def make(
-    place: Path, files: Mapping[str, str], *, own: Sequence[Path] = (), written: Sequence[Path] = ()
+    place: Path,
+    files: Mapping[str, str],
+    *,
+    own: Sequence[Path] = (),
+    written: Sequence[Path] = (),
+    named: Mapping[Path, Path] | None = None,
 ) -> Path:
     """Make a root below ``place``, an empty directory on a tmpfs; gives the root's path.
 
     ``files`` are what stands in files of this root, by path. ``own`` are directories that a tmpfs may hide there, and that are
-    to be seen as they are now, with an overlay of their own; ``written`` are seen as they are and really written.
+    to be seen as they are now, with an overlay of their own; ``written`` are seen as they are and really written; so
+    are those of ``named``, each by another path.
 
     Raises OSError where the kernel can't do this: it needs overlayfs over a tmpfs.
     """
@@ -54,6 +60,8 @@ def make(
             _bind(str(_overlay(place / f"own{number}", path)), root, path)
     for path in written:
         _bind(str(path), root, path)
+    for path, source in (named or {}).items():
+        _bind(str(source), root, path)
     for name, text in files.items():
         target = root / name.lstrip("/")
         target.unlink(missing_ok=True)  # often a link to somewhere else

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from roamlab.kernels.job import Kernel
+from roamlab.record.guarded import printable
 from roamlab.record.result import Result
 from roamlab.registry import find
 from roamlab.runs import orchestrator
@@ -82,4 +83,5 @@ def row(entry: Entry, result: Result | None) -> str:
     lasting = "was still running at the end"
     told = [r for r in judgement.reasons[1:] if "gave up" in r or (lasting in r and " on mn " in r)]
     said = "; ".join([judgement.reasons[0].partition(": ")[2] or judgement.reasons[0], *told[:1]])
-    return f"| {entry.name} | {judgement.verdict} | {both} | {said.replace('|', '/')} |"
+    plain = printable(" ".join(said.replace("|", "/").split()))
+    return f"| {entry.name} | {judgement.verdict} | {both} | {plain} |"

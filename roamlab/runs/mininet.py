@@ -24,15 +24,21 @@ PYTHON: Final = "/usr/bin/python3"
 """The Python that Debian's Mininet is installed for."""
 _FILE: Final = Path(__file__).with_name("mininet.toml")
 _OVS: Final = Path("/usr/share/openvswitch/scripts/ovs-ctl")
-_LINE: Final = "apt-get install mininet openvswitch-switch openvswitch-testcontroller iperf"
-_START: Final = """command -v python > /dev/null || ln -s python3 /usr/bin/python
+_LINE: Final = (
+    "apt-get install mininet openvswitch-switch openvswitch-testcontroller iperf iptables python3-pexpect"
+)
+_START: Final = """ulimit -Sn 8192
+command -v python > /dev/null || ln -s python3 /usr/bin/python
 command -v controller > /dev/null || ln -s ovs-testcontroller /usr/bin/controller
 if [ -x OVS ]; then
     OVS --no-monitor --system-id=roamlab start > /run/ovs-ctl.log 2>&1 || { cat /run/ovs-ctl.log >&2; exit 1; }
 fi
 exec "$@"
 """.replace("OVS", str(_OVS))
-"""What a Mininet machine has besides its packages: the two names that Mininet's installer makes, and Open vSwitch running."""
+"""What a Mininet machine has besides its packages: the two names that Mininet's installer makes, and Open vSwitch running.
+
+mnexec closes every descriptor that there may be, one call each, which would take a second of virtual time each time.
+"""
 _MOST: Final = 1 << 22  # bytes of a test's output that are read
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 _ENDED: Final = re.compile(r"^(OK|FAILED)(?: \(([^)]*)\))?$", re.MULTILINE)

@@ -1,14 +1,19 @@
 """A lab kernel as a file and as a wheel: out of the cache and, checked, into another."""
 
+import hashlib
+import os
 import subprocess
 import sys
 import tarfile
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from roamlab.kernels import build
 from roamlab.kernels.build import BuildError, BuiltKernel, store, transfer
+from roamlab.kernels.build.recipes import recipe
 from roamlab.where import ROOT
 
 PROGRAM = """
@@ -44,7 +49,7 @@ def test_a_file_brings_the_same_binary(kernel: BuiltKernel, tmp_path: Path, else
     taken = transfer.take_in(one)
     assert taken.intact
     assert taken.directory.parent == elsewhere
-    assert taken.metadata == kernel.metadata
+    assert taken.metadata == replace(kernel.metadata, build_s=0.0)
     assert [path.name for path in elsewhere.iterdir() if path.name.startswith(".building")] == []
 
 
@@ -98,3 +103,38 @@ def test_an_installed_wheel_is_found_without_a_cache(
     assert found.stdout.strip() == str(site / transfer.PACKAGE / kernel.directory.name / "linux"), (
         found.stderr
     )
+
+
+def test_two_machines_that_build_the_same_export_the_same_file_and_state_its_hash(
+    kernel: BuiltKernel, tmp_path: Path, elsewhere: Path
+) -> None:
+    first, second = tmp_path / "first.tar.xz", tmp_path / "second.tar.xz"
+    transfer.export(kernel, first)
+    taken = transfer.take_in(first)
+    other = BuiltKernel(taken.directory, replace(taken.metadata, build_s=kernel.metadata.build_s + 100))
+    for name in (
+        store.BINARY,
+        store.CONFIG,
+    ):  # as another build leaves them, at another time and with another umask
+        os.utime(other.directory / name, (0, 0))
+        (other.directory / name).chmod(0o750)
+    transfer.export(other, second)
+    assert first.read_bytes() == second.read_bytes()
+    wheels = [transfer.wheel(each, tmp_path / f"wheel{n}") for n, each in enumerate((kernel, other))]
+    assert wheels[0].read_bytes() == wheels[1].read_bytes()
+    with zipfile.ZipFile(wheels[0]) as archive:
+        names = {name.rpartition("/")[2]: name for name in archive.namelist()}
+        binary = hashlib.sha256(archive.read(names[store.BINARY])).hexdigest()
+        described = archive.read(names["METADATA"]).decode()
+    assert binary == kernel.metadata.binary_sha256
+    assert f"sha256 {binary}" in described
+    assert kernel.metadata.source_sha256 in described
+
+
+def test_the_inputs_of_a_kernel_stand_in_its_key(kernel: BuiltKernel) -> None:
+    """Two builds of one key have the same inputs: source, patches, configuration, compiler. What they gave is in the hash."""
+    metadata = kernel.metadata
+    assert kernel.directory.name == f"{metadata.name}-{metadata.key[:12]}"
+    ours = recipe(metadata.version, metadata.variant)
+    if ours.digest == metadata.recipe:
+        assert list(metadata.patches) == [patch.stem for patch in ours.patches]

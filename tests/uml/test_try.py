@@ -112,6 +112,25 @@ def test_a_link_that_stays_away_breaks_what_runs_and_is_in_the_capture(tmp_path:
     assert result.judgement.reasons[0] == "ping with cn: nothing came through after the link-down wlan0"
 
 
+def test_what_programs_write_for_others_to_read_stays_in_the_run_directory(tmp_path: Path) -> None:
+    if subprocess.run(["which", "openssl"], capture_output=True).returncode:
+        pytest.skip("needs openssl; install it with: apt-get install openssl")
+    server = (
+        "cd /tmp; openssl req -x509 -newkey rsa:2048 -nodes -keyout key -out cert -subj /CN=cn 2>/dev/null; "
+        "exec openssl s_server -accept 4433 -key key -cert cert -rev -quiet"
+    )
+    client = """python3 -c 'import socket, ssl, time
+context = ssl.create_default_context(); context.check_hostname = False; context.verify_mode = ssl.CERT_NONE
+s = context.wrap_socket(socket.create_connection(("cn", 4433)))
+for n in range(8): s.sendall(b"%d\\n" % n); s.recv(99); time.sleep(0.5)
+open("/run/results/own", "w").write("kept")'"""
+    result = play(tmp_path, cn=server, mn=client, ready="4433", do="2 impair delay=0.01", wait="10")
+    assert result.judgement.programs[-1].status == 0, result.judgement.reasons
+    written = Path(result.run_dir) / "written"
+    assert "CLIENT_TRAFFIC_SECRET_0 " in (written / "tls-keys").read_text()
+    assert (written / "own").read_text() == "kept"
+
+
 def test_what_ended_before_the_move_proves_nothing(tmp_path: Path) -> None:
     result = play(
         tmp_path, cn=ECHO, mn="python3 -c 'import socket; socket.create_connection((\"cn\", 7000))'"

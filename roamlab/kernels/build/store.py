@@ -73,6 +73,11 @@ class Metadata:
         """The kernel's name: its version, and its variant where it is one."""
         return f"{self.version}+{self.variant}" if self.variant else self.version
 
+    @property
+    def encoded(self) -> bytes:
+        """The content of kernel.json."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
+
 
 @dataclass(frozen=True, slots=True)
 class BuiltKernel:
@@ -216,9 +221,8 @@ def take(root: Path, made: Path, metadata: Metadata) -> BuiltKernel:
 
     It replaces every kernel of its name: one that was corrupted, or made of other patches.
     """
-    content = msgspec.json.format(msgspec.json.encode(metadata), indent=2)
     with (made / METADATA).open("wb") as file:
-        file.write(content + b"\n")
+        file.write(metadata.encoded)
         file.flush()
         os.fsync(file.fileno())
     place = root / f"{metadata.name}-{metadata.key[:12]}"

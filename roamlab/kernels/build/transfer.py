@@ -13,6 +13,7 @@ import io
 import tarfile
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -99,7 +100,9 @@ def _contents(kernel: BuiltKernel) -> dict[str, bytes]:
         raise BuildError(
             f"the lab kernel {kernel.name} in the cache is damaged; build it again with `./lab kernel`"
         )
-    files = {name: (kernel.directory / name).read_bytes() for name in (BINARY, CONFIG, METADATA)}
+    files = {name: (kernel.directory / name).read_bytes() for name in (BINARY, CONFIG)}
+    # How long a build took is that machine's own: what two machines build of the same is the same file.
+    files[METADATA] = replace(kernel.metadata, build_s=0.0).encoded
     if _LICENCE.is_file():
         files["COPYING"] = _LICENCE.read_bytes()
     metadata = kernel.metadata
