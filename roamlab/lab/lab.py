@@ -70,6 +70,7 @@ class Lab(Generic[Net_co]):
         mobiles, correspondents: the nodes of each kind, in the topology's order.
         mobile, correspondent: the first of each.
         sessions: all that were set up.
+        exact: whether what the lab does takes no time.
 
     """
 
@@ -81,6 +82,7 @@ class Lab(Generic[Net_co]):
         self._clock = clock
         self.timeline = Timeline(clock, log.start_ns)
         self._handlers: dict[type[Event], list[Callable[[Any], None]]] = {}
+        self.exact = True
         self._up: set[int] = set()
         self._heard = 0
         self.seed = 1
@@ -463,6 +465,11 @@ class Lab(Generic[Net_co]):
         told = commands.Stream(session.number, every_ns, stream.size, begin_ns, end_ns, way=way, first=first)
         told.answers = stream.answers and way == "down"
         node.tell(told)
+
+    def gone(self) -> None:
+        """Note that a link is gone: where that took a moment, what was sent in it says nothing of how a session takes that."""
+        if not self.exact:
+            self._under_way.stimulated(self._clock.now_ns())
 
     def condition(self, condition: Condition) -> None:
         """Record what the network is like from now on."""

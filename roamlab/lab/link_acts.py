@@ -58,6 +58,7 @@ class LinkActs:
                 site.unplug(nic)
             else:
                 site.move(nic, to)
+            lab.gone()
 
         lab.timeline.at(self.time_s, leave)
         if gap > 0:
@@ -89,6 +90,7 @@ class LinkActs:
         def act() -> None:
             lab.stimulus(nic.node, Detach(site.address(nic.node, nic.name), nic=nic.name))
             site.detach(nic)
+            lab.gone()
 
         lab.timeline.at(self.time_s, act)
 

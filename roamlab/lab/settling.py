@@ -19,14 +19,14 @@ _APART: Final = 48
 _LOOKS: Final = 500  # keeps the imports' end away from where some hundred looks more or less were seen to make a difference
 
 
-def begin(clock: Clock) -> None:
-    """Wait for a moment that does not depend on the machine.
+def begin(clock: Clock) -> bool:
+    """Wait for a moment that does not depend on the machine; whether time is virtual.
 
     In virtual time only a look at the clock takes time, but how often programs look at it while they start depends on the
     machine's files.
     """
     beat = (clock.now_ns() // _BEAT_NS + 1) * _BEAT_NS
-    if virtual(clock.now_ns):
+    if exact := virtual(clock.now_ns):
         # First ready, first run: shares of a fair scheduler would follow from how long each had run before.
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
         for _ in range(_LOOKS):
@@ -36,6 +36,7 @@ def begin(clock: Clock) -> None:
             align(clock.now_ns, lambda until_ns: _wait(clock, until_ns), moment)
     else:
         clock.wait((), beat)
+    return exact
 
 
 def _wait(clock: Clock, until_ns: int) -> None:

@@ -76,7 +76,7 @@ class Site:
 
     def __enter__(self) -> Self:
         self._step("network")
-        begin(self._clock)
+        self._exact = begin(self._clock)
         try:
             began_ns = self._clock.now_ns()
             self._make_room()
@@ -91,6 +91,7 @@ class Site:
         self._step("agents")
         self._agents = Agents(self._clock, self._agent_event)
         self.lab = Lab(self, self._topology, self._agents, self._log, self._clock)
+        self.lab.exact = self._exact
         for name in (*self.correspondents, *self.mobiles):
             self._net[name].sysctl(_SCTP)
             if name in self.correspondents or not self._topology.one_agent:
