@@ -43,8 +43,8 @@ PARTS: Sequence[Part] = (
 )
 
 
-_WAITING: Final = 2
-"""Guests in real time that one processor can do: most of their time they wait for their own clocks."""
+_WAITING: Final = 3
+"""Guests in real time that one processor can do: each computes for a sixth of its time, and waits for its clock."""
 
 
 def play(
@@ -55,7 +55,7 @@ def play(
     on_line: Callable[[str, str], None],
     on_result: Callable[[str, Result], None],
 ) -> list[Result]:
-    """Run all parts, one a processor at a time, in real time two; the results in the order of the parts.
+    """Run all parts, one a processor at a time, in real time three; the results in the order of the parts.
 
     ``on_line`` gets (part, line) while they run, ``on_result`` (part, result) as each ends.
     """

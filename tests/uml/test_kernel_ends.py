@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -139,6 +140,27 @@ def test_killing_the_front_end_leaves_no_process_and_no_file(
     waiting.wait()
     assert gone(inside)
     assert left_over(tmp_path) == []
+
+
+def test_killing_what_checks_a_kernel_leaves_no_process_and_no_file(tmp_path: Path) -> None:
+    script = """
+        from pathlib import Path
+        from roamlab.kernels.build import boot
+        boot.run(Path(%r), (), "#!/bin/sh\\nexec sleep 1000\\n")
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script % shutil.which("linux.uml"))],
+        cwd=REPOSITORY,
+        env=os.environ | {"TMPDIR": str(own_files(tmp_path))},
+    )
+    deadline = time.monotonic() + 300.0
+    while len(inside := descendants(process.pid)) < 6 and time.monotonic() < deadline:
+        time.sleep(0.02)  # the warden, the guest with its helpers, and a process for each of the guest's
+    process.kill()
+    process.wait()
+    assert len(inside) >= 6
+    assert gone(inside, within_s=300.0)
+    assert not [entry for entry in own_files(tmp_path).iterdir() if list(entry.glob("*"))]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

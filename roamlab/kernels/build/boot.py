@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from roamlab.kernels.build.errors import BuildError
 from roamlab.kernels.build.recipes import release
-from roamlab.kernels.sandbox import ended_with_us
+from roamlab.kernels.sandbox import stand_by
 from roamlab.kernels.uml import HOSTFS_ROOT
 
 # Any moment will do for a check; later than the files that the guest sees.
@@ -76,7 +75,7 @@ def run(
         # An end of file on standard input would hang up the guest's console, and its output with it.
         quiet, silence = os.pipe()
         try:
-            printed = _printed(command, environment, quiet, limit_s)
+            printed = _printed((*stand_by((Path(scratch),)), *command), environment, quiet, limit_s)
         finally:
             os.close(quiet)
             os.close(silence)
@@ -84,9 +83,9 @@ def run(
 
 
 def _printed(command: Sequence[str], environment: dict[str, str], stdin: int, limit_s: float) -> str:
-    """Run a guest to its end, or end it with all the processes that it holds on this machine: its group is its own."""
+    """Run a guest to its end, or end it; who stands by it ends all the processes that it holds on this machine."""
     with subprocess.Popen(
-        (*ended_with_us(), *command),
+        command,
         env=environment,
         stdin=stdin,
         stdout=subprocess.PIPE,
@@ -98,11 +97,11 @@ def _printed(command: Sequence[str], environment: dict[str, str], stdin: int, li
         try:
             return process.communicate(timeout=limit_s)[0]
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            process.terminate()
             said = _last(process.communicate()[0])
             raise BuildError(f"the kernel did not end within {limit_s:.0f} s; it said:\n{said}") from None
         except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
+            process.terminate()
             raise
 
 
