@@ -128,7 +128,7 @@ def make(output: Path, keys: Sequence[Path], on_step: OnStep) -> Path:
     keys  files of public keys that may log in, besides the one that Vagrant itself uses and replaces at the first start
     """
     if output.exists():
-        raise LabError(f"{output} already exists; name another with --output, or remove it")
+        raise _exists(output)
     if packages := missing():
         raise LabError(
             "making a box needs " + ", ".join(packages) + "; install them with: "
@@ -149,9 +149,25 @@ def make(output: Path, keys: Sequence[Path], on_step: OnStep) -> Path:
         with tarfile.open(unfinished, "w") as box:
             for path in (work / "metadata.json", work / "Vagrantfile", image, disk.kernel, disk.initrd):
                 box.add(path, path.name)
-        unfinished.rename(output)
-        give(output)
+        put(unfinished, output)
     return output
+
+
+def put(finished: Path, output: Path) -> None:
+    """Give a finished file its name. Raises LabError where something else has that name by now; it stays as it is."""
+    give(finished)
+    try:
+        output.hardlink_to(finished)  # a rename would replace what is there
+    except FileExistsError:
+        raise _exists(output) from None
+    except OSError as error:
+        raise LabError(
+            f"cannot make {output}: {error.strerror}; name a file on another disk with --output"
+        ) from None
+
+
+def _exists(output: Path) -> LabError:
+    return LabError(f"{output} already exists; name another with --output, or remove it")
 
 
 def system(work: Path, keys: Sequence[Path], on_step: OnStep) -> Disk:

@@ -7,12 +7,12 @@ top of it is cut into waits: each is named after what ended it.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from roamlab.judge.evidence import Evidence
+from roamlab.judge.evidence import Arrival, Evidence
 from roamlab.judge.parts import BEFORE, CROSSING, NO_LINK, Cut, Part, partition
 from roamlab.judge.registrations import exchange
 from roamlab.judge.silences import Silence
@@ -186,8 +186,7 @@ def _arrived(
     if not by_hand:
         answer = _first(evidence, stimulus.node, Way.IN, request.time_ns, transport.answers)
     begun = _asked_neighbour(evidence, stimulus.node, usable, request.time_ns)
-    outward = "down" if stimulus.node == evidence.ends[1] else "up"
-    data = list(_data(evidence, stimulus.new, request.time_ns, outward))
+    outward, inward = ("down", "up") if stimulus.node == evidence.ends[1] else ("up", "down")
     return Handover(
         gone_ns=gone,
         plugged_ns=usable if by_hand else plugged,
@@ -198,8 +197,8 @@ def _arrived(
         down_ns=least_down,
         round_trip_ns=u + d,
         answered_ns=answer.time_ns if answer else None,
-        sending_ns=min((t for way, t in data if way == outward), default=None),
-        receiving_ns=min((t for way, t in data if way != outward), default=None),
+        sending_ns=_first_data(evidence.departures(outward), stimulus.new, request.time_ns, outward=True),
+        receiving_ns=_first_data(evidence.arrivals(inward), stimulus.new, request.time_ns, outward=False),
         outward=outward,
     )
 
@@ -267,15 +266,14 @@ def _asks_neighbour(packet: Sighting) -> bool:
     )
 
 
-def _data(evidence: Evidence, new: str, since_ns: int, outward: str) -> Iterator[tuple[str, int]]:
-    inward = "up" if outward == "down" else "down"
-    for direction, seen in ((outward, evidence.departed), (inward, evidence.arrived)):
-        for arrival in seen.values():
-            packet = arrival.packet
-            end = packet.source if direction == outward else packet.destination
-            if (
-                arrival.message.direction.word == direction
-                and arrival.time_ns >= since_ns
-                and str(end) == new
-            ):
-                yield direction, arrival.time_ns
+def _first_data(seen: Sequence[Arrival], new: str, since_ns: int, *, outward: bool) -> int | None:
+    """When the first of these messages from then on was seen that left from the new address, or came to it."""
+    for arrival in islice(seen, bisect_left(seen, since_ns, key=_seen_ns), None):
+        packet = arrival.packet
+        if str(packet.source if outward else packet.destination) == new:
+            return arrival.time_ns
+    return None
+
+
+def _seen_ns(arrival: Arrival) -> int:
+    return arrival.time_ns

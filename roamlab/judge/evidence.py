@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, TypeVar
 
 from roamlab.protocols import payload
@@ -58,6 +60,7 @@ class Evidence:
     """the session's nodes: whose messages go up, and the other"""
     messages: Messages = field(init=False)
     _by_class: dict[type[Event], list[Any]] = field(default_factory=dict, init=False, repr=False)
+    _in_order: dict[tuple[bool, str], list[Arrival]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.messages = messages(self.events)
@@ -98,14 +101,10 @@ class Evidence:
 
         In virtual time that is the same instant; in real time the lab takes some milliseconds to pull a cable.
         """
-        return next(
-            (
-                event.t
-                for event in self.of(LinkDown)
-                if event.t >= stimulus.t and (event.node, event.nic) == (stimulus.node, stimulus.nic)
-            ),
-            stimulus.t,
-        )
+        gone = self.of(LinkDown)
+        later = islice(gone, bisect_left(gone, stimulus.t, key=_time_ns), None)
+        where = (stimulus.node, stimulus.nic)
+        return next((event.t for event in later if (event.node, event.nic) == where), stimulus.t)
 
     def plugged_ns(self, stimulus: Stimulus, gone_ns: int, gap_ns: int) -> int:
         """When the NIC of a stimulus had a link again: as its node saw it, at the latest ``gap_ns`` after the link went.
@@ -113,8 +112,10 @@ class Evidence:
         In real time the lab's two acts are each some milliseconds late, and not equally so.
         """
         due_ns = gone_ns + gap_ns
-        back = (e.t for e in self.of(LinkUp) if (e.node, e.nic) == (stimulus.node, stimulus.nic))
-        return min((t for t in back if gone_ns <= t <= due_ns), default=due_ns)
+        back = self.of(LinkUp)
+        first, last = bisect_left(back, gone_ns, key=_time_ns), bisect_right(back, due_ns, key=_time_ns)
+        where = (stimulus.node, stimulus.nic)
+        return next((e.t for e in islice(back, first, last) if (e.node, e.nic) == where), due_ns)
 
     def following(self, stimulus: Stimulus) -> Stimulus | None:
         """The next stimulus to the same NIC; None where there is none."""
@@ -122,9 +123,27 @@ class Evidence:
         rest = later[later.index(stimulus) + 1 :]
         return next((s for s in rest if s.nic and (s.node, s.nic) == where), None)
 
+    def departures(self, direction: str) -> list[Arrival]:
+        """The messages of one direction as they left their sender, by time."""
+        return self._seen(self.departed, direction, left=True)
+
+    def arrivals(self, direction: str) -> list[Arrival]:
+        """The messages of one direction as they arrived at their receiver, by time."""
+        return self._seen(self.arrived, direction, left=False)
+
+    def _seen(self, seen: dict[Key, Arrival], direction: str, *, left: bool) -> list[Arrival]:
+        if (left, direction) not in self._in_order:
+            mine = (arrival for key, arrival in seen.items() if key[1] == direction)
+            self._in_order[left, direction] = sorted(mine, key=lambda arrival: arrival.time_ns)
+        return self._in_order[left, direction]
+
     def deliveries(self, direction: str) -> list[tuple[int, Key]]:
         """(time, message) of each first delivery to the application in one direction, by time."""
         return self.messages.deliveries(direction)
+
+
+def _time_ns(event: Event) -> int:
+    return event.t
 
 
 def gather(

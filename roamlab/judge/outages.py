@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from roamlab.judge.bounds import Handover, explain, handover
@@ -18,27 +18,30 @@ DIRECTIONS: Final[tuple[Way, Way]] = ("up", "down")
 _DEFECT_NS: Final = 1000
 
 
-def cost(
-    evidence: Evidence, every_ns: int, epoch_ns: int, ways: Collection[str] = DIRECTIONS
-) -> list[Outage]:
-    """The outages of the session whose messages were to be sent ``every_ns``: of each stimulus the longest, up and down.
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the stimuli of a session cost it.
 
-    Only what goes one of these ``ways`` can have one.
+    ``outages`` has the longest of each stimulus and direction. ``bounded`` says whether every stimulus has a bound: the node
+    moved, got a NIC, or nothing was done to it.
     """
+
+    outages: list[Outage]
+    bounded: bool
+
+
+def cost(evidence: Evidence, every_ns: int, epoch_ns: int, ways: Collection[str] = DIRECTIONS) -> Cost:
+    """What the stimuli cost a session whose messages were to be sent ``every_ns``, in the directions ``ways``."""
     stimuli = evidence.stimuli
+    effects = [evidence.effect_ns(stimulus) for stimulus in stimuli]
     moves = [handover(evidence, stimulus) for stimulus in stimuli]
-    return [
+    outages = [
         outage
         for direction in DIRECTIONS
         if direction in ways
-        for outage in _of(evidence, stimuli, moves, direction, every_ns, epoch_ns)
+        for outage in _of(evidence, stimuli, effects, moves, direction, every_ns, epoch_ns)
     ]
-
-
-def bounded(evidence: Evidence) -> bool:
-    """Whether all that was done to the session has a bound: it moved, got a NIC, or nothing was done to it."""
-    stimuli = evidence.stimuli
-    return all(_has_bound(stimulus, handover(evidence, stimulus)) for stimulus in stimuli)
+    return Cost(outages, all(map(_has_bound, stimuli, moves)))
 
 
 def defects(outages: Sequence[Outage]) -> list[str]:
@@ -56,12 +59,12 @@ def defects(outages: Sequence[Outage]) -> list[str]:
 def _of(
     evidence: Evidence,
     stimuli: list[Stimulus],
+    effects: list[int],
     moves: list[Handover | None],
     direction: Way,
     every_ns: int,
     epoch_ns: int,
 ) -> list[Outage]:
-    effects = [evidence.effect_ns(stimulus) for stimulus in stimuli]
     undelivered = [
         t for key, t in evidence.sent.items() if key[1] == direction and key not in evidence.delivered
     ]

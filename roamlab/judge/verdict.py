@@ -21,7 +21,7 @@ from roamlab.judge.gains import attack_measures, denied, gained, wrong_gains
 from roamlab.judge.growth import growth
 from roamlab.judge.growth import measures as growth_measures
 from roamlab.judge.made_packets import wrong_replies
-from roamlab.judge.outages import DIRECTIONS, bounded, cost, defects
+from roamlab.judge.outages import DIRECTIONS, cost, defects
 from roamlab.judge.programs import judge_programs
 from roamlab.judge.registrations import measures
 from roamlab.judge.sessions import ends, renumbered, split, starts, together, worst_off
@@ -128,7 +128,7 @@ def _of_session(evidence: Evidence, session: SessionStart, epoch_ns: int) -> Ses
     else:
         invalid += unasked  # a session that went on without them proves nothing of them
     verdict = Verdict.INVALID if invalid else Verdict.BROKE if broken else Verdict.SURVIVED
-    outages = cost(evidence, session.every_ns, epoch_ns, session.streams)
+    costs = cost(evidence, session.every_ns, epoch_ns, session.streams)
     return SessionJudgement(
         number=session.session,
         mobile=session.mobile,
@@ -140,9 +140,9 @@ def _of_session(evidence: Evidence, session: SessionStart, epoch_ns: int) -> Ses
         delivered=_count(dict.fromkeys(evidence.delivered, 1)),
         lost=_count({key: 1 for key in evidence.sent if key not in evidence.delivered}),
         duplicated=_count({key: len(times) - 1 for key, times in evidence.delivered.items()}),
-        outage_s=_headline(outages, lambda o: o.length_ns, 0.0),
-        lower_bound_s=_headline(outages, lambda o: o.bound_ns, 0.0 if bounded(evidence) else None),
-        outages=outages,
+        outage_s=_headline(costs.outages, lambda o: o.length_ns, 0.0),
+        lower_bound_s=_headline(costs.outages, lambda o: o.bound_ns, 0.0 if costs.bounded else None),
+        outages=costs.outages,
     )
 
 

@@ -228,8 +228,26 @@ class FigureStep(msgspec.Struct, frozen=True):
 # -- a run's result ----------------------------------------------------------------------------------------------------
 
 
-class SessionJudgement(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one session; the figures are as those of a Judgement.
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run and each of its sessions have in common.
+
+    ``reasons`` are sentences. ``outage_s`` is the length of each direction's longest outage: 0 where there was none, None
+    where it did not end or nothing was measured. ``lower_bound_s`` is what that outage could have come to at least.
+    """
+
+    verdict: str
+    reasons: list[str]
+    sent: Count = Count()
+    delivered: Count = Count()
+    lost: Count = Count()
+    duplicated: Count = Count()
+    outage_s: Both = Both()
+    lower_bound_s: Both = Both()
+    outages: list[Outage] = []
+
+
+class SessionJudgement(Findings, frozen=True, kw_only=True):
+    """What became of one session.
 
     ``mobile`` is the node whose messages go up, ``correspondent`` the other.
     """
@@ -238,15 +256,6 @@ class SessionJudgement(msgspec.Struct, frozen=True, kw_only=True):
     mobile: str
     correspondent: str
     transport: str
-    verdict: str
-    reasons: list[str]
-    sent: Count = Count()
-    delivered: Count = Count()
-    lost: Count = Count()
-    duplicated: Count = Count()
-    outage_s: Both = Both()
-    lower_bound_s: Both = Both()
-    outages: list[Outage] = []
 
     @property
     def name(self) -> str:
@@ -254,28 +263,16 @@ class SessionJudgement(msgspec.Struct, frozen=True, kw_only=True):
         return f"session {self.number} ({self.mobile} and {self.correspondent})"
 
 
-class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+class Judgement(Findings, frozen=True, kw_only=True):
     """``verdict.json``: everything that follows from the plan, the capture and the events, and nothing else.
 
     The verdict is that of the session that fared worst; ``sessions`` has each. Messages are counted over all of them; outages
     and bounds are those of the session with the longest outage.
-
-    ``outage_s`` is the length of each direction's longest outage: 0 where there was none, None where it did not end or
-    nothing was measured. ``lower_bound_s`` is what that outage could have come to at least.
     """
 
     scenario: str
     figure: str
-    verdict: str
     expected: str
-    reasons: list[str]
-    sent: Count = Count()
-    delivered: Count = Count()
-    lost: Count = Count()
-    duplicated: Count = Count()
-    outage_s: Both = Both()
-    lower_bound_s: Both = Both()
-    outages: list[Outage] = []
     sessions: list[SessionJudgement] = []
     measures: list[Measure] = []
     virtual_s: float = 0.0

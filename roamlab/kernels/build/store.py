@@ -23,7 +23,7 @@ import pwd
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -221,20 +221,29 @@ def take(root: Path, made: Path, metadata: Metadata) -> BuiltKernel:
 
     It replaces every kernel of its name: one that was corrupted, or made of other patches.
     """
-    with (made / METADATA).open("wb") as file:
-        file.write(metadata.encoded)
+    place = root / f"{metadata.name}-{metadata.key[:12]}"
+    put(made, place, METADATA, metadata.encoded)
+    drop([k.directory for k in built(root) if k.name == metadata.name and k.directory != place], METADATA)
+    _forget_sources(root)
+    return BuiltKernel(place, metadata)
+
+
+def put(made: Path, place: Path, name: str, content: bytes) -> None:
+    """Write a finished folder's metadata as the file ``name`` and move the folder to its place; it replaces what is there."""
+    with (made / name).open("wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    place = root / f"{metadata.name}-{metadata.key[:12]}"
     if place.exists():
-        _discard(place)
+        drop([place], name)
     made.rename(place)
-    taken = BuiltKernel(place, metadata)
-    for kernel in built(root):
-        if kernel.name == taken.name and kernel.directory != place:
-            _discard(kernel.directory)
-    _forget_sources(root)
-    return taken
+
+
+def drop(directories: Sequence[Path], name: str) -> None:
+    """Remove kernels' folders, metadata first: a removal that is interrupted leaves nothing that looks like a kernel."""
+    for directory in directories:
+        (directory / name).unlink(missing_ok=True)
+        shutil.rmtree(directory)
 
 
 def _forget_sources(root: Path) -> None:
@@ -243,12 +252,6 @@ def _forget_sources(root: Path) -> None:
     for package in (root / "sources").glob("*.deb"):
         if hash_file(package) not in used:
             package.unlink()
-
-
-def _discard(directory: Path) -> None:
-    """Remove a kernel; without its metadata it is none any more, wherever the removal is interrupted."""
-    (directory / METADATA).unlink(missing_ok=True)
-    shutil.rmtree(directory)
 
 
 def remove(root: Path, name: str) -> list[BuiltKernel]:
@@ -260,7 +263,6 @@ def remove(root: Path, name: str) -> list[BuiltKernel]:
     if not gone:
         names = ", ".join(dict.fromkeys(kernel.name for kernel in built(root))) or "none"
         raise BuildError(f"there is no lab kernel {name!r}; there are: {names}")
-    for kernel in gone:
-        _discard(kernel.directory)
+    drop([kernel.directory for kernel in gone], METADATA)
     _forget_sources(root)
     return gone

@@ -57,6 +57,14 @@ class Control:
         os.write(self._fd, ("roamlab: " + " ".join(map(str, words)) + "\n").encode())
 
 
+def end(control_fd: int, how: int) -> None:
+    """Stop the machine when the control channel's last line is out; ``how`` is a command of reboot(2)."""
+    termios.tcdrain(control_fd)
+    with open("/proc/sys/kernel/printk", "w") as level:  # noqa: PTH123
+        level.write("0")  # the kernel's farewell is not the job's
+    libc.reboot(how)
+
+
 def read_job(path: str) -> dict[str, list[str]]:
     """Read what roamlab.kernels.surroundings.records wrote: values by key, in its order."""
     with open(path, "rb") as file:  # noqa: PTH123

@@ -19,6 +19,7 @@ from roamlab.kernels.inside.base import (
     TIMER_ABSTIME,
     Control,
     check,
+    end,
     libc,
     lo_up,
     make_directories,
@@ -134,10 +135,7 @@ def main() -> None:
         control.say("exit", status)
     except Exception as error:
         control.say("failed", type(error).__name__, error)
-    termios.tcdrain(channel)
-    with open("/proc/sys/kernel/printk", "w") as level:  # noqa: PTH123
-        level.write("0")  # the kernel's farewell is not the job's
-    libc.reboot(POWER_OFF)
+    end(channel, POWER_OFF)
 
 
 if __name__ == "__main__":

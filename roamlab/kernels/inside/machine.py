@@ -13,6 +13,7 @@ sys.path.insert(0, __file__.rsplit("/", 4)[0])
 from roamlab.kernels.inside.base import (
     Control,
     check,
+    end,
     libc,
     lo_up,
     make_directories,
@@ -77,10 +78,7 @@ def main() -> None:
         control.say("exit", status)
     except Exception as error:
         control.say("failed", type(error).__name__, error)
-    termios.tcdrain(channel)
-    with open("/proc/sys/kernel/printk", "w") as level:  # noqa: PTH123
-        level.write("0")  # the kernel's farewell is not the job's
-    libc.reboot(RESTART)
+    end(channel, RESTART)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ import msgspec
 
 from roamlab.kernels.abilities import ABILITIES
 from roamlab.kernels.build.errors import BuildError
-from roamlab.kernels.build.store import caches, hash_file, kernels_dir, locked
+from roamlab.kernels.build.store import caches, drop, hash_file, kernels_dir, locked, put
 from roamlab.kernels.machine.modules import Module
 from roamlab.where import COMMAND
 
@@ -148,18 +147,11 @@ def sweep(root: Path) -> None:
 
 def take(root: Path, made: Path, metadata: Metadata) -> Fetched:
     """Put a kernel in its place; it replaces the one of its name. `made` holds its files, and is renamed at the end."""
-    with (made / METADATA).open("wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(metadata), indent=2) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
     called = metadata.name if "/" not in metadata.name else "path"
     place = root / f"{called}-{metadata.version}-{metadata.kernel_sha256[:12]}"
-    if place.exists():
-        _discard(place)
-    made.rename(place)
-    for other in fetched(root):
-        if other.name == metadata.name and other.directory != place:
-            _discard(other.directory)
+    content = msgspec.json.format(msgspec.json.encode(metadata), indent=2) + b"\n"
+    put(made, place, METADATA, content)
+    drop([k.directory for k in fetched(root) if k.name == metadata.name and k.directory != place], METADATA)
     return Fetched(place, metadata)
 
 
@@ -171,12 +163,5 @@ def remove(name: str) -> list[Fetched]:
     with locked(root, lambda: None):
         sweep(root)
         gone = [kernel for kernel in fetched(root) if name in (kernel.name, kernel.directory.name)]
-        for kernel in gone:
-            _discard(kernel.directory)
+        drop([kernel.directory for kernel in gone], METADATA)
     return gone
-
-
-def _discard(directory: Path) -> None:
-    """Remove a kernel; without its metadata it is none any more, wherever the removal is interrupted."""
-    (directory / METADATA).unlink(missing_ok=True)
-    shutil.rmtree(directory)
