@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from roamlab.kernels.conductor import Conductor
+from roamlab.kernels.description import KernelDescription
 
 
 class KernelError(Exception):
@@ -116,7 +117,7 @@ class Kernel(Protocol):
     def virtual_time(self) -> bool:
         """Whether the clock inside is virtual."""
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> KernelDescription:
         """What a manifest records of this kernel."""
 
     def execute(self, job: Job, on_line: OnLine) -> Outcome:

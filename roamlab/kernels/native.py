@@ -12,10 +12,10 @@ import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from roamlab.kernels import sandbox
 from roamlab.kernels.abilities import ABILITIES, option
+from roamlab.kernels.description import KernelDescription
 from roamlab.kernels.inside.probe import tests
 from roamlab.kernels.job import Job, NotPermitted, OnLine, Outcome, Unsupported
 from roamlab.kernels.supervise import Launch, supervise
@@ -54,15 +54,15 @@ class NativeKernel:
         """Never: the machine's clock is the clock."""
         return False
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> KernelDescription:
         """What a manifest records of this kernel."""
-        return {
-            "kind": self.kind,
-            "version": self.version,
-            "build": platform.version(),
-            "variant": self.variant,
-            "virtual_time": self.virtual_time,
-        }
+        return KernelDescription(
+            kind=self.kind,
+            version=self.version,
+            build=platform.version(),
+            variant=self.variant,
+            virtual_time=self.virtual_time,
+        )
 
     def execute(self, job: Job, on_line: OnLine) -> Outcome:
         """Run job.argv in namespaces of its own; see roamlab.kernels.job.Kernel."""

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from roamlab.kernels import filter as refused
 from roamlab.kernels import sandbox
 from roamlab.kernels.abilities import modules_for, option
 from roamlab.kernels.binary import Binary
 from roamlab.kernels.cpu import own_cpu
+from roamlab.kernels.description import KernelDescription
 from roamlab.kernels.job import Job, KernelError, OnLine, Outcome, Unsupported
 from roamlab.kernels.limits import check_limits, limited
 from roamlab.kernels.spin import SpinWatch
@@ -73,21 +73,21 @@ class UmlKernel:
         """Whether the guest's clock is virtual: where the binary can and nobody asked for real time."""
         return self.binary.time_travel and not self.real_time
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> KernelDescription:
         """What a manifest records of this kernel."""
-        return {
-            "kind": self.kind,
-            "version": self.version,
-            "variant": self.variant,
-            "patches": list(self.patches),
-            "config_sha256": self.binary.config_sha256,
-            "virtual_time": self.virtual_time,
-            "sha256": self.binary.sha256,
-            "binary": self.binary.path.name,
-            "mode": "seccomp" if self.binary.seccomp else "ptrace",
-            "confined": sandbox.bubblewrap() is not None,
-            "protection": sandbox.protection().value,
-        }
+        return KernelDescription(
+            kind=self.kind,
+            version=self.version,
+            variant=self.variant,
+            patches=tuple(self.patches),
+            config_sha256=self.binary.config_sha256,
+            virtual_time=self.virtual_time,
+            sha256=self.binary.sha256,
+            binary=self.binary.path.name,
+            mode="seccomp" if self.binary.seccomp else "ptrace",
+            confined=sandbox.bubblewrap() is not None,
+            protection=sandbox.protection().value,
+        )
 
     def command_line(self, job: Job, code: Path, told: Path, conductor: int = -1) -> list[str]:
         """Give the kernel's command line: the same for the same seed and memory, on every machine.

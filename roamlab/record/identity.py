@@ -14,7 +14,7 @@ import platform
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from roamlab import own_files
 from roamlab.kernels import binary
@@ -35,7 +35,7 @@ _PACKAGES: Final = ("aioquic", "cryptography", "mininet", "msgspec", "pyroute2",
 _MACHINES: Final = ("modules_sha256", "initramfs_sha256", "qemu")
 
 
-def identity(kernel: Kernel, scenario: Scenario) -> dict[str, Any]:
+def identity(kernel: Kernel, scenario: Scenario) -> dict[str, str]:
     """What identity holds over, besides parameters and seed: a flat mapping of names to versions and hashes.
 
     ``scenario_sha256`` is there for a scenario in a file of the user's own.
@@ -44,8 +44,8 @@ def identity(kernel: Kernel, scenario: Scenario) -> dict[str, Any]:
     own = own_files.digest(scenario)
     return {
         "kernel": kernel_name(kernel),
-        "kernel_sha256": described.get("sha256", ""),
-        **{name: described[name] for name in _MACHINES if name in described},
+        "kernel_sha256": described.sha256 or "",
+        **{name: value for name in _MACHINES if (value := getattr(described, name)) is not None},
         "code_sha256": code_sha256(),
         **({"scenario_sha256": own} if own else {}),
         **versions(),
@@ -102,7 +102,7 @@ def hashes(run_dir: Path) -> dict[str, str]:
     return found
 
 
-def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def differences(there: Mapping[str, object], here: Mapping[str, object]) -> list[tuple[str, str, str]]:
     """What two identities don't have in common: (name, there, here), in their order."""
     names = dict.fromkeys([*there, *here])
     return [

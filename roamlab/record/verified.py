@@ -3,60 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from roamlab.errors import BadInput
 from roamlab.record import guarded
-from roamlab.record.hand import Hand
+from roamlab.record.manifest import Manifest
 from roamlab.record.run_directory import MANIFEST, PLAN, RunDirectory
 from roamlab.registry import Plan
 
 _NULS: Final = "it ends in NULs, as after a power cut"
 T = TypeVar("T")
-
-
-class PlayedOn(msgspec.Struct, frozen=True):
-    """The kernel of a run as its manifest has it; which members follow depends on its kind."""
-
-    kind: str
-    version: str
-    variant: str
-    virtual_time: bool
-
-
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """``manifest.json``: what was run, on what, and what came out.
-
-    identity   what a repeat must have in common, by name (roamlab.record.identity)
-    sha256     of the files that must be the same in a repeat, by name
-    ended      when the run ended, UTC
-    status     the exit status
-    wall_s     seconds that it took by the wall clock; ``virtual_s`` by the guest's, None in real time
-    replay     the command that makes the same run again
-    shared     whether it shares its guest with others; ``before`` the plans that were played before it there, of roamlab's own
-               scenarios
-    file       the file of the user's own that the scenario is in; ``topology`` the topology of the user's own
-    hand       what a person did in the run
-    """
-
-    scenario: str
-    parameters: dict[str, Any]
-    seed: int
-    kernel: PlayedOn
-    identity: dict[str, str]
-    sha256: dict[str, str]
-    ended: str = ""
-    status: int
-    wall_s: float
-    virtual_s: float | None = None
-    replay: str = ""
-    file: str = ""
-    topology: str = ""
-    hand: Hand | None = None
-    shared: bool = False
-    before: tuple[Plan, ...] = ()
 
 
 def manifest(run: RunDirectory) -> Manifest:

@@ -15,9 +15,9 @@ from roamlab.kernels.job import Kernel, KernelError
 from roamlab.kernels.machine.store import fetched
 from roamlab.record import ours, run_directory, verified
 from roamlab.record.identity import differences, hashes, identity, kernel_name
+from roamlab.record.manifest import Manifest
 from roamlab.record.result import Result
 from roamlab.record.run_directory import RunDirectory
-from roamlab.record.verified import Manifest
 from roamlab.registry import Plan, Scenario, Verdict, check_seed, find
 from roamlab.repeat.compare import Comparison, compare
 from roamlab.repeat.load import busy
@@ -202,7 +202,7 @@ def _same_kernel(recorded: Manifest) -> Kernel:
             kernel = select(name)
         except KernelError:
             continue  # damaged, or Debian's is not installed
-        if kernel.describe()["sha256"] == wanted:
+        if kernel.describe().sha256 == wanted:
             return kernel
     raise LabError(
         f"the kernel of that run ({recorded.identity.get('kernel', 'unknown')}, sha256 {str(wanted)[:12]}) is not here; "

@@ -71,9 +71,9 @@ def draw(story: Story) -> str:
 
 
 def _where(story: Story) -> str:
-    kernel = story.manifest.get("kernel") or {}
-    time = "virtual time" if kernel.get("virtual_time") else "real time"
-    return f"Linux {kernel.get('version', 'unknown')}, {time}, in s"
+    kernel = story.manifest.kernel if story.manifest else None
+    time = "virtual time" if kernel and kernel.virtual_time else "real time"
+    return f"Linux {kernel.version if kernel else 'unknown'}, {time}, in s"
 
 
 def _column(steps: Sequence[FigureStep], chain: Sequence[CausalStep]) -> list[Markup]:

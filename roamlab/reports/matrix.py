@@ -11,9 +11,9 @@ from typing import Any, Final
 import msgspec
 
 from roamlab.errors import LabError
+from roamlab.record import verified
 from roamlab.record.result import Judgement
-from roamlab.record.run_directory import MANIFEST, PLAN, REPORT, VERDICT, RunDirectory
-from roamlab.record.verified import Manifest
+from roamlab.record.run_directory import PLAN, REPORT, VERDICT, RunDirectory
 from roamlab.registry import Plan, scenarios
 from roamlab.reports.page import fill, save
 
@@ -58,9 +58,9 @@ def matrix(runs: Iterable[RunDirectory], base: Path) -> Matrix:
     """The matrix of runs; ``base`` is the directory that links are relative to."""
     cells: dict[tuple[str, str], Cell] = {}
     for run in sorted(runs, key=lambda run: run.path.name):
-        plan, manifest, verdict = (_read(run, name) for name in (PLAN, MANIFEST, VERDICT))
+        plan, verdict = (_read(run, name) for name in (PLAN, VERDICT))
         row = " ".join((str(plan.get("scenario", run.path.parent.name)), *_settings(plan)))
-        cells[row, _kernel(manifest)] = _cell(run, verdict, base)
+        cells[row, _kernel(run)] = _cell(run, verdict, base)
     return Matrix(
         tuple(sorted({row for row, _ in cells})), tuple(sorted({column for _, column in cells})), cells
     )
@@ -76,13 +76,13 @@ def _cell(run: RunDirectory, verdict: dict[str, Any], base: Path) -> Cell:
     return Cell(judgement.verdict, judgement.expected, judgement, "; ".join(judgement.reasons), link)
 
 
-def _kernel(manifest: dict[str, Any]) -> str:
-    kernel = manifest.get("kernel") or {}
-    if not kernel:
+def _kernel(run: RunDirectory) -> str:
+    try:
+        kernel = verified.manifest(run).kernel
+    except LabError:
         return "unknown kernel"
-    version, variant = str(kernel.get("version", "unknown")), str(kernel.get("variant", ""))
-    words = [version, "" if variant in version else variant]
-    words.append("" if kernel.get("virtual_time") else "real time")
+    words = [kernel.version, "" if kernel.variant in kernel.version else kernel.variant]
+    words.append("" if kernel.virtual_time else "real time")
     return " · ".join(filter(None, words))
 
 
@@ -94,7 +94,7 @@ def _settings(plan: dict[str, Any]) -> list[str]:
     return [f"{name}={value}" for name, value in scenario.changed(known).items()]
 
 
-_SHAPES: Final[dict[str, Any]] = {PLAN: Plan, MANIFEST: Manifest}
+_SHAPES: Final[dict[str, Any]] = {PLAN: Plan}
 
 
 def _read(run: RunDirectory, name: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -93,7 +94,7 @@ def render(read: Story) -> str:
         sentence=words.sentence(judgement, read.actions, carrier=read.carrier),
         verdict=judgement.verdict if judgement else "none",
         summary=known.summary if known else "",
-        kernel=read.manifest.get("kernel") or {},
+        kernel=msgspec.to_builtins(read.manifest.kernel) if read.manifest else {},
         settings=_settings(read),
         versions=_versions(read),
         network=map_svg.draw(laid_out) if laid_out else None,
@@ -148,7 +149,7 @@ def _printable(drawn: Ladder, read: Story) -> tuple[int, int] | None:
 
 def _versions(read: Story) -> dict[str, str]:
     """What identity holds over that a person may want to know: versions and the processor, no hashes."""
-    known = read.manifest.get("identity") or {}
+    known = read.manifest.identity if read.manifest else {}
     return {name: value for name, value in known.items() if not name.endswith("sha256")}
 
 

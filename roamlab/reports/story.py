@@ -16,11 +16,11 @@ from roamlab.protocols.trace import Trace
 from roamlab.record import guarded, run_directory, verified
 from roamlab.record.event import Event
 from roamlab.record.events import DataReceived, RunEnd, RunStart, SessionStart
+from roamlab.record.manifest import Manifest
 from roamlab.record.messages import Messages, messages
 from roamlab.record.result import Judgement
 from roamlab.record.run_directory import RunDirectory
 from roamlab.record.stimuli import Stimulus
-from roamlab.record.verified import Manifest
 from roamlab.registry import Plan, known
 from roamlab.topologies import RoamingTopo
 from roamlab.transports import find
@@ -40,7 +40,7 @@ class Story:
 
     run: RunDirectory
     plan: dict[str, Any]
-    manifest: dict[str, Any]
+    manifest: Manifest | None
     judgement: Judgement | None
     events: tuple[Event, ...]
     trace: Trace | None
@@ -66,9 +66,8 @@ class Story:
     def topology(self) -> RoamingTopo | None:
         """The network that the run was played in, with the run's parameters; None where no scenario tells it."""
         try:
-            scenario = known(
-                self.scenario, *(str(self.manifest.get(key, "")) for key in ("file", "topology"))
-            )
+            own = (self.manifest.file, self.manifest.topology) if self.manifest else ("", "")
+            scenario = known(self.scenario, *own)
             if scenario is None:
                 return None
             parameters, _ = scenario.split(self.plan.get("parameters", {}))
@@ -117,7 +116,8 @@ def read(run: RunDirectory) -> Story:
     """Read a run directory, however much of it there is. Raises nothing for what is missing or damaged: it is named."""
     missing: list[str] = []
     plan = _json(run, run_directory.PLAN, Plan, missing)
-    manifest = _json(run, run_directory.MANIFEST, Manifest, missing)
+    found = _json(run, run_directory.MANIFEST, Manifest, missing)
+    manifest = msgspec.convert(found, Manifest) if found else None
     verdict = _json(run, run_directory.VERDICT, dict[str, Any], missing)
     missing += [f"{sentence}." for sentence in verified.alterations(run)]
     judgement = None

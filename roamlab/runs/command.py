@@ -12,13 +12,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from roamlab.errors import BadInput, LabError
 from roamlab.kernels.job import Job, Kernel, Outcome
 from roamlab.linux.private_root import hidden
 from roamlab.record.command import COMMAND, SAID, STDERR, STDIN, STDOUT, Command
 from roamlab.record.identity import kernel_name
+from roamlab.record.manifest import CommandManifest
 from roamlab.record.run_directory import CAPTURE, MANIFEST, RunDirectory
 from roamlab.registry import nearest
 from roamlab.runs import bytecode
@@ -223,20 +224,20 @@ def _ran(directory: RunDirectory, outcome: Outcome) -> Ran:
     return Ran(directory.path, status, reason, outcome.wall_s, hashes)
 
 
-def _manifest(request: Request, kernel: Kernel, ran: Ran) -> dict[str, Any]:
+def _manifest(request: Request, kernel: Kernel, ran: Ran) -> CommandManifest:
     name = kernel_name(kernel)
-    return {
-        "argv": list(request.argv),
-        "seed": request.seed,
-        "jitter": request.jitter,
-        "kernel": kernel.describe(),
-        "status": ran.status,
-        "reason": ran.reason,
-        "sha256": dict(ran.hashes),
-        "wall_s": round(ran.wall_s, 3),
-        "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "replay": request.replay(name),
-    }
+    return CommandManifest(
+        argv=request.argv,
+        seed=request.seed,
+        jitter=request.jitter,
+        kernel=kernel.describe(),
+        status=ran.status,
+        reason=ran.reason,
+        sha256=dict(ran.hashes),
+        wall_s=round(ran.wall_s, 3),
+        ended=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        replay=request.replay(name),
+    )
 
 
 def differences(first: Ran, other: Ran) -> list[str]:

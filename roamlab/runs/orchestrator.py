@@ -17,11 +17,13 @@ import msgspec
 from roamlab import own_files
 from roamlab.errors import LabError, NoSession, UnsupportedHere
 from roamlab.kernels.conductor import Conductor
+from roamlab.kernels.description import KernelDescription
 from roamlab.kernels.inside.base import NEVER_HIDDEN_BY
 from roamlab.kernels.job import Job, Kernel, KernelError, Outcome, Unsupported
 from roamlab.record import ours, owner, run_directory, verified
 from roamlab.record.hand import Hand
 from roamlab.record.identity import hashes, identity, kernel_name
+from roamlab.record.manifest import Manifest
 from roamlab.record.program_events import ProgramStarted
 from roamlab.record.result import Judgement, Result
 from roamlab.record.run_directory import RunDirectory
@@ -255,12 +257,7 @@ def record(planned: Planned, kernel: Kernel, judgement: Judgement, status: int, 
     result = Result(
         judgement=judgement,
         parameters=scenario.changed(plan.parameters),
-        kernel={
-            "kind": kernel.kind,
-            "version": kernel.version,
-            "variant": kernel.variant,
-            "virtual_time": kernel.virtual_time,
-        },
+        kernel=_short(kernel),
         seed=plan.seed,
         run_dir=str(directory.path),
         wall_s=round(wall_s, 3),
@@ -285,12 +282,17 @@ def load(directory: RunDirectory) -> Result:
     return Result(
         judgement=judgement,
         parameters=scenario.changed(manifest.parameters) if scenario else manifest.parameters,
-        kernel=msgspec.to_builtins(kernel),
+        kernel=_short(kernel),
         seed=manifest.seed,
         run_dir=str(directory.path),
         wall_s=manifest.wall_s,
         status=manifest.status,
     )
+
+
+def _short(kernel: Kernel | KernelDescription) -> dict[str, Any]:
+    """What a result says of its kernel."""
+    return {name: getattr(kernel, name) for name in ("kind", "version", "variant", "virtual_time")}
 
 
 def _up_to_there(directory: RunDirectory, scenario: Scenario, reason: str) -> Judgement | None:
@@ -322,30 +324,28 @@ def replay_line(scenario: Scenario, parameters: Mapping[str, Any], seed: int, ke
     )
 
 
-def _manifest(planned: Planned, kernel: Kernel, result: Result) -> dict[str, Any]:
-    """What was run, on what, and what came out; the only file with dates, wall times and this machine in it."""
-    scenario, parameters, seed = planned.scenario, planned.plan.parameters, planned.plan.seed
-    plan = planned.plan
-    return {
-        "scenario": scenario.name,
-        **({"file": str(scenario.file)} if scenario.file and not scenario.installed else {}),
-        **({"topology": scenario.topology_name} if scenario.topology_name else {}),
-        "parameters": dict(parameters),
-        **({"hand": msgspec.to_builtins(plan.hand)} if plan.hand is not None else {}),
-        "seed": seed,
-        "kernel": {**result.kernel, **kernel.describe()},
-        "identity": identity(kernel, scenario),
-        "sha256": hashes(Path(result.run_dir)),
-        "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "status": result.status,
-        "wall_s": result.wall_s,
-        "virtual_s": result.judgement.virtual_s if kernel.virtual_time else None,
-        **({"shared": True} if plan.shared else {}),
-        **({"before": msgspec.to_builtins(plan.before)} if plan.before else {}),
-        "replay": f"{COMMAND} replay {shlex.quote(result.run_dir)}"
+def _manifest(planned: Planned, kernel: Kernel, result: Result) -> Manifest:
+    scenario, plan = planned.scenario, planned.plan
+    return Manifest(
+        scenario=scenario.name,
+        file=str(scenario.file) if scenario.file and not scenario.installed else "",
+        topology=scenario.topology_name,
+        parameters=dict(plan.parameters),
+        hand=plan.hand,
+        seed=plan.seed,
+        kernel=kernel.describe(),
+        identity=identity(kernel, scenario),
+        sha256=hashes(Path(result.run_dir)),
+        ended=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        status=result.status,
+        wall_s=result.wall_s,
+        virtual_s=result.judgement.virtual_s if kernel.virtual_time else None,
+        shared=plan.shared,
+        before=plan.before,
+        replay=f"{COMMAND} replay {shlex.quote(result.run_dir)}"
         if plan.shared
-        else replay_line(scenario, result.parameters, seed, kernel_name(kernel)),
-    }
+        else replay_line(scenario, result.parameters, plan.seed, kernel_name(kernel)),
+    )
 
 
 def _unfinished(scenario: Scenario, verdict: Verdict, reason: str) -> Judgement:

@@ -8,6 +8,7 @@ import shutil
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import roamlab
@@ -15,8 +16,10 @@ from roamlab.errors import BadInput, LabError, UnsupportedHere
 from roamlab.kernels.choose import lab_kernels, select
 from roamlab.protocols import trace
 from roamlab.protocols.sctp.chunks import Data, Init
+from roamlab.record import verified
 from roamlab.record.identity import SAME_BITS, hashes
 from roamlab.record.result import Result
+from roamlab.record.run_directory import RunDirectory
 from roamlab.registry import find
 from roamlab.repeat.load import busy
 from roamlab.repeat.prove import prove, replay
@@ -85,7 +88,7 @@ def test_no_date_stands_where_the_same_bits_are_promised(run: Result) -> None:
 def test_the_manifest_says_what_identity_holds_over(run: Result) -> None:
     manifest = json.loads((Path(run.run_dir) / "manifest.json").read_text())
     kernel = select("uml").describe()
-    assert manifest["identity"]["kernel_sha256"] == kernel["sha256"]
+    assert manifest["identity"]["kernel_sha256"] == kernel.sha256
     assert {"kernel", "code_sha256", "python", "libc", "pysctp", "cpu"} <= manifest["identity"].keys()
     assert manifest["sha256"] == hashes(Path(run.run_dir))
     assert manifest["replay"] == (
@@ -95,6 +98,7 @@ def test_the_manifest_says_what_identity_holds_over(run: Result) -> None:
     assert last["kind"] == "run.end"
     assert manifest["virtual_s"] == last["t"] / 1e9 >= 10.0
     assert manifest["wall_s"] > 0
+    assert msgspec.to_builtins(verified.manifest(RunDirectory(Path(run.run_dir)))) == manifest
 
 
 def test_a_replay_of_a_run_is_identical(run: Result, tmp_path: Path) -> None:

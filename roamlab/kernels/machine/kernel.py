@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from roamlab.kernels import sandbox
 from roamlab.kernels.abilities import modules_for, option
 from roamlab.kernels.cpu import own_cpu
+from roamlab.kernels.description import KernelDescription
 from roamlab.kernels.inside.handing import JOB
 from roamlab.kernels.job import Job, KernelError, OnLine, Outcome, Unsupported
 from roamlab.kernels.limits import check_limits
@@ -70,26 +71,26 @@ class MachineKernel:
         """Always: each instruction takes a nanosecond."""
         return True
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> KernelDescription:
         """What a manifest records of this kernel."""
         known = self.fetched.metadata
         listed = "".join(f"{name} {module.sha256}\n" for name, module in known.modules.items())
-        return {
-            "kind": self.kind,
-            "version": self.version,
-            "variant": self.variant,
-            "virtual_time": self.virtual_time,
-            "distribution": known.name,
-            "packages": [f"{package.name} {package.version}" for package in known.packages],
-            "sha256": known.kernel_sha256,
-            "config_sha256": known.config_sha256,
-            "modules_sha256": hashlib.sha256(listed.encode()).hexdigest(),
-            "initramfs_sha256": self._files().sha256,
-            "qemu": qemu.version(),
-            "kernel_words": " ".join(qemu.KERNEL_WORDS),
-            "confined": sandbox.bubblewrap() is not None,
-            "protection": sandbox.protection().value,
-        }
+        return KernelDescription(
+            kind=self.kind,
+            version=self.version,
+            variant=self.variant,
+            virtual_time=self.virtual_time,
+            distribution=known.name,
+            packages=tuple(f"{package.name} {package.version}" for package in known.packages),
+            sha256=known.kernel_sha256,
+            config_sha256=known.config_sha256,
+            modules_sha256=hashlib.sha256(listed.encode()).hexdigest(),
+            initramfs_sha256=self._files().sha256,
+            qemu=qemu.version(),
+            kernel_words=" ".join(qemu.KERNEL_WORDS),
+            confined=sandbox.bubblewrap() is not None,
+            protection=sandbox.protection().value,
+        )
 
     def execute(self, job: Job, on_line: OnLine) -> Outcome:
         """Boot, run job.argv, take the results, end; see roamlab.kernels.job.Kernel."""
