@@ -30,7 +30,7 @@ from roamlab.protocols.payload import Direction, Kind, Message
 from roamlab.protocols.rewriting import OWN_IDS
 from roamlab.protocols.sctp import packet
 from roamlab.protocols.sctp.chunks import Abort, Heartbeat, RawChunk
-from roamlab.protocols.sctp.endpoint import SctpEndpoint, State
+from roamlab.protocols.sctp.endpoint import EndpointState, SctpEndpoint
 from roamlab.protocols.sctp.parameters import HeartbeatInfo, Parameter
 from roamlab.protocols.transport import Udp
 from roamlab.record import commands
@@ -133,7 +133,7 @@ class AttackerNode(Agent):
 
     def _subscribe(self, command: commands.Subscribe) -> None:
         assert self._caller
-        if self._caller.state is not State.ESTABLISHED:
+        if self._caller.state is not EndpointState.ESTABLISHED:
             self.at(now_ns() + _RETRY_NS, lambda: self._subscribe(command))
             return
         hello = Message(Kind.HELLO, Direction.UP, command.session, 0, now_ns()).encode()

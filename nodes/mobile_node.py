@@ -16,7 +16,7 @@ from roamlab.agents.acknowledgements import AcknowledgementWatch, Answer
 from roamlab.agents.addresses import AddressChange, AddressWatch, LinkChange
 from roamlab.agents.agent import now_ns
 from roamlab.agents.endpoint import Endpoint
-from roamlab.protocols.mobility import Announce, Command, MobilityPolicy, State, Verb, Wishes
+from roamlab.protocols.mobility import AddressState, Announce, Command, MobilityPolicy, Verb, Wishes
 from roamlab.protocols.payload import Direction
 from roamlab.protocols.rewriting import OWN_IDS
 from roamlab.protocols.sctp.parameters import DeleteIp, SetPrimary
@@ -303,13 +303,13 @@ class MobileNode(Endpoint):
             return
         for address in self._kept.addresses():
             state = self._policy.state(address)
-            if state is State.ABSENT and not self._kept.is_asked(address):
+            if state is AddressState.ABSENT and not self._kept.is_asked(address):
                 # The peer granted the DELETE in the one message, of which the kernel knows the ADD alone.
                 self._rewriter.order([SetPrimary(0, ip_address(self._present))])
                 self._policy.asked_otherwise()
                 self._kept.asked(address)
                 self._association.delete(address)
-            elif state not in (State.ORPHAN, State.RETURNING):
+            elif state not in (AddressState.ORPHAN, AddressState.RETURNING):
                 self._kept.drop(address)
                 self._rewriter.replaced(address)
 

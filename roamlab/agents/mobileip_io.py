@@ -15,7 +15,7 @@ from ipaddress import IPv4Address
 from typing import Final
 
 from roamlab.linux.sockets import attach_filter
-from roamlab.protocols.mobileip.actions import Endpoint, SendIcmp, SendUdp
+from roamlab.protocols.mobileip.actions import SendIcmp, SendUdp, UdpAddress
 from roamlab.protocols.mobileip.advertisement import checksum
 from roamlab.protocols.mobileip.registration import PORT
 
@@ -56,8 +56,8 @@ class Registration:
 
     interface: str
     link: bytes
-    source: Endpoint
-    destination: Endpoint
+    source: UdpAddress
+    destination: UdpAddress
     ttl: int
     data: bytes
 
@@ -177,7 +177,7 @@ def parse(data: bytes, interface: str, link: bytes) -> Arrived | None:
     ):
         return None
     return Registration(
-        interface, link, Endpoint(sender, sport), Endpoint(receiver, dport), ttl, body[8:length]
+        interface, link, UdpAddress(sender, sport), UdpAddress(receiver, dport), ttl, body[8:length]
     )
 
 

@@ -23,7 +23,7 @@ E = TypeVar("E", bound=Event)
 
 
 @dataclass(slots=True)
-class Association:
+class Carrier:
     """One association (TCP: connection, UDP: flow) as the wire shows it; times in ns (CLOCK_REALTIME).
 
     ``name`` tells it from others: an association by its verification tags, the others by their addresses and ports.
@@ -53,7 +53,7 @@ class Evidence:
 
     trace: Trace
     events: list[Event]
-    associations: list[Association] = field(default_factory=list)
+    associations: list[Carrier] = field(default_factory=list)
     arrived: dict[Key, Arrival] = field(default_factory=dict)
     departed: dict[Key, Arrival] = field(default_factory=dict)
     ends: tuple[str, str] = ("", "")
@@ -193,7 +193,7 @@ class _Collector:
         number = self._owner.get(key)
         if number is None:
             self._owner[key] = len(self._evidence.associations)
-            self._evidence.associations.append(Association(name))
+            self._evidence.associations.append(Carrier(name))
         else:
             self._evidence.associations[number].name = name
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from roamlab.agents.agent import Agent
 from roamlab.lab.handles import Nic
 from roamlab.lab.mobile_ip import MobileIp, MobilityAgent, Terms
-from roamlab.lab.programs import Place as ProgramPlace
+from roamlab.lab.programs import ProgramPlace
 from roamlab.record.commands import Command
 from roamlab.record.stimuli import Move
 from roamlab.topologies import Segment
@@ -58,7 +58,7 @@ class Commands(Protocol):
         """End an agent with SIGKILL."""
 
 
-class Place(Protocol):
+class MobileIpPlace(Protocol):
     """What Mobile IP asks of the place that it runs in: a scenario's site, or a network that a person acts on."""
 
     mobile: str
@@ -71,7 +71,7 @@ class Place(Protocol):
         """One-way delay between two nodes or segments over wired links, in seconds."""
 
 
-class Site(Place, ProgramPlace, Ground, Protocol):
+class Site(MobileIpPlace, ProgramPlace, Ground, Protocol):
     """What a lab and its verbs ask of the place where a scenario plays (``roamlab.lab.site.Site``).
 
     Addresses are those of the sessions' ``family``, as text without prefix length, unless it says otherwise. LabError where a

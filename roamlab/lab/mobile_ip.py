@@ -34,7 +34,7 @@ from roamlab.topologies import Segment
 from roamlab.topologies.addresses import ROUTER
 
 if TYPE_CHECKING:
-    from roamlab.lab.contracts import Place
+    from roamlab.lab.contracts import MobileIpPlace
     from roamlab.network.intf import Intf
 
 CareOf = Literal["foreign-agent", "co-located", "co-located-through-agent"]
@@ -82,7 +82,7 @@ class MobilityAgent:
 class MobileIp:
     """Mobile IP as it is set up in a site. ``site`` is what the agents run in (``roamlab.lab.site.Site``)."""
 
-    def __init__(self, site: Place, segments: Sequence[Segment], terms: Terms) -> None:
+    def __init__(self, site: MobileIpPlace, segments: Sequence[Segment], terms: Terms) -> None:
         self._site = site
         self.terms = terms
         self.home, *foreign = segments

@@ -54,7 +54,7 @@ _TABLES: Final = ("tcp", "tcp6", "udp", "udp6", "sctp/eps")
 _LISTENS: Final = {"tcp": "0A", "tcp6": "0A", "udp": "07", "udp6": "07"}
 
 
-class Place(Protocol):
+class ProgramPlace(Protocol):
     """What programs need to know of the network that they run in.
 
     ``directory`` is where they start; they see it as it is, even below /tmp and the like.
@@ -89,7 +89,7 @@ class Program:
 class Programs:
     """All programs of a run. ``record`` takes their events."""
 
-    def __init__(self, place: Place, clock: Clock, record: Callable[[Event], None]) -> None:
+    def __init__(self, place: ProgramPlace, clock: Clock, record: Callable[[Event], None]) -> None:
         self._place = place
         self._clock = clock
         self._record = record

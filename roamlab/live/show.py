@@ -91,9 +91,9 @@ class Looking:
         self._story = story
         self._source = FinishedRun(story)
         self.stage = Stage(self._source, speed=speed, word=self._word)
-        kernel = story.manifest.get("kernel", {})
+        manifest = story.manifest
         notes = [
-            f"Linux {kernel.get('version', 'unknown')}",
+            f"Linux {manifest.kernel.version if manifest else 'unknown'}",
             f"a run that is over, {run.path.name}",
             *story.missing,
         ]
@@ -101,7 +101,7 @@ class Looking:
             title=story.scenario,
             note=guarded.printable(", ".join(notes)),
             acts=False,
-            scenario=bool(story.manifest.get("hand")),
+            scenario=bool(manifest and manifest.hand),
             paced=True,
             drawing=draw(story.topology, story.plan),
         )

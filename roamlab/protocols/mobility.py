@@ -40,7 +40,7 @@ class Announce(Enum):
     REWRITING = "rewriting"
 
 
-class State(Enum):
+class AddressState(Enum):
     """Where one address of the mobile node stands in the association."""
 
     ABSENT = "absent"  # not configured on any NIC
@@ -57,7 +57,7 @@ class State(Enum):
     RETURNING = "returning"  # configured again while its DELETE IP is out
 
 
-class Input(Enum):
+class AddressInput(Enum):
     """What can happen to one address."""
 
     UP = "up"  # configured on a NIC
@@ -75,7 +75,7 @@ class Input(Enum):
     SUPERSEDED = "superseded"  # another address became primary and this one stays
 
 
-class Step(Enum):
+class PolicyStep(Enum):
     """What the policy does on a transition, in the order listed."""
 
     ADD = "add"
@@ -86,36 +86,36 @@ class Step(Enum):
     CLEAR = "clear"
 
 
-S, I = State, Input  # noqa: E741 - the table is to be read as one
-TRANSITIONS: Final[dict[tuple[State, Input], tuple[State, tuple[Step, ...]]]] = {
-    (S.ABSENT, I.UP): (S.ADDING, (Step.ADD,)),
+S, I = AddressState, AddressInput  # noqa: E741 - the table is to be read as one
+TRANSITIONS: Final[dict[tuple[AddressState, AddressInput], tuple[AddressState, tuple[PolicyStep, ...]]]] = {
+    (S.ABSENT, I.UP): (S.ADDING, (PolicyStep.ADD,)),
     (S.ABSENT, I.JOINED): (S.MEMBER, ()),
     (S.SPARE, I.JOINED): (S.MEMBER, ()),
     (S.SPARE, I.DOWN): (S.ABSENT, ()),
-    (S.SPARE, I.WANTED): (S.ADDING, (Step.ADD,)),
-    (S.MEMBER, I.CHOSEN): (S.PREFERRING, (Step.CHOOSE,)),
-    (S.MEMBER, I.FADED): (S.DELETING, (Step.DELETE,)),
-    (S.PREFERRING, I.FADED): (S.DELETING, (Step.DELETE,)),
-    (S.PRIMARY, I.FADED): (S.DELETING, (Step.DELETE,)),
-    (S.ADDING, I.ACCEPTED): (S.PREFERRING, (Step.PREFER,)),
-    (S.ADDING, I.ALONE): (S.CLEARING, (Step.CLEAR,)),
-    (S.CLEARING, I.ACCEPTED): (S.PRIMARY, (Step.RETIRE_OTHERS,)),
-    (S.CLEARING, I.REFUSED): (S.PREFERRING, (Step.PREFER,)),
-    (S.CLEARING, I.DOWN): (S.ORPHAN, (Step.DELETE,)),
+    (S.SPARE, I.WANTED): (S.ADDING, (PolicyStep.ADD,)),
+    (S.MEMBER, I.CHOSEN): (S.PREFERRING, (PolicyStep.CHOOSE,)),
+    (S.MEMBER, I.FADED): (S.DELETING, (PolicyStep.DELETE,)),
+    (S.PREFERRING, I.FADED): (S.DELETING, (PolicyStep.DELETE,)),
+    (S.PRIMARY, I.FADED): (S.DELETING, (PolicyStep.DELETE,)),
+    (S.ADDING, I.ACCEPTED): (S.PREFERRING, (PolicyStep.PREFER,)),
+    (S.ADDING, I.ALONE): (S.CLEARING, (PolicyStep.CLEAR,)),
+    (S.CLEARING, I.ACCEPTED): (S.PRIMARY, (PolicyStep.RETIRE_OTHERS,)),
+    (S.CLEARING, I.REFUSED): (S.PREFERRING, (PolicyStep.PREFER,)),
+    (S.CLEARING, I.DOWN): (S.ORPHAN, (PolicyStep.DELETE,)),
     (S.CLEARING, I.SUPERSEDED): (S.MEMBER, ()),
-    (S.CLEARING, I.REPLACED): (S.DELETING, (Step.DELETE,)),
-    (S.CLEARING, I.FADED): (S.DELETING, (Step.DELETE,)),
+    (S.CLEARING, I.REPLACED): (S.DELETING, (PolicyStep.DELETE,)),
+    (S.CLEARING, I.FADED): (S.DELETING, (PolicyStep.DELETE,)),
     (S.ADDING, I.REFUSED): (S.SPARE, ()),
-    (S.ADDING, I.DOWN): (S.ORPHAN, (Step.DELETE,)),
-    (S.MEMBER, I.DOWN): (S.ORPHAN, (Step.DELETE,)),
-    (S.MEMBER, I.REPLACED): (S.DELETING, (Step.DELETE,)),
-    (S.PREFERRING, I.ACCEPTED): (S.PRIMARY, (Step.RETIRE_OTHERS,)),
+    (S.ADDING, I.DOWN): (S.ORPHAN, (PolicyStep.DELETE,)),
+    (S.MEMBER, I.DOWN): (S.ORPHAN, (PolicyStep.DELETE,)),
+    (S.MEMBER, I.REPLACED): (S.DELETING, (PolicyStep.DELETE,)),
+    (S.PREFERRING, I.ACCEPTED): (S.PRIMARY, (PolicyStep.RETIRE_OTHERS,)),
     (S.PREFERRING, I.REFUSED): (S.MEMBER, ()),
-    (S.PREFERRING, I.DOWN): (S.ORPHAN, (Step.DELETE,)),
+    (S.PREFERRING, I.DOWN): (S.ORPHAN, (PolicyStep.DELETE,)),
     (S.PREFERRING, I.SUPERSEDED): (S.MEMBER, ()),
     (S.PRIMARY, I.SUPERSEDED): (S.MEMBER, ()),
-    (S.PRIMARY, I.REPLACED): (S.DELETING, (Step.DELETE,)),
-    (S.PRIMARY, I.DOWN): (S.ORPHAN, (Step.DELETE,)),
+    (S.PRIMARY, I.REPLACED): (S.DELETING, (PolicyStep.DELETE,)),
+    (S.PRIMARY, I.DOWN): (S.ORPHAN, (PolicyStep.DELETE,)),
     (S.DELETING, I.ACCEPTED): (S.SPARE, ()),
     (S.DELETING, I.REFUSED): (S.MEMBER, ()),
     (S.DELETING, I.DOWN): (S.ORPHAN, ()),
@@ -123,10 +123,10 @@ TRANSITIONS: Final[dict[tuple[State, Input], tuple[State, tuple[Step, ...]]]] = 
     (S.ORPHAN, I.REFUSED): (S.ORPHAN, ()),
     (S.ORPHAN, I.UP): (S.MEMBER, ()),
     (S.ORPHAN, I.BACK): (S.RETURNING, ()),
-    (S.RETURNING, I.ACCEPTED): (S.ADDING, (Step.ADD,)),
+    (S.RETURNING, I.ACCEPTED): (S.ADDING, (PolicyStep.ADD,)),
     (S.RETURNING, I.REFUSED): (S.MEMBER, ()),
     (S.RETURNING, I.DOWN): (S.ORPHAN, ()),
-    (S.ORPHAN, I.REPLACED): (S.ORPHAN, (Step.DELETE,)),
+    (S.ORPHAN, I.REPLACED): (S.ORPHAN, (PolicyStep.DELETE,)),
     **{(state, I.LOST): (S.SPARE, ()) for state in S if state not in (S.ABSENT, S.ORPHAN)},
     (S.ORPHAN, I.LOST): (S.ABSENT, ()),
 }
@@ -141,10 +141,10 @@ class Verb(Enum):
     DELETE = "DELETE IP"
 
 
-AWAITING: Final[dict[Verb, frozenset[State]]] = {
-    Verb.ADD: frozenset({State.ADDING}),
-    Verb.SET_PRIMARY: frozenset({State.PREFERRING}),
-    Verb.DELETE: frozenset({State.DELETING, State.ORPHAN, State.RETURNING}),
+AWAITING: Final[dict[Verb, frozenset[AddressState]]] = {
+    Verb.ADD: frozenset({AddressState.ADDING}),
+    Verb.SET_PRIMARY: frozenset({AddressState.PREFERRING}),
+    Verb.DELETE: frozenset({AddressState.DELETING, AddressState.ORPHAN, AddressState.RETURNING}),
 }
 """The states in which an address waits for the answer to a request. An answer that comes in another one is outdated."""
 
@@ -182,24 +182,24 @@ class MobilityPolicy:
 
     announce: Announce
     wishes: Wishes = field(default_factory=Wishes)
-    _states: dict[str, State] = field(default_factory=dict)
+    _states: dict[str, AddressState] = field(default_factory=dict)
     _commands: deque[Command] = field(default_factory=deque)
     _outstanding: deque[Command] = field(default_factory=deque)
     _connected: bool = False
 
-    def state(self, address: str) -> State:
+    def state(self, address: str) -> AddressState:
         """Where an address stands."""
-        return self._states.get(address, State.ABSENT)
+        return self._states.get(address, AddressState.ABSENT)
 
     def association_up(self, addresses: frozenset[str]) -> None:
         """The association was set up with these local addresses; others that are configured are announced now."""
         self._connected = True
-        spare = [a for a, state in self._states.items() if state is State.SPARE and a not in addresses]
+        spare = [a for a, state in self._states.items() if state is AddressState.SPARE and a not in addresses]
         for address in sorted(addresses):
-            self._step(address, Input.JOINED)
+            self._step(address, AddressInput.JOINED)
         for address in spare:
-            self._states[address] = State.ABSENT
-            self._step(address, Input.UP)
+            self._states[address] = AddressState.ABSENT
+            self._step(address, AddressInput.UP)
 
     def association_down(self) -> None:
         """The association ended: nothing is outstanding any more, and configured addresses are spare."""
@@ -207,31 +207,31 @@ class MobilityPolicy:
         self._commands.clear()
         self._outstanding.clear()
         for address in list(self._states):
-            self._step(address, Input.LOST)
+            self._step(address, AddressInput.LOST)
 
     def address_up(self, address: str) -> None:
         """An address became usable on a NIC."""
         if self._connected:
-            self._step(address, Input.BACK if self._deleting(address) else Input.UP)
-        elif self.state(address) is State.ABSENT:
-            self._states[address] = State.SPARE
+            self._step(address, AddressInput.BACK if self._deleting(address) else AddressInput.UP)
+        elif self.state(address) is AddressState.ABSENT:
+            self._states[address] = AddressState.SPARE
 
     def address_down(self, address: str) -> None:
         """An address was taken off its NIC."""
-        self._step(address, Input.DOWN)
+        self._step(address, AddressInput.DOWN)
 
     def want(self, address: str) -> None:
         """Bring an address into the association that was deleted from it, or was refused."""
         if self._connected:
-            self._step(address, Input.WANTED)
+            self._step(address, AddressInput.WANTED)
 
     def prefer(self, address: str) -> None:
         """Ask the peer to send to an address of the association, whatever the wishes are."""
-        self._step(address, Input.CHOSEN)
+        self._step(address, AddressInput.CHOSEN)
 
     def give_up(self, address: str) -> None:
         """Delete an address while it is still configured."""
-        self._step(address, Input.FADED)
+        self._step(address, AddressInput.FADED)
 
     def acknowledged(self, refused: frozenset[Command]) -> None:
         """An ASCONF-ACK arrived; ``refused`` are the requests that it answers with an error cause.
@@ -243,19 +243,19 @@ class MobilityPolicy:
             self._answered(self._outstanding.popleft(), refused)
             return
         for address, state in list(self._states.items()):
-            if state is State.ADDING and Command(Verb.ADD, address) in refused:
-                self._step(address, Input.REFUSED)
-            elif state is State.ADDING and not refused and not self._others(address):
+            if state is AddressState.ADDING and Command(Verb.ADD, address) in refused:
+                self._step(address, AddressInput.REFUSED)
+            elif state is AddressState.ADDING and not refused and not self._others(address):
                 # Nothing else is left that the peer could send to: there is nothing more to ask.
-                self._states[address] = State.PRIMARY
-            elif state is State.ADDING or (state is State.ORPHAN and not refused):
-                self._step(address, Input.ACCEPTED)
+                self._states[address] = AddressState.PRIMARY
+            elif state is AddressState.ADDING or (state is AddressState.ORPHAN and not refused):
+                self._step(address, AddressInput.ACCEPTED)
 
     def failed(self, command: Command) -> None:
         """The socket itself refused a command (an errno, not the peer)."""
         if command in self._outstanding:
             self._outstanding.remove(command)
-        self._step(command.address, Input.REFUSED)
+        self._step(command.address, AddressInput.REFUSED)
         if command.verb is Verb.DELETE:
             self._cleared(refused=True)
 
@@ -273,7 +273,12 @@ class MobilityPolicy:
 
     def last(self, address: str) -> bool:
         """Whether an address is the association's only one."""
-        inside = self.state(address) in (State.MEMBER, State.PREFERRING, State.CLEARING, State.PRIMARY)
+        inside = self.state(address) in (
+            AddressState.MEMBER,
+            AddressState.PREFERRING,
+            AddressState.CLEARING,
+            AddressState.PRIMARY,
+        )
         return inside and not self._others(address)
 
     def waits_for_others(self, address: str) -> bool:
@@ -290,12 +295,15 @@ class MobilityPolicy:
     def _answered(self, command: Command, refused: frozenset[Command]) -> None:
         def answer(verb: Verb, address: str) -> None:
             if self.state(address) in AWAITING[verb]:
-                self._step(address, Input.REFUSED if Command(verb, address) in refused else Input.ACCEPTED)
+                self._step(
+                    address,
+                    AddressInput.REFUSED if Command(verb, address) in refused else AddressInput.ACCEPTED,
+                )
 
         if command.instead_of:
             answer(Verb.DELETE, command.instead_of)
         if self._left_alone(command, refused):
-            self._step(command.address, Input.ALONE)
+            self._step(command.address, AddressInput.ALONE)
             return
         answer(command.verb, command.address)
         if command.verb is Verb.ADD and self._together:
@@ -307,16 +315,16 @@ class MobilityPolicy:
         """Whether an address was added in the place of the last one, and that one is still the peer's."""
         return (
             self.announce is Announce.SOCKET
-            and self.state(command.instead_of) is State.ORPHAN
-            and self.state(command.address) is State.ADDING
+            and self.state(command.instead_of) is AddressState.ORPHAN
+            and self.state(command.address) is AddressState.ADDING
             and Command(Verb.ADD, command.address) not in refused
         )
 
     def _cleared(self, *, refused: bool) -> None:
         """Go on with an address that waited for the DELETE of the one that it replaces."""
-        another = any(state is State.ORPHAN for state in self._states.values())
-        for address in [a for a, state in self._states.items() if state is State.CLEARING]:
-            self._step(address, Input.REFUSED if refused or another else Input.ACCEPTED)
+        another = any(state is AddressState.ORPHAN for state in self._states.values())
+        for address in [a for a, state in self._states.items() if state is AddressState.CLEARING]:
+            self._step(address, AddressInput.REFUSED if refused or another else AddressInput.ACCEPTED)
 
     def _deleting(self, address: str) -> bool:
         """Whether a DELETE of an address has been asked for, or is about to be."""
@@ -332,18 +340,20 @@ class MobilityPolicy:
         """
         inside = self._others(address)
         if not inside:
-            return next((a for a, state in reversed(self._states.items()) if state is State.ORPHAN), "")
+            return next(
+                (a for a, state in reversed(self._states.items()) if state is AddressState.ORPHAN), ""
+            )
         if self._together and self.wishes.delete and len(inside) == 1:
-            self._states[inside[0]] = State.DELETING
+            self._states[inside[0]] = AddressState.DELETING
             return inside[0]
         return ""
 
     def _others(self, address: str) -> list[str]:
         """Configured addresses, other than this one, that are part of the association."""
-        inside = (State.MEMBER, State.PREFERRING, State.CLEARING, State.PRIMARY)
+        inside = (AddressState.MEMBER, AddressState.PREFERRING, AddressState.CLEARING, AddressState.PRIMARY)
         return [a for a, state in self._states.items() if a != address and state in inside]
 
-    def _step(self, address: str, happened: Input) -> None:
+    def _step(self, address: str, happened: AddressInput) -> None:
         entry = TRANSITIONS.get((self.state(address), happened))
         if entry is None:
             return
@@ -352,33 +362,33 @@ class MobilityPolicy:
         for step in steps:
             self._perform(address, step)
 
-    def _perform(self, address: str, step: Step) -> None:
+    def _perform(self, address: str, step: PolicyStep) -> None:
         by_kernel = self.announce is Announce.KERNEL
-        if step is Step.ADD and not by_kernel:
+        if step is PolicyStep.ADD and not by_kernel:
             self._commands.append(Command(Verb.ADD, address, self._replaced(address)))
-        elif step is Step.PREFER:
+        elif step is PolicyStep.PREFER:
             if not self.wishes.set_primary:
-                self._states[address] = State.MEMBER
+                self._states[address] = AddressState.MEMBER
             elif not self._together:
                 self._commands.append(Command(Verb.SET_PRIMARY, address))
-        elif step is Step.CHOOSE:
+        elif step is PolicyStep.CHOOSE:
             self._commands.append(Command(Verb.SET_PRIMARY, address))
-        elif step is Step.DELETE:
+        elif step is PolicyStep.DELETE:
             # The kernel deletes by itself what was taken off a NIC; a last address cannot be deleted (RFC 5061, F5).
             if not by_kernel and (self._others(address) or self._announced()):
                 self._commands.append(Command(Verb.DELETE, address))
-        elif step is Step.RETIRE_OTHERS:
+        elif step is PolicyStep.RETIRE_OTHERS:
             leaving = self.wishes.delete and not by_kernel
             for other in self._others(address):
-                self._step(other, Input.REPLACED if leaving else Input.SUPERSEDED)
+                self._step(other, AddressInput.REPLACED if leaving else AddressInput.SUPERSEDED)
             self._delete_orphans()
-        elif step is Step.CLEAR:
+        elif step is PolicyStep.CLEAR:
             self._delete_orphans()
 
     def _delete_orphans(self) -> None:
-        for gone in [a for a, state in self._states.items() if state is State.ORPHAN]:
+        for gone in [a for a, state in self._states.items() if state is AddressState.ORPHAN]:
             if not self._deleting(gone):
-                self._step(gone, Input.REPLACED)
+                self._step(gone, AddressInput.REPLACED)
 
     def _announced(self) -> bool:
-        return any(state is State.ADDING for state in self._states.values())
+        return any(state is AddressState.ADDING for state in self._states.values())

@@ -7,7 +7,7 @@ from typing import Final
 from markupsafe import Markup
 
 from roamlab.reports import svg
-from roamlab.reports.network import Map, Place, Stay
+from roamlab.reports.network import Map, Position, Stay
 
 _COLUMN: Final = 108
 _ROW: Final = 76
@@ -64,7 +64,7 @@ def _at(column: float, row: float) -> tuple[float, float]:
     return _LEFT + _COLUMN * column, _TOP + _ROW * row
 
 
-def _link(left: str, right: str, a: Place, b: Place, delay_s: float) -> Markup:
+def _link(left: str, right: str, a: Position, b: Position, delay_s: float) -> Markup:
     (x1, y1), (x2, y2) = _at(a.column, a.row), _at(b.column, b.row)
     parts = [svg.line(x1, y1, x2, y2, class_="wire")]
     if delay_s:
@@ -80,7 +80,7 @@ def _link(left: str, right: str, a: Place, b: Place, delay_s: float) -> Markup:
     return svg.element("g", *parts, class_="link", data_a=left, data_b=right)
 
 
-def _air(node: str, segment: str, stay: Stay, place: Place) -> Markup:
+def _air(node: str, segment: str, stay: Stay, place: Position) -> Markup:
     (x1, y1), (x2, y2) = _at(stay.column, stay.row), _at(place.column, place.row)
     return svg.element(
         "g",
@@ -92,7 +92,7 @@ def _air(node: str, segment: str, stay: Stay, place: Place) -> Markup:
     )
 
 
-def _node(place: Place) -> Markup:
+def _node(place: Position) -> Markup:
     x, y = _at(place.column, place.row)
     if place.role == "segment":
         shape = [

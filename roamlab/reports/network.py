@@ -17,7 +17,7 @@ _BELOW: Final = 0.5  # and below it, in rows
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Position:
     """Where a node stands, in columns from the left and rows from the top. ``note`` is a segment's prefix."""
 
     name: str
@@ -50,7 +50,7 @@ class Stay:
 class Map:
     """A drawn topology. ``stays`` has the history of each node that roams; its first entry is from the run's start on."""
 
-    places: Mapping[str, Place]
+    places: Mapping[str, Position]
     wires: tuple[Wire, ...]
     stays: Mapping[str, tuple[Stay, ...]]
     columns: float
@@ -102,7 +102,9 @@ def laid_out(topology: RoamingTopo, plan: Mapping[str, Any], events: Sequence[Ev
     }
     deepest = max(depth for name, depth in depths.items() if name not in aside) + 1
     places = {
-        name: Place(name, _role(topology, name), deepest - depth, rows[name], _prefix(topology, name, plan))
+        name: Position(
+            name, _role(topology, name), deepest - depth, rows[name], _prefix(topology, name, plan)
+        )
         for name, depth in depths.items()
     }
     beside: dict[str, int] = {}
@@ -110,7 +112,7 @@ def laid_out(topology: RoamingTopo, plan: Mapping[str, Any], events: Sequence[Ev
         nth = beside[at] = beside.get(at, 0) + 1
         away = _BELOW * ((nth + 1) // 2)  # the first stands below the segment, the second above it, and so on
         row = places[at].row + (away if nth % 2 else -away)
-        places[name] = Place(name, "host", places[at].column - _ASIDE, row)
+        places[name] = Position(name, "host", places[at].column - _ASIDE, row)
     stays = _stays(events, topology, places)
     wires = tuple(
         Wire(left, right, float(info.get("delay", 0.0)))
@@ -161,7 +163,7 @@ def _prefix(topology: RoamingTopo, name: str, plan: Mapping[str, Any]) -> str:
 
 
 def _stays(
-    events: Sequence[Event], topology: RoamingTopo, places: Mapping[str, Place]
+    events: Sequence[Event], topology: RoamingTopo, places: Mapping[str, Position]
 ) -> dict[str, tuple[Stay, ...]]:
     at: dict[str, dict[str, str]] = {
         node: {start.nic: start.segment.name}
@@ -188,7 +190,9 @@ def _stays(
     return {node: tuple(stays) for node, stays in history.items()}
 
 
-def _stay(since_ns: int, segments: tuple[str, ...], places: Mapping[str, Place], before: Stay | None) -> Stay:
+def _stay(
+    since_ns: int, segments: tuple[str, ...], places: Mapping[str, Position], before: Stay | None
+) -> Stay:
     """A node stands before its segments, amid them; without any it stays where it was."""
     if not segments:
         return Stay(since_ns, (), before.column if before else 0.0, before.row if before else 0.0)

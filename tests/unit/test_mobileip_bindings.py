@@ -8,10 +8,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from roamlab.protocols.mobileip.actions import (
     AddTunnel,
-    Endpoint,
     ProxyArp,
     RemoveTunnel,
     SendUdp,
+    UdpAddress,
 )
 from roamlab.protocols.mobileip.authentication import sign
 from roamlab.protocols.mobileip.extensions import MOBILE_HOME
@@ -59,7 +59,7 @@ class BindingTableMachine(RuleBasedStateMachine):
 
     def send(self, message):
         before = self.agent.bindings()
-        self.agent.receive(message.encode(), Endpoint(FA1, 434), HERE, self.now)
+        self.agent.receive(message.encode(), UdpAddress(FA1, 434), HERE, self.now)
         replies = [RegistrationReply.decode(a.data) for a in self.carry_out() if isinstance(a, SendUdp)]
         assert len(replies) == 1
         reply = replies[0]

@@ -7,8 +7,8 @@ import pytest
 
 from roamlab.protocols.mobileip.actions import (
     Encapsulation,
-    Endpoint,
     SendUdp,
+    UdpAddress,
 )
 from roamlab.protocols.mobileip.authentication import sign, verify
 from roamlab.protocols.mobileip.codes import describe
@@ -22,7 +22,7 @@ from roamlab.protocols.mobileip.registration import (
     RequestFlags,
     decode_registration,
 )
-from roamlab.protocols.mobileip.roaming import State
+from roamlab.protocols.mobileip.roaming import RoamingState
 from roamlab.record.mobile_ip_events import MipDiscarded
 from tests.unit.test_mobileip_trio import (
     AGENT,
@@ -47,7 +47,7 @@ def test_a_wrong_clock_is_corrected_by_133(skew):
     world.move(FA1)
     world.run(3)
     assert world.codes() == [133]
-    assert (world.node.state, world.bound_to()) == (State.REGISTERED, [FA1])
+    assert (world.node.state, world.bound_to()) == (RoamingState.REGISTERED, [FA1])
 
 
 def test_nonces_synchronise_by_133():
@@ -55,7 +55,7 @@ def test_nonces_synchronise_by_133():
     world.move(FA1)
     world.run(100)
     assert world.codes() == [133]
-    assert world.node.state is State.REGISTERED
+    assert world.node.state is RoamingState.REGISTERED
 
 
 def test_a_lifetime_too_long_for_the_foreign_agent_is_shortened():
@@ -79,7 +79,7 @@ def test_an_unknown_home_agent_is_replaced_by_the_one_that_136_names():
 
     def directed_broadcast(sender, action):
         if action.destination.address == IPv4Address("192.0.2.255"):
-            action = replace(action, destination=Endpoint(AGENT, 434))
+            action = replace(action, destination=UdpAddress(AGENT, 434))
         deliver(sender, action)
 
     world.deliver = directed_broadcast
@@ -94,7 +94,7 @@ def test_a_forged_reply_is_discarded():
     world.run(0.5)
     asked = world.requests()[-1]
     forged = RegistrationReply(0, 60, HOME, AGENT, asked.identification)
-    world.node.receive(forged.encode(), Endpoint(FA1, 434), world.now)
+    world.node.receive(forged.encode(), UdpAddress(FA1, 434), world.now)
     world.settle()
     assert world.node.registration is None
     assert "authenticator" in world.told(world.node, MipDiscarded)[-1].why
@@ -124,7 +124,7 @@ def test_bits_that_the_foreign_agent_refuses_are_corrected(code, changes, asked,
     world.move(FA1)
     world.run(2)
     assert (world.codes(), world.requests()[-1].flags) == ([code], settled)
-    assert world.node.state is State.REGISTERED
+    assert world.node.state is RoamingState.REGISTERED
 
 
 HELD = {
@@ -143,7 +143,7 @@ def test_other_denials_are_asked_again_after_the_back_off(code, changes):
     assert set(world.codes()) == {code}
     assert len(world.requests()) == 4  # at 0, 1, 3 and 7 s
     assert world.agents[FA1].visitors() == []
-    assert world.node.state in (State.HELD, State.REGISTERING)
+    assert world.node.state in (RoamingState.HELD, RoamingState.REGISTERING)
 
 
 def test_76_a_reverse_tunnel_asked_for_from_behind_a_router():
@@ -170,7 +170,7 @@ def test_77_a_care_of_address_that_is_not_the_agents():
 def relayed(request):
     """What a foreign agent that has an association with the home agent makes of a request."""
     agent = ForeignAgent(replace(fa_config(FA1), home_agents={AGENT: FOREIGN}), START)
-    agent.receive(request.encode(), Endpoint(HOME, 434), Endpoint(FA1, 434), START, link=MN_LINK)
+    agent.receive(request.encode(), UdpAddress(HOME, 434), UdpAddress(FA1, 434), START, link=MN_LINK)
     sent = agent.next_action()
     return decode_registration(sent.data), sent.destination.address
 
@@ -217,10 +217,10 @@ def test_what_the_foreign_agent_cannot_relay_is_denied(code, flags, more):
         request = sign(request, MOBILE_HOME, KEY)
         request = replace(request, extensions=(*request.extensions, *more))
     agent = ForeignAgent(fa_config(FA1), START)
-    agent.receive(request.encode(), Endpoint(HOME, 999), Endpoint(FA1, 434), START, link=MN_LINK)
+    agent.receive(request.encode(), UdpAddress(HOME, 999), UdpAddress(FA1, 434), START, link=MN_LINK)
     sent = agent.next_action()
     assert RegistrationReply.decode(sent.data).code == code
-    assert (sent.destination, sent.link) == (Endpoint(HOME, 999), MN_LINK)
+    assert (sent.destination, sent.link) == (UdpAddress(HOME, 999), MN_LINK)
 
 
 def test_71_a_reply_without_the_home_agents_authenticator():
@@ -229,8 +229,8 @@ def test_71_a_reply_without_the_home_agents_authenticator():
     world.run(0.008)
     asked = world.requests()[0]
     bare = RegistrationReply(0, 60, HOME, AGENT, asked.identification)
-    world.agents[FA1].receive(asked.encode(), Endpoint(HOME, 434), Endpoint(FA1, 434), world.now)
-    world.agents[FA1].receive(bare.encode(), Endpoint(AGENT, 434), Endpoint(FA1, 434), world.now)
+    world.agents[FA1].receive(asked.encode(), UdpAddress(HOME, 434), UdpAddress(FA1, 434), world.now)
+    world.agents[FA1].receive(bare.encode(), UdpAddress(AGENT, 434), UdpAddress(FA1, 434), world.now)
     world.settle()
     assert world.codes(world.agents[FA1]) == [71]
     assert world.agents[FA1].visitors() == []
@@ -241,9 +241,9 @@ def test_a_granted_lifetime_of_zero_is_no_registration():
     world.move(FA1)
     world.run(0.5)
     nothing = RegistrationReply(0, 0, HOME, AGENT, world.requests()[0].identification)
-    world.node.receive(sign(nothing, MOBILE_HOME, KEY).encode(), Endpoint(FA1, 434), world.now)
+    world.node.receive(sign(nothing, MOBILE_HOME, KEY).encode(), UdpAddress(FA1, 434), world.now)
     world.settle()
-    assert (world.node.state, world.node.registration) == (State.HELD, None)
+    assert (world.node.state, world.node.registration) == (RoamingState.HELD, None)
     assert len(world.requests()) == 1
 
 

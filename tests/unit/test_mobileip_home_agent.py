@@ -9,12 +9,12 @@ import pytest
 from roamlab.protocols.mobileip.actions import (
     AddTunnel,
     Encapsulation,
-    Endpoint,
     GratuitousArp,
     ProxyArp,
     RemoveTunnel,
     SendIcmp,
     SendUdp,
+    UdpAddress,
 )
 from roamlab.protocols.mobileip.admission import HomeAgentConfig
 from roamlab.protocols.mobileip.advertisement import AgentAdvertisement, AgentFlags, AgentSolicitation
@@ -43,7 +43,7 @@ KEY = SecurityAssociation(256, b"0123456789abcdef")
 FOREIGN_KEY = SecurityAssociation(300, b"fedcba9876543210")
 START = 1_700_000_000 * SECOND
 CONFIG = HomeAgentConfig(AGENT, {HOME: KEY, OTHER: KEY}, max_bindings=2)
-HERE = Endpoint(AGENT, 434)
+HERE = UdpAddress(AGENT, 434)
 NO_FLAGS = RequestFlags(0)
 
 
@@ -63,10 +63,10 @@ def drain(machine):
 
 def ask(machine, message, now=START, source=FA1, link=b""):
     """Send `message`; return the reply and the other actions."""
-    machine.receive(message.encode(), Endpoint(source, 434), HERE, now, link=link)
+    machine.receive(message.encode(), UdpAddress(source, 434), HERE, now, link=link)
     *others, last = drain(machine)
     assert isinstance(last, SendUdp)
-    assert last.destination == Endpoint(source, 434)
+    assert last.destination == UdpAddress(source, 434)
     return RegistrationReply.decode(last.data), others
 
 
@@ -225,7 +225,7 @@ def test_a_denied_request_gets_its_code_and_changes_nothing(code, changes, messa
 )
 def test_a_request_that_nothing_vouches_for_gets_no_answer(message):
     machine = agent()
-    machine.receive(message.encode(), Endpoint(FA1, 434), HERE, START)
+    machine.receive(message.encode(), UdpAddress(FA1, 434), HERE, START)
     assert (machine.bindings(), drain(machine)) == ([], [])
 
 
@@ -309,7 +309,7 @@ def test_nonces_deny_the_first_request_with_a_nonce_that_the_next_one_needs():
 
 def test_what_cannot_be_decoded_is_discarded_in_silence_and_recorded():
     machine = agent()
-    machine.receive(request().encode()[:-1], Endpoint(FA1, 434), HERE, START)
+    machine.receive(request().encode()[:-1], UdpAddress(FA1, 434), HERE, START)
     assert machine.next_action() is None
     assert isinstance(machine.next_event(), MipDiscarded)
 

@@ -9,10 +9,10 @@ from scapy.layers.inet import ICMP, IP, UDP
 from scapy.packet import Raw
 
 from roamlab.agents.mobileip_io import _WANTED, Discovery, Registration, Unreachable, datagram, parse
-from roamlab.protocols.mobileip.actions import Endpoint, SendUdp
+from roamlab.protocols.mobileip.actions import SendUdp, UdpAddress
 from roamlab.protocols.mobileip.advertisement import AgentSolicitation
 
-HERE, THERE = Endpoint(IPv4Address("192.0.2.10"), 434), Endpoint(IPv4Address("198.51.100.1"), 434)
+HERE, THERE = UdpAddress(IPv4Address("192.0.2.10"), 434), UdpAddress(IPv4Address("198.51.100.1"), 434)
 LINK = b"\x02\x00\x00\x00\x00\x01"
 
 

@@ -15,7 +15,7 @@ from roamlab.protocols.mobileip.actions import (
 from roamlab.protocols.mobileip.advertisement import AgentFlags
 from roamlab.protocols.mobileip.movement import Movement
 from roamlab.protocols.mobileip.registration import RequestFlags
-from roamlab.protocols.mobileip.roaming import State
+from roamlab.protocols.mobileip.roaming import RoamingState
 from tests.unit.test_mobileip_trio import AGENT, CARE_OF, FA1, FA2, MN_CONFIG, World, fa_config
 
 
@@ -78,7 +78,7 @@ def test_a_co_located_care_of_address_is_registered_with_the_home_agent_directly
     world.node.withdraw(world.now)
     world.settle()
     world.run(1)
-    assert (world.node.state, world.bound_to()) == (State.WITHDRAWN, [])
+    assert (world.node.state, world.bound_to()) == (RoamingState.WITHDRAWN, [])
 
 
 def test_the_r_bit_makes_a_co_located_node_register_through_the_agent():
@@ -99,4 +99,4 @@ def test_a_home_agent_that_has_yet_to_be_found_is_known_by_the_home_network():
     world = World(mn=replace(MN_CONFIG, home_agent=IPv4Address("192.0.2.255")))
     world.move(AGENT)
     world.run(2)
-    assert (world.node.state, world.requests()) == (State.AT_HOME, [])
+    assert (world.node.state, world.requests()) == (RoamingState.AT_HOME, [])

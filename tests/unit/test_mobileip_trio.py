@@ -34,7 +34,7 @@ from roamlab.protocols.mobileip.mobile_node import MobileNode
 from roamlab.protocols.mobileip.movement import Movement
 from roamlab.protocols.mobileip.registering import MobileNodeConfig
 from roamlab.protocols.mobileip.registration import RegistrationRequest, RequestFlags
-from roamlab.protocols.mobileip.roaming import TRANSITIONS, Input, State, Step
+from roamlab.protocols.mobileip.roaming import TRANSITIONS, RoamingInput, RoamingState, RoamingStep
 from roamlab.record.mobile_ip_events import MipAgentRebooted, MipDenied, MipExpired
 
 HOME, AGENT = IPv4Address("192.0.2.10"), IPv4Address("192.0.2.1")
@@ -193,7 +193,7 @@ def test_registration_through_a_foreign_agent():
     world = World()
     world.move(FA1)
     world.run(2)
-    assert world.node.state is State.REGISTERED
+    assert world.node.state is RoamingState.REGISTERED
     assert world.bound_to() == [FA1]
     assert [v.home_address for v in world.agents[FA1].visitors()] == [HOME]
     assert world.did(world.home_agent, AddTunnel) == [AddTunnel(HOME, FA1)]
@@ -224,7 +224,7 @@ def test_every_pair_may_share_a_security_association():
     world.move(FA1)
     world.run(2)
     kinds = [[e.type for e in r.extensions] for r in world.requests()]
-    assert (world.node.state, kinds) == (State.REGISTERED, [[32, 33]])
+    assert (world.node.state, kinds) == (RoamingState.REGISTERED, [[32, 33]])
     relayed = RegistrationRequest.decode(world.did(world.agents[FA1], SendUdp)[0].data)
     assert [e.type for e in relayed.extensions] == [32, 34]
 
@@ -251,7 +251,7 @@ def test_return_home_deregisters_all_and_arp_follows():
     world.actions.clear()
     world.move(AGENT)
     world.run(2)
-    assert (world.node.state, world.bound_to()) == (State.AT_HOME, [])
+    assert (world.node.state, world.bound_to()) == (RoamingState.AT_HOME, [])
     arp = (ProxyArp, GratuitousArp, AnswerArp, RestoreHomeRoute, RemoveTunnel)
     assert world.did(world.node, *arp) == [
         RestoreHomeRoute("wlan0"),
@@ -269,7 +269,7 @@ def test_a_node_that_starts_at_home_sends_no_request():
     world = World()
     world.move(AGENT)
     world.run(5)
-    assert (world.node.state, world.requests()) == (State.AT_HOME, [])
+    assert (world.node.state, world.requests()) == (RoamingState.AT_HOME, [])
 
 
 def test_five_hours_asked_three_granted_and_renewed_before_they_end():
@@ -319,7 +319,7 @@ def test_a_lifetime_that_runs_out_ends_binding_visitor_and_registration():
     world.run(25)
     assert (world.bound_to(), world.agents[FA1].visitors()) == ([], [])
     assert world.node.registration is None
-    assert world.node.state is State.REGISTERING
+    assert world.node.state is RoamingState.REGISTERING
     assert RemoveTunnel(HOME, FA1) in world.did(world.home_agent, RemoveTunnel)
 
 
@@ -350,7 +350,7 @@ def test_a_full_agent_says_that_it_is_busy_and_is_left_alone_by_newcomers():
     world = World(fa=replace(fa_config(FA1), capacity=0))
     world.move(FA1)
     world.run(5)
-    assert (world.node.state, world.requests()) == (State.SEARCHING, [])
+    assert (world.node.state, world.requests()) == (RoamingState.SEARCHING, [])
 
 
 def test_a_simultaneous_binding_keeps_the_old_one():
@@ -367,13 +367,19 @@ def test_a_simultaneous_binding_keeps_the_old_one():
 
 
 def test_the_table_reaches_every_state_and_uses_every_step():
-    assert {state for state, _ in TRANSITIONS.values()} == set(State)
-    assert {step for _, steps in TRANSITIONS.values() for step in steps} == set(Step)
+    assert {state for state, _ in TRANSITIONS.values()} == set(RoamingState)
+    assert {step for _, steps in TRANSITIONS.values() for step in steps} == set(RoamingStep)
 
 
 def test_every_waiting_state_ends_by_itself():
-    waiting = {State.REGISTERING, State.RENEWING, State.HELD, State.DEREGISTERING, State.WITHDRAWING}
-    assert all((state, Input.TIMEOUT) in TRANSITIONS for state in waiting)
+    waiting = {
+        RoamingState.REGISTERING,
+        RoamingState.RENEWING,
+        RoamingState.HELD,
+        RoamingState.DEREGISTERING,
+        RoamingState.WITHDRAWING,
+    }
+    assert all((state, RoamingInput.TIMEOUT) in TRANSITIONS for state in waiting)
 
 
 @pytest.mark.parametrize("replay", Replay)
@@ -397,7 +403,7 @@ def test_whatever_the_wire_does_all_agree_in_the_end(seed, replay):
     world.delay = (5 * MS, 5 * MS)
     world.run(70)
     if last == AGENT:
-        assert (world.node.state, world.bound_to()) == (State.AT_HOME, [])
+        assert (world.node.state, world.bound_to()) == (RoamingState.AT_HOME, [])
     else:
         assert world.bound_to() == [last]
         assert world.node.registration.attachment.care_of_address == last

@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from roamlab.protocols.mobility import Announce, Command, MobilityPolicy, State, Verb, Wishes
+from roamlab.protocols.mobility import AddressState, Announce, Command, MobilityPolicy, Verb, Wishes
 
 A, B, X = "192.0.2.10", "198.51.100.20", "203.0.113.30"
 ACCEPTED: frozenset[Command] = frozenset()
@@ -41,8 +41,8 @@ def test_a_new_nic_is_added_preferred_and_replaces_the_first() -> None:
     policy.acknowledged(ACCEPTED)
     assert take(policy) == [Command(Verb.DELETE, A)]
     policy.acknowledged(ACCEPTED)
-    assert policy.state(B) is State.PRIMARY
-    assert policy.state(A) is State.SPARE
+    assert policy.state(B) is AddressState.PRIMARY
+    assert policy.state(A) is AddressState.SPARE
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ def test_a_refused_add_is_not_preferred() -> None:
     take(policy)
     policy.acknowledged(frozenset({Command(Verb.ADD, B)}))
     assert take(policy) == []
-    assert policy.state(B) is State.SPARE
-    assert policy.state(A) is State.MEMBER
+    assert policy.state(B) is AddressState.SPARE
+    assert policy.state(A) is AddressState.MEMBER
 
 
 def test_a_roam_that_the_peer_accepts_needs_nothing_more() -> None:
@@ -77,8 +77,8 @@ def test_a_roam_that_the_peer_accepts_needs_nothing_more() -> None:
     assert take(policy) == []
     policy.acknowledged(ACCEPTED)
     assert take(policy) == []
-    assert policy.state(X) is State.PRIMARY
-    assert policy.state(A) is State.ABSENT
+    assert policy.state(X) is AddressState.PRIMARY
+    assert policy.state(A) is AddressState.ABSENT
 
 
 def test_a_roam_whose_delete_is_refused_asks_for_set_primary_at_once() -> None:
@@ -89,7 +89,7 @@ def test_a_roam_whose_delete_is_refused_asks_for_set_primary_at_once() -> None:
     policy.acknowledged(frozenset({Command(Verb.DELETE, A)}))
     assert take(policy) == [Command(Verb.SET_PRIMARY, X)]
     policy.acknowledged(ACCEPTED)
-    assert policy.state(X) is State.PRIMARY
+    assert policy.state(X) is AddressState.PRIMARY
 
 
 def test_a_second_nic_is_preferred_after_the_kernel_added_it() -> None:
@@ -119,7 +119,7 @@ def test_a_socket_that_refuses_a_command_leaves_the_others_in_step() -> None:
     policy.address_up(B)
     (add,) = take(policy)
     policy.failed(add)
-    assert policy.state(B) is State.SPARE
+    assert policy.state(B) is AddressState.SPARE
     policy.address_down(B)
     policy.address_up(B)
     assert take(policy) == [add]
@@ -153,7 +153,7 @@ def test_an_address_that_comes_after_the_last_one_went_takes_its_place() -> None
     assert take(policy) == [Command(Verb.SET_PRIMARY, X)]
     policy.acknowledged(ACCEPTED)
     assert take(policy) == []
-    assert (policy.state(X), policy.state(A)) == (State.PRIMARY, State.ABSENT)
+    assert (policy.state(X), policy.state(A)) == (AddressState.PRIMARY, AddressState.ABSENT)
 
 
 def test_a_delete_that_was_refused_on_the_way_is_asked_for_again_from_the_new_address() -> None:
@@ -166,7 +166,7 @@ def test_a_delete_that_was_refused_on_the_way_is_asked_for_again_from_the_new_ad
     assert take(policy) == [Command(Verb.DELETE, A)]
     policy.acknowledged(ACCEPTED)
     assert take(policy) == []
-    assert (policy.state(X), policy.state(A)) == (State.PRIMARY, State.ABSENT)
+    assert (policy.state(X), policy.state(A)) == (AddressState.PRIMARY, AddressState.ABSENT)
 
 
 @pytest.mark.parametrize("by_the_peer", [True, False])
@@ -182,7 +182,7 @@ def test_a_delete_that_is_refused_again_is_followed_by_set_primary(by_the_peer: 
     policy.acknowledged(refused) if by_the_peer else policy.failed(again)
     assert take(policy) == [Command(Verb.SET_PRIMARY, X)]
     policy.acknowledged(ACCEPTED)
-    assert policy.state(X) is State.PRIMARY
+    assert policy.state(X) is AddressState.PRIMARY
 
 
 def test_it_can_go_back_to_where_it_came_from() -> None:
@@ -199,7 +199,7 @@ def test_one_message_makes_the_new_address_primary_at_its_first_acknowledgement(
     policy.address_down(A)
     policy.address_up(X)
     assert answer_all(policy) == [Command(Verb.ADD, X, instead_of=A)]
-    assert (policy.state(X), policy.state(A)) == (State.PRIMARY, State.ABSENT)
+    assert (policy.state(X), policy.state(A)) == (AddressState.PRIMARY, AddressState.ABSENT)
 
 
 def test_one_message_replaces_an_address_that_is_still_there() -> None:
@@ -207,14 +207,14 @@ def test_one_message_replaces_an_address_that_is_still_there() -> None:
     policy = connected(Announce.REWRITING)
     policy.address_up(B)
     assert answer_all(policy) == [Command(Verb.ADD, B, instead_of=A)]
-    assert (policy.state(B), policy.state(A)) == (State.PRIMARY, State.SPARE)
+    assert (policy.state(B), policy.state(A)) == (AddressState.PRIMARY, AddressState.SPARE)
 
 
 def test_one_message_without_a_delete_keeps_both_addresses() -> None:
     policy = connected(Announce.REWRITING, Wishes(delete=False))
     policy.address_up(B)
     assert answer_all(policy) == [Command(Verb.ADD, B)]
-    assert (policy.state(B), policy.state(A)) == (State.PRIMARY, State.MEMBER)
+    assert (policy.state(B), policy.state(A)) == (AddressState.PRIMARY, AddressState.MEMBER)
 
 
 def test_a_set_primary_that_was_refused_in_one_message_leaves_a_member() -> None:
@@ -222,7 +222,7 @@ def test_a_set_primary_that_was_refused_in_one_message_leaves_a_member() -> None
     policy.address_up(B)
     take(policy)
     policy.acknowledged(frozenset({Command(Verb.SET_PRIMARY, B)}))
-    assert policy.state(B) is State.MEMBER
+    assert policy.state(B) is AddressState.MEMBER
 
 
 def test_signals_bring_an_address_in_choose_it_and_give_up_the_other() -> None:
@@ -234,7 +234,7 @@ def test_signals_bring_an_address_in_choose_it_and_give_up_the_other() -> None:
     assert answer_all(policy) == [Command(Verb.SET_PRIMARY, B)]
     policy.give_up(A)
     assert answer_all(policy) == [Command(Verb.DELETE, A)]
-    assert (policy.state(B), policy.state(A)) == (State.PRIMARY, State.SPARE)
+    assert (policy.state(B), policy.state(A)) == (AddressState.PRIMARY, AddressState.SPARE)
     policy.want(A)
     assert answer_all(policy) == [Command(Verb.ADD, A)]
 
@@ -297,13 +297,17 @@ class Wandering(RuleBasedStateMachine):
     @invariant()
     def only_members_are_preferred(self) -> None:
         for address in (A, B, X):
-            if self.policy.state(address) in (State.PREFERRING, State.CLEARING, State.PRIMARY):
+            if self.policy.state(address) in (
+                AddressState.PREFERRING,
+                AddressState.CLEARING,
+                AddressState.PRIMARY,
+            ):
                 assert address in self.members
 
     @invariant()
     def one_primary_at_most(self) -> None:
         states = [self.policy.state(a) for a in (A, B, X)]
-        assert states.count(State.PRIMARY) <= 1
+        assert states.count(AddressState.PRIMARY) <= 1
 
 
 TestWandering = Wandering.TestCase

@@ -25,7 +25,7 @@ from roamlab.protocols.sctp.chunks import (
     Shutdown,
     ShutdownAck,
 )
-from roamlab.protocols.sctp.endpoint import Received, SctpEndpoint, State
+from roamlab.protocols.sctp.endpoint import EndpointState, Received, SctpEndpoint
 from roamlab.protocols.sctp.packet import Packet
 from roamlab.protocols.sctp.parameters import (
     AddIp,
@@ -79,16 +79,16 @@ def up() -> SctpEndpoint:
 
 def test_the_set_up_goes_through_its_states() -> None:
     end = new()
-    assert end.state is State.CLOSED
+    assert end.state is EndpointState.CLOSED
     (init,) = said(end.init())
     assert isinstance(init, Init)
-    assert (init.addresses, init.tsn, end.state) == ((HERE, ELSEWHERE), 70, State.COOKIE_WAIT)
+    assert (init.addresses, init.tsn, end.state) == ((HERE, ELSEWHERE), 70, EndpointState.COOKIE_WAIT)
     reply = end.receive(init_ack(COOKIE, *SECURITY))
     assert reply is not None
     assert packet.decode(reply, verify=True) == Packet(4000, 5001, 0xB, (CookieEcho(b"cookie"),))
-    assert end.state is State.COOKIE_ECHOED
+    assert end.state is EndpointState.COOKIE_ECHOED
     assert end.receive(from_peer(CookieAck())) is None
-    assert end.state is State.ESTABLISHED
+    assert end.state is EndpointState.ESTABLISHED
 
 
 def test_ipv6_addresses_are_listed_too() -> None:
@@ -172,13 +172,13 @@ def test_a_bombers_sack_runs_ahead_of_what_has_come(up: SctpEndpoint) -> None:
 
 def test_shutdown_is_answered_and_abort_is_not(up: SctpEndpoint) -> None:
     assert up.receive(from_peer(Abort())) is None
-    assert up.state is State.CLOSED
+    assert up.state is EndpointState.CLOSED
     assert said(up.receive(from_peer(Shutdown(69)))) == (ShutdownAck(),)
 
 
-@pytest.mark.parametrize(("tag", "state"), [(0xB, State.CLOSED), (0xA, State.ESTABLISHED)])
+@pytest.mark.parametrize(("tag", "state"), [(0xB, EndpointState.CLOSED), (0xA, EndpointState.ESTABLISHED)])
 def test_a_peer_that_has_forgotten_the_association_reflects_its_own_tag(
-    up: SctpEndpoint, tag: int, state: State
+    up: SctpEndpoint, tag: int, state: EndpointState
 ) -> None:
     assert up.receive(from_peer(Abort(flags=1), tag=tag)) is None
     assert up.state is state

@@ -16,7 +16,7 @@ DEFAULT_TTL = 64
 MAX_TTL = 255
 
 
-class Endpoint(NamedTuple):
+class UdpAddress(NamedTuple):
     """An IPv4 address and a UDP port."""
 
     address: IPv4Address
@@ -40,8 +40,8 @@ class SendUdp:
     """
 
     data: bytes
-    source: Endpoint
-    destination: Endpoint
+    source: UdpAddress
+    destination: UdpAddress
     ttl: int = DEFAULT_TTL
     link: bytes = b""
     interface: str = ""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
-from roamlab.protocols.mobileip.actions import Encapsulation, Endpoint
+from roamlab.protocols.mobileip.actions import Encapsulation, UdpAddress
 from roamlab.protocols.mobileip.advertiser import Advertising
 from roamlab.protocols.mobileip.authentication import SecurityAssociation, verify
 from roamlab.protocols.mobileip.bindings import BindingTable
@@ -57,7 +57,7 @@ class Case:
     config: HomeAgentConfig
     table: BindingTable
     request: RegistrationRequest
-    source: Endpoint
+    source: UdpAddress
 
 
 def discarded(config: HomeAgentConfig, request: RegistrationRequest) -> str | None:

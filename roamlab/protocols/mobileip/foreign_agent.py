@@ -13,10 +13,10 @@ from roamlab.protocols.errors import DecodeError
 from roamlab.protocols.mobileip.actions import (
     MAX_TTL,
     Encapsulation,
-    Endpoint,
     Outbox,
     SendIcmp,
     SendUdp,
+    UdpAddress,
 )
 from roamlab.protocols.mobileip.advertisement import AgentSolicitation
 from roamlab.protocols.mobileip.advertiser import Advertiser, Advertising
@@ -182,8 +182,8 @@ class ForeignAgent(Outbox):
     def receive(
         self,
         data: bytes,
-        source: Endpoint,
-        destination: Endpoint,
+        source: UdpAddress,
+        destination: UdpAddress,
         now: int,
         *,
         link: bytes = b"",
@@ -248,11 +248,13 @@ class ForeignAgent(Outbox):
             relayed = sign(relayed, FOREIGN_HOME, association)
         self._pending[home] = Pending(request, arrival, now + PENDING_TIMEOUT)
         self._do(
-            SendUdp(relayed.encode(), Endpoint(self.config.address, PORT), Endpoint(request.home_agent, PORT))
+            SendUdp(
+                relayed.encode(), UdpAddress(self.config.address, PORT), UdpAddress(request.home_agent, PORT)
+            )
         )
         self._tell(MipRelayed(home_address=str(home), home_agent=str(request.home_agent)))
 
-    def _reply(self, reply: RegistrationReply, source: Endpoint, now: int) -> None:
+    def _reply(self, reply: RegistrationReply, source: UdpAddress, now: int) -> None:
         pending = self._pending.get(reply.home_address)
         if pending is None or low(pending.request.identification) != low(reply.identification):
             self._tell(MipDiscarded(source=str(source.address), why="no such request pending"))
@@ -308,7 +310,7 @@ class ForeignAgent(Outbox):
             reply = sign(reply, MOBILE_FOREIGN, association)
         known = int(arrival.source.address) != 0
         to = arrival.source if known else arrival.source._replace(address=request.home_address)
-        own = Endpoint(self.config.advertising.interface.ip, PORT)
+        own = UdpAddress(self.config.advertising.interface.ip, PORT)
         self._do(SendUdp(reply.encode(), own, to, link=arrival.link))
 
     def _expire(self, now: int) -> None:

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 from random import Random
 
 from roamlab.protocols.errors import DecodeError
-from roamlab.protocols.mobileip.actions import Encapsulation, Endpoint, Outbox, SendIcmp, SendUdp
+from roamlab.protocols.mobileip.actions import Encapsulation, Outbox, SendIcmp, SendUdp, UdpAddress
 from roamlab.protocols.mobileip.admission import (
     ADMISSION,
     AUTHENTICITY,
@@ -53,7 +53,7 @@ class HomeAgent(Outbox):
         return list(self._table)
 
     def receive(
-        self, data: bytes, source: Endpoint, destination: Endpoint, now: int, *, link: bytes = b""
+        self, data: bytes, source: UdpAddress, destination: UdpAddress, now: int, *, link: bytes = b""
     ) -> None:
         """Take a datagram that came to UDP port 434."""
         self._expire(now)
@@ -153,7 +153,7 @@ class HomeAgent(Outbox):
             )
         )
         # Not from a group or broadcast address that the request may have been sent to (RFC 5944, 3.8.3.1).
-        self._do(SendUdp(reply.encode(), Endpoint(self.config.address, PORT), arrival.source))
+        self._do(SendUdp(reply.encode(), UdpAddress(self.config.address, PORT), arrival.source))
 
     def _expire(self, now: int) -> None:
         for binding in [b for b in self._table if b.expires is not None and b.expires <= now]:

@@ -1,8 +1,8 @@
 """The mobile node (RFC 5944, 3.6): notices that it has moved, registers, keeps the registration alive, comes home.
 
-`TRANSITIONS` is the machine: what happens to it (`Input`) in which `State` leads to which state, by which steps. The
-inputs come from three places: movement.py (where to attach), the replies (`REACTIONS` says what each denial is good
-for) and the timers.
+`TRANSITIONS` is the machine: what happens to it (`RoamingInput`) in which `RoamingState` leads to which state, by which
+steps. The inputs come from three places: movement.py (where to attach), the replies (`REACTIONS` says what each denial is
+good for) and the timers.
 """
 
 from collections.abc import Iterable
@@ -15,24 +15,31 @@ from roamlab.protocols.mobileip.actions import (
     AnswerArp,
     Decapsulate,
     Encapsulation,
-    Endpoint,
     GratuitousArp,
     Outbox,
     RestoreHomeRoute,
     SendIcmp,
     SendUdp,
     SetDefaultRoute,
+    UdpAddress,
 )
 from roamlab.protocols.mobileip.advertisement import ALL_ROUTERS, AgentAdvertisement, AgentSolicitation
 from roamlab.protocols.mobileip.authentication import verify
 from roamlab.protocols.mobileip.codes import accepts, from_home_agent
 from roamlab.protocols.mobileip.extensions import MOBILE_FOREIGN, MOBILE_HOME
 from roamlab.protocols.mobileip.identification import SECOND, low
-from roamlab.protocols.mobileip.movement import Agents, Attachment, Candidate, Place, choose, same_place
+from roamlab.protocols.mobileip.movement import (
+    Agents,
+    Attachment,
+    AttachmentKind,
+    Candidate,
+    choose,
+    same_place,
+)
 from roamlab.protocols.mobileip.policy import expiry, requested_encapsulation
 from roamlab.protocols.mobileip.registering import MobileNodeConfig, Reaction, Registrar, Sent
 from roamlab.protocols.mobileip.registration import PORT, RegistrationReply, RequestFlags
-from roamlab.protocols.mobileip.roaming import TRANSITIONS, Input, State, Step
+from roamlab.protocols.mobileip.roaming import TRANSITIONS, RoamingInput, RoamingState, RoamingStep
 from roamlab.record.mobile_ip_events import (
     MipAgentFound,
     MipAgentLost,
@@ -69,7 +76,7 @@ class MobileNode(Outbox):
     def __init__(self, config: MobileNodeConfig, random: Random) -> None:
         super().__init__()
         self.config = config
-        self.state = State.SEARCHING
+        self.state = RoamingState.SEARCHING
         self.attachment: Attachment | None = None
         self.registration: Registration | None = None
         self._registrar = Registrar(config, random)
@@ -86,15 +93,15 @@ class MobileNode(Outbox):
         self._solicitations = 0
         self._solicit_at: int | None = None
         self._steps = {
-            Step.LEAVE: self._leave,
-            Step.COME_HOME: self._come_home,
-            Step.REQUEST: self._request,
-            Step.REPEAT: self._repeat,
-            Step.WITHDRAW: self._withdraw,
-            Step.USE: self._use,
-            Step.DROP: self._drop,
-            Step.REST: self._rest,
-            Step.SOLICIT: self._start_soliciting,
+            RoamingStep.LEAVE: self._leave,
+            RoamingStep.COME_HOME: self._come_home,
+            RoamingStep.REQUEST: self._request,
+            RoamingStep.REPEAT: self._repeat,
+            RoamingStep.WITHDRAW: self._withdraw,
+            RoamingStep.USE: self._use,
+            RoamingStep.DROP: self._drop,
+            RoamingStep.REST: self._rest,
+            RoamingStep.SOLICIT: self._start_soliciting,
         }
 
     # -- what a shell tells
@@ -103,7 +110,7 @@ class MobileNode(Outbox):
         """A NIC got a link: ask for agents there."""
         if interface not in self._interfaces:
             self._interfaces.append(interface)
-        if self.state is State.SEARCHING:
+        if self.state is RoamingState.SEARCHING:
             self._start_soliciting(now)
         else:
             self._solicit([interface])
@@ -122,7 +129,7 @@ class MobileNode(Outbox):
     ) -> None:
         """An address of a foreign network was acquired (by DHCP, say): a co-located care-of address."""
         attachment = Attachment(
-            Place.CO_LOCATED, interface, address.ip, gateway, link, network=address.network
+            AttachmentKind.CO_LOCATED, interface, address.ip, gateway, link, network=address.network
         )
         self._co_located[interface] = Candidate(attachment, now, None)
         self._move(now)
@@ -141,9 +148,9 @@ class MobileNode(Outbox):
         here = self.attachment
         if restarted and here and (here.gateway, here.interface) == (source, interface):
             self._tell(MipAgentRebooted(agent=str(source)))
-            self._turn(Input.RENEWAL, now)
+            self._turn(RoamingInput.RENEWAL, now)
 
-    def receive(self, data: bytes, source: Endpoint, now: int) -> None:
+    def receive(self, data: bytes, source: UdpAddress, now: int) -> None:
         """Take a datagram that came to UDP port 434."""
         try:
             reply = RegistrationReply.decode(data)
@@ -157,7 +164,7 @@ class MobileNode(Outbox):
 
     def withdraw(self, now: int) -> None:
         """Deregister the current care-of address from afar, and stay unregistered until the next move."""
-        self._turn(Input.WITHDRAWAL, now)
+        self._turn(RoamingInput.WITHDRAWAL, now)
 
     def timer(self) -> int | None:
         """Return when `handle_timer` is to be called, in ns, or None."""
@@ -174,18 +181,18 @@ class MobileNode(Outbox):
         granted = self.registration
         if granted and granted.expires is not None and granted.expires <= now:
             self._tell(MipExpired(care_of_address=str(granted.attachment.care_of_address)))
-            self._turn(Input.EXPIRY, now)
+            self._turn(RoamingInput.EXPIRY, now)
         elif granted and granted.renew is not None and granted.renew <= now:
             self.registration = replace(granted, renew=None)
-            self._turn(Input.RENEWAL, now)
+            self._turn(RoamingInput.RENEWAL, now)
         if self._retransmit_at is not None and self._retransmit_at <= now:
-            self._turn(Input.TIMEOUT, now)
+            self._turn(RoamingInput.TIMEOUT, now)
         if self._solicit_at is not None and self._solicit_at <= now:
             self._keep_soliciting(now)
 
     # -- the machine
 
-    def _turn(self, happened: Input, now: int) -> None:
+    def _turn(self, happened: RoamingInput, now: int) -> None:
         row = TRANSITIONS.get((self.state, happened))
         if row is None:
             return
@@ -203,24 +210,24 @@ class MobileNode(Outbox):
         if not moved:
             return
         if chosen is None:
-            self._turn(Input.LOST, now)
+            self._turn(RoamingInput.LOST, now)
             return
         self._tell(MipAgentFound(agent=str(chosen.gateway), place=chosen.place))
         self._registrar.moved()
         self._retries = 0
         self._solicit_at = None
-        if chosen.place is not Place.HOME:
-            self._turn(Input.FOREIGN, now)
+        if chosen.place is not AttachmentKind.HOME:
+            self._turn(RoamingInput.FOREIGN, now)
         elif self._bound_until is None or self._bound_until > now:
-            self._turn(Input.HOME, now)
+            self._turn(RoamingInput.HOME, now)
         else:
-            self._turn(Input.HOME_UNBOUND, now)
+            self._turn(RoamingInput.HOME_UNBOUND, now)
 
     def _candidates(self) -> list[Candidate]:
         heard = self._agents.candidates()
         own = [self._registered_through(c) for c in self._co_located.values()]
         if self.config.prefer_co_located and own:
-            return own + [c for c in heard if c.attachment.place is Place.HOME]
+            return own + [c for c in heard if c.attachment.place is AttachmentKind.HOME]
         return heard or own
 
     def _registered_through(self, candidate: Candidate) -> Candidate:
@@ -263,15 +270,15 @@ class MobileNode(Outbox):
                 self._tell(MipDeregistered(care_of_address=str(sent.request.care_of_address)))
             else:
                 self._grant(reply, sent)
-            self._turn(Input.ACCEPTED, now)
+            self._turn(RoamingInput.ACCEPTED, now)
             return
         self._tell(MipDenied(code=int(reply.code), lifetime=reply.lifetime))
         reaction = self._registrar.denied(reply, sent)
         if reaction is Reaction.AGAIN and self._retries < MAX_RETRIES_AT_ONCE:
             self._retries += 1
-            self._turn(Input.CORRECTED, now)
+            self._turn(RoamingInput.CORRECTED, now)
         else:
-            self._turn(Input.DENIED, now)
+            self._turn(RoamingInput.DENIED, now)
 
     def _grant(self, reply: RegistrationReply, sent: Sent) -> None:
         # The lifetime runs from when the request was sent, so that it ends here no later than at the home agent.
@@ -302,7 +309,7 @@ class MobileNode(Outbox):
     def _request(self, now: int) -> None:
         self._registrar.restart_back_off()
         if here := self.attachment:
-            self._send(self._registrar.request(here, now, deregister=here.place is Place.HOME), now)
+            self._send(self._registrar.request(here, now, deregister=here.place is AttachmentKind.HOME), now)
 
     def _withdraw(self, now: int) -> None:
         self._registrar.restart_back_off()
@@ -332,7 +339,7 @@ class MobileNode(Outbox):
     def _route_by(self, here: Attachment) -> None:
         flags = self._registrar.flags
         encapsulation = requested_encapsulation(flags) or Encapsulation.IPIP
-        co_located = here.place is Place.CO_LOCATED
+        co_located = here.place is AttachmentKind.CO_LOCATED
         reverse = co_located and RequestFlags.T in flags
         route = SetDefaultRoute(
             here.gateway,
@@ -360,8 +367,8 @@ class MobileNode(Outbox):
             until = expiry(request.lifetime, now)
             self._bound_until = None if until is None else max(self._bound_until, until)
         source = here.care_of_address if RequestFlags.D in request.flags else self.config.home_address
-        to = Endpoint(here.agent or self._registrar.home_agent, PORT)
-        self._do(SendUdp(sent.data, Endpoint(source, PORT), to, sent.ttl, here.link, here.interface))
+        to = UdpAddress(here.agent or self._registrar.home_agent, PORT)
+        self._do(SendUdp(sent.data, UdpAddress(source, PORT), to, sent.ttl, here.link, here.interface))
         self._tell(
             MipRequest(
                 home_agent=str(request.home_agent),

@@ -29,7 +29,7 @@ class Movement(StrEnum):
     EAGER = "eager"
 
 
-class Place(StrEnum):
+class AttachmentKind(StrEnum):
     """What an attachment is good for."""
 
     HOME = "home"
@@ -45,7 +45,7 @@ class Attachment:
     `link` are the default router's addresses. `most` is the longest lifetime the agent registers, in seconds.
     """
 
-    place: Place
+    place: AttachmentKind
     interface: str
     care_of_address: IPv4Address
     gateway: IPv4Address
@@ -160,7 +160,7 @@ class Agents:
         flags = agent.mobility.flags
         if self._is_home_agent(agent):
             at_home = Attachment(
-                Place.HOME,
+                AttachmentKind.HOME,
                 agent.interface,
                 self._home_address,
                 agent.address,
@@ -171,7 +171,7 @@ class Agents:
         if AgentFlags.F not in flags or not agent.mobility.care_of_addresses:
             return None
         visiting = Attachment(
-            Place.FOREIGN_AGENT,
+            AttachmentKind.FOREIGN_AGENT,
             agent.interface,
             agent.mobility.care_of_addresses[0],
             agent.address,
@@ -203,11 +203,11 @@ def choose(candidates: list[Candidate], current: Attachment | None, movement: Mo
     if newest is None:
         return None
     if here is None:
-        home = next((c for c in usable if c.attachment.place is Place.HOME), newest)
+        home = next((c for c in usable if c.attachment.place is AttachmentKind.HOME), newest)
         return (home if movement is Movement.LIFETIME else newest).attachment
     match movement:
         case Movement.LIFETIME:
-            return next((c for c in usable if c.attachment.place is Place.HOME), here).attachment
+            return next((c for c in usable if c.attachment.place is AttachmentKind.HOME), here).attachment
         case Movement.PREFIX:
             elsewhere = [c for c in usable if c.since > here.since and _moved(here, c)]
             return max(elsewhere, key=lambda c: c.since, default=here).attachment

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from roamlab.protocols.mobileip.actions import DEFAULT_TTL, Encapsulation, Endpoint
+from roamlab.protocols.mobileip.actions import DEFAULT_TTL, Encapsulation, UdpAddress
 from roamlab.protocols.mobileip.identification import SECOND
 from roamlab.protocols.mobileip.registration import INFINITE_LIFETIME, RequestFlags
 
@@ -28,8 +28,8 @@ class Reverse(StrEnum):
 class Arrival:
     """How a datagram came: from where, to which of our addresses, the sender's link-layer address, the TTL."""
 
-    source: Endpoint
-    destination: Endpoint
+    source: UdpAddress
+    destination: UdpAddress
     link: bytes = b""
     ttl: int = DEFAULT_TTL
 

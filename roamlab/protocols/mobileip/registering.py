@@ -11,7 +11,7 @@ from roamlab.protocols.mobileip.authentication import SecurityAssociation, sign
 from roamlab.protocols.mobileip.codes import ReplyCode, from_home_agent
 from roamlab.protocols.mobileip.extensions import MOBILE_FOREIGN, MOBILE_HOME
 from roamlab.protocols.mobileip.identification import SECOND, NonceSource, Replay, TimestampSource
-from roamlab.protocols.mobileip.movement import Attachment, Movement, Place
+from roamlab.protocols.mobileip.movement import Attachment, AttachmentKind, Movement
 from roamlab.protocols.mobileip.registration import RegistrationReply, RegistrationRequest, RequestFlags
 
 FIRST_BACK_OFF = SECOND
@@ -99,7 +99,7 @@ class Registrar:
 
     def request(self, attachment: Attachment, now: int, *, deregister: bool) -> Sent:
         """Make a new request for `attachment`."""
-        co_located = attachment.place is Place.CO_LOCATED
+        co_located = attachment.place is AttachmentKind.CO_LOCATED
         request = RegistrationRequest(
             self.flags | RequestFlags.D if co_located else self.flags,
             0 if deregister else min(self._most, attachment.most),

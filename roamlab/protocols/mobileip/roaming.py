@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class State(StrEnum):
+class RoamingState(StrEnum):
     """Where the mobile node stands with its home agent."""
 
     SEARCHING = "searching"
@@ -25,7 +25,7 @@ class State(StrEnum):
     """away and unregistered, by choice, until the next move"""
 
 
-class Input(StrEnum):
+class RoamingInput(StrEnum):
     """What can happen to the mobile node."""
 
     FOREIGN = "attached to a foreign network"
@@ -41,7 +41,7 @@ class Input(StrEnum):
     WITHDRAWAL = "the user withdraws the registration"
 
 
-class Step(StrEnum):
+class RoamingStep(StrEnum):
     """What the mobile node does on the way to the next state."""
 
     LEAVE = "stop answering ARP for the home address"
@@ -55,59 +55,59 @@ class Step(StrEnum):
     SOLICIT = "solicit agents"
 
 
-_Row = tuple[State, tuple[Step, ...]]
+_Row = tuple[RoamingState, tuple[RoamingStep, ...]]
 
-_FROM_ANYWHERE: dict[Input, _Row] = {
-    Input.FOREIGN: (State.REGISTERING, (Step.LEAVE, Step.REQUEST)),
-    Input.HOME: (State.DEREGISTERING, (Step.COME_HOME, Step.REQUEST)),
-    Input.HOME_UNBOUND: (State.AT_HOME, (Step.COME_HOME, Step.REST)),
-    Input.LOST: (State.SEARCHING, (Step.REST, Step.SOLICIT)),
+_FROM_ANYWHERE: dict[RoamingInput, _Row] = {
+    RoamingInput.FOREIGN: (RoamingState.REGISTERING, (RoamingStep.LEAVE, RoamingStep.REQUEST)),
+    RoamingInput.HOME: (RoamingState.DEREGISTERING, (RoamingStep.COME_HOME, RoamingStep.REQUEST)),
+    RoamingInput.HOME_UNBOUND: (RoamingState.AT_HOME, (RoamingStep.COME_HOME, RoamingStep.REST)),
+    RoamingInput.LOST: (RoamingState.SEARCHING, (RoamingStep.REST, RoamingStep.SOLICIT)),
 }
 
-_FROM: dict[State, dict[Input, _Row]] = {
-    State.SEARCHING: {Input.EXPIRY: (State.SEARCHING, (Step.DROP,))},
-    State.REGISTERING: {
-        Input.ACCEPTED: (State.REGISTERED, (Step.REST, Step.USE)),
-        Input.CORRECTED: (State.REGISTERING, (Step.REPEAT,)),
-        Input.DENIED: (State.HELD, ()),
-        Input.TIMEOUT: (State.REGISTERING, (Step.REPEAT,)),
-        Input.EXPIRY: (State.REGISTERING, (Step.DROP,)),
+_FROM: dict[RoamingState, dict[RoamingInput, _Row]] = {
+    RoamingState.SEARCHING: {RoamingInput.EXPIRY: (RoamingState.SEARCHING, (RoamingStep.DROP,))},
+    RoamingState.REGISTERING: {
+        RoamingInput.ACCEPTED: (RoamingState.REGISTERED, (RoamingStep.REST, RoamingStep.USE)),
+        RoamingInput.CORRECTED: (RoamingState.REGISTERING, (RoamingStep.REPEAT,)),
+        RoamingInput.DENIED: (RoamingState.HELD, ()),
+        RoamingInput.TIMEOUT: (RoamingState.REGISTERING, (RoamingStep.REPEAT,)),
+        RoamingInput.EXPIRY: (RoamingState.REGISTERING, (RoamingStep.DROP,)),
     },
-    State.REGISTERED: {
-        Input.RENEWAL: (State.RENEWING, (Step.REQUEST,)),
-        Input.EXPIRY: (State.REGISTERING, (Step.DROP, Step.REQUEST)),
-        Input.WITHDRAWAL: (State.WITHDRAWING, (Step.WITHDRAW,)),
+    RoamingState.REGISTERED: {
+        RoamingInput.RENEWAL: (RoamingState.RENEWING, (RoamingStep.REQUEST,)),
+        RoamingInput.EXPIRY: (RoamingState.REGISTERING, (RoamingStep.DROP, RoamingStep.REQUEST)),
+        RoamingInput.WITHDRAWAL: (RoamingState.WITHDRAWING, (RoamingStep.WITHDRAW,)),
     },
-    State.RENEWING: {
-        Input.ACCEPTED: (State.REGISTERED, (Step.REST, Step.USE)),
-        Input.CORRECTED: (State.RENEWING, (Step.REPEAT,)),
-        Input.DENIED: (State.HELD, ()),
-        Input.TIMEOUT: (State.RENEWING, (Step.REPEAT,)),
-        Input.EXPIRY: (State.REGISTERING, (Step.DROP,)),
-        Input.WITHDRAWAL: (State.WITHDRAWING, (Step.WITHDRAW,)),
+    RoamingState.RENEWING: {
+        RoamingInput.ACCEPTED: (RoamingState.REGISTERED, (RoamingStep.REST, RoamingStep.USE)),
+        RoamingInput.CORRECTED: (RoamingState.RENEWING, (RoamingStep.REPEAT,)),
+        RoamingInput.DENIED: (RoamingState.HELD, ()),
+        RoamingInput.TIMEOUT: (RoamingState.RENEWING, (RoamingStep.REPEAT,)),
+        RoamingInput.EXPIRY: (RoamingState.REGISTERING, (RoamingStep.DROP,)),
+        RoamingInput.WITHDRAWAL: (RoamingState.WITHDRAWING, (RoamingStep.WITHDRAW,)),
     },
-    State.HELD: {
-        Input.TIMEOUT: (State.REGISTERING, (Step.REPEAT,)),
-        Input.EXPIRY: (State.HELD, (Step.DROP,)),
+    RoamingState.HELD: {
+        RoamingInput.TIMEOUT: (RoamingState.REGISTERING, (RoamingStep.REPEAT,)),
+        RoamingInput.EXPIRY: (RoamingState.HELD, (RoamingStep.DROP,)),
     },
-    State.DEREGISTERING: {
-        Input.ACCEPTED: (State.AT_HOME, (Step.REST,)),
-        Input.CORRECTED: (State.DEREGISTERING, (Step.REPEAT,)),
-        Input.DENIED: (State.DEREGISTERING, ()),
-        Input.TIMEOUT: (State.DEREGISTERING, (Step.REPEAT,)),
+    RoamingState.DEREGISTERING: {
+        RoamingInput.ACCEPTED: (RoamingState.AT_HOME, (RoamingStep.REST,)),
+        RoamingInput.CORRECTED: (RoamingState.DEREGISTERING, (RoamingStep.REPEAT,)),
+        RoamingInput.DENIED: (RoamingState.DEREGISTERING, ()),
+        RoamingInput.TIMEOUT: (RoamingState.DEREGISTERING, (RoamingStep.REPEAT,)),
     },
-    State.WITHDRAWING: {
-        Input.ACCEPTED: (State.WITHDRAWN, (Step.REST, Step.DROP)),
-        Input.CORRECTED: (State.WITHDRAWING, (Step.REPEAT,)),
-        Input.DENIED: (State.WITHDRAWING, ()),
-        Input.TIMEOUT: (State.WITHDRAWING, (Step.REPEAT,)),
-        Input.EXPIRY: (State.WITHDRAWN, (Step.REST, Step.DROP)),
+    RoamingState.WITHDRAWING: {
+        RoamingInput.ACCEPTED: (RoamingState.WITHDRAWN, (RoamingStep.REST, RoamingStep.DROP)),
+        RoamingInput.CORRECTED: (RoamingState.WITHDRAWING, (RoamingStep.REPEAT,)),
+        RoamingInput.DENIED: (RoamingState.WITHDRAWING, ()),
+        RoamingInput.TIMEOUT: (RoamingState.WITHDRAWING, (RoamingStep.REPEAT,)),
+        RoamingInput.EXPIRY: (RoamingState.WITHDRAWN, (RoamingStep.REST, RoamingStep.DROP)),
     },
 }
 
-TRANSITIONS: dict[tuple[State, Input], _Row] = {
+TRANSITIONS: dict[tuple[RoamingState, RoamingInput], _Row] = {
     (state, happened): row
-    for state in State
+    for state in RoamingState
     for happened, row in (_FROM_ANYWHERE | _FROM.get(state, {})).items()
 }
 """State and input -> next state and steps. What isn't here has no effect."""

@@ -64,7 +64,7 @@ _AUTHENTICATED: Final = (Asconf.type, AsconfAck.type)
 _WRAP: Final = 0xFFFFFFFF
 
 
-class State(Enum):
+class EndpointState(Enum):
     """How far an association is (RFC 9260, 4)."""
 
     CLOSED = "closed"
@@ -117,7 +117,7 @@ class SctpEndpoint:
     addresses: tuple[Address, ...]
     secured: bool = True
     echoes: bool = True
-    state: State = State.CLOSED
+    state: EndpointState = EndpointState.CLOSED
     peer_tag: int = 0
     peer_tsn: int = 0
     serial: int = 0
@@ -147,7 +147,7 @@ class SctpEndpoint:
             )
             self._vector = auth.key_vector(parameters)
         self.serial = self.tsn
-        self.state = State.COOKIE_WAIT
+        self.state = EndpointState.COOKIE_WAIT
         init = Init(self.tag, WINDOW, _STREAMS, _STREAMS, self.tsn, parameters)
         return Packet(self.sport, self.dport, 0, (init,)).encode()
 
@@ -158,7 +158,7 @@ class SctpEndpoint:
         cookie = bytearray(self.cookie)
         if damaged:
             cookie[len(cookie) // 2] ^= 1
-        self.state = State.COOKIE_ECHOED
+        self.state = EndpointState.COOKIE_ECHOED
         return self.packet(CookieEcho(bytes(cookie)))
 
     def packet(self, *chunks: Chunk) -> bytes:
@@ -224,11 +224,11 @@ class SctpEndpoint:
         replies: list[Chunk] = []
         for chunk in seen.chunks:
             match chunk:
-                case InitAck() if self.state is State.COOKIE_WAIT:
+                case InitAck() if self.state is EndpointState.COOKIE_WAIT:
                     if self._offered(chunk) and self.echoes:
                         return self.cookie_echo()
-                case CookieAck() if self.state is State.COOKIE_ECHOED:
-                    self.state = State.ESTABLISHED
+                case CookieAck() if self.state is EndpointState.COOKIE_ECHOED:
+                    self.state = EndpointState.ESTABLISHED
                 case Data():
                     self._received.take(chunk.tsn)
                 case Asconf():
@@ -236,10 +236,10 @@ class SctpEndpoint:
                 case Heartbeat():
                     replies.append(HeartbeatAck(chunk.parameters))
                 case Shutdown():
-                    self.state = State.CLOSED
+                    self.state = EndpointState.CLOSED
                     replies.append(ShutdownAck())
                 case Abort():
-                    self.state = State.CLOSED
+                    self.state = EndpointState.CLOSED
                     return None
         if any(isinstance(chunk, Data) for chunk in seen.chunks):
             replies.insert(0, self._received.sack())
