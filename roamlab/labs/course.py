@@ -43,7 +43,7 @@ class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     count     how many packets there are
     value     what ``field`` is in the first packet; any of them, where it has several
     values    how many different values ``field`` has in the first packet
-    measure   the run's measure whose name is ``field``
+    measure   the run's measure that ``field`` names, with its unit (`Measure.key`)
     """
 
     run: str
@@ -56,6 +56,7 @@ class Point(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One point of a lab: all that it names must hold.
 
     signs      what the run shows, in order (`roamlab.query.signs`); ``at`` is the time (s) of the first one, to 10 ms
+    near       the same, where it takes up to 0.2 s until that sign is seen (it travels)
     quiet      words that no packet of the run fits
     verdict    of the run
     up_s, down_s, lost   the longest outage towards each end, and messages lost in all, at most
@@ -71,6 +72,7 @@ class Point(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     run: str = "own"
     signs: tuple[str, ...] = ()
     at: str = ""
+    near: str = ""
     quiet: str = ""
     verdict: str = ""
     up_s: str = ""

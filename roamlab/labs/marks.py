@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from roamlab.record.result import Both, Result
 from roamlab.record.run_directory import CAPTURE, RunDirectory
 
 _EXACT_S = 0.01
+_NEAR_S = 0.2
 Answers = Mapping[str, object]
 
 
@@ -170,9 +172,9 @@ def _shown(point: Point, evidence: Evidence) -> float:
         raise Missing(str(error)) from None
     assert first is not None  # or it were not shown
     at_s = first[0] / 1e9
-    if point.at:
-        due = float(evidence.values[point.at])
-        if abs(at_s - due) > _EXACT_S:
+    if point.at or point.near:
+        due = float(evidence.values[point.at or point.near])
+        if abs(at_s - due) > _EXACT_S and not (point.near and 0 < at_s - due < _NEAR_S):
             raise Missing(f"it was at {at_s:.3f} s, not at {due:g} s")
     return at_s
 
@@ -184,13 +186,19 @@ def _answered(point: Point, evidence: Evidence) -> str:
     assert point.value is not None
     right = _value(point.value, evidence)
     if isinstance(right, frozenset):
-        good = isinstance(given, str) and given.strip().lower() in right
+        good = isinstance(given, str) and _plain(given) in right
     else:
         number = not isinstance(given, bool) and isinstance(given, int | float) and math.isfinite(given)
         good = number and abs(float(str(given)) - right) <= point.within + 1e-9
     if not good:
         raise Missing(f"{point.answer} = {str(given)[:40]} is not what the run shows")
     return f"{point.answer} = {given}"
+
+
+def _plain(word: str) -> str:
+    """A word as it is compared: hexadecimal numbers as decimal ones, which is how a packet's fields are kept."""
+    text = word.strip().lower()
+    return str(int(text, 16)) if re.fullmatch("0x[0-9a-f]{1,16}", text) else text
 
 
 def _value(value: Value, evidence: Evidence) -> frozenset[str] | float:
@@ -207,7 +215,7 @@ def _value(value: Value, evidence: Evidence) -> frozenset[str] | float:
         case "lost_down":
             return judgement.lost.down
         case "measure":
-            return next((m.value for m in judgement.measures if m.name == value.field), math.inf)
+            return next((m.value for m in judgement.measures if m.key == value.field), math.inf)
     found_packets = list(
         evidence.recorded(value.run).fitting(Filter.parse(filled(value.filter, evidence.values)))
     )
