@@ -61,7 +61,7 @@ class Point(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     verdict    of the run
     up_s, down_s, lost   the longest outage towards each end, and messages lost in all, at most
     most       steps of the plan by verb, at most
-    answer     a key of ``answers.toml``, which must be ``value``, numbers ``within`` so much
+    answer     a key of ``answers.toml``, which must be ``value``, numbers ``within`` so much; or this ``word``
     cell       a move, whose line in the page of results must be what ``session`` comes to in it; where ``session`` is
                ``each`` in the file, there is such a point for each kind of session that a matrix has
     """
@@ -82,6 +82,7 @@ class Point(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answer: str = ""
     value: Value | None = None
     within: float = 0.0
+    word: str = ""
     session: str = ""
     cell: str = ""
 
