@@ -19,7 +19,12 @@ COURSE: Final = PACKAGE / "course"
 """A folder for each lab; solutions are in ``COURSE/solutions``, with what teachers read."""
 _CHECKS: Final = "checks.toml"
 _FOR_STUDENTS: Final = ("handout.md", "starter")
-_SEGMENTS: Final = {"home": "192.0.2.10", "visited": "198.51.100.10", "correspondent": "203.0.113.10", "attacker": "198.51.100.65"}
+_SEGMENTS: Final = {
+    "home": "192.0.2.10",
+    "visited": "198.51.100.10",
+    "correspondent": "203.0.113.10",
+    "attacker": "198.51.100.65",
+}
 """The addresses that signs may name."""
 
 What = Literal[

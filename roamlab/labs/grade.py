@@ -11,18 +11,20 @@ from typing import Any, Final
 import msgspec
 
 from roamlab import registry
-from roamlab.errors import BadInput, LabError, UnsupportedHere
+from roamlab.errors import BadInput, LabError
 from roamlab.kernels.job import Job, Kernel
 from roamlab.labs import course, hear, marks, pages, repair, stage, steps
 from roamlab.labs.course import Lab
 from roamlab.record import guarded
 from roamlab.record.result import Result
 from roamlab.record.run_directory import RunDirectory
-from roamlab.registry import Verdict
-from roamlab.repeat import matrix
+from roamlab.registry import Scenario, Verdict
+from roamlab.repeat import moves
 from roamlab.runs import bytecode, orchestrator
 
 ANSWERS: Final = "answers.toml"
+OWN: Final = "own"
+"""The run that plays a hand-in's plan."""
 _LARGEST: Final = 256 << 10
 _SCORE_PREFER: Final = 0.1
 _ENDS: Final = (Verdict.UNSUPPORTED.value, Verdict.NO_SESSION.value)
@@ -75,11 +77,6 @@ def read(lab: Lab, hand_in: Path) -> Files:
     return found
 
 
-def _text(value: object) -> str:
-    """A value as ``--set`` takes it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 class Grader:
     """Grades hand-ins of one lab. Runs of the lab's own are played once for each set of values."""
 
@@ -111,8 +108,11 @@ class Grader:
             if name not in wanted or (spec.patched and repaired is None):
                 continue
             given = {key: course.filled(text, values) for key, text in spec.set.items()}
-            scenario = str(self.folder / spec.scenario) if "/" in spec.scenario else spec.scenario
-            evidence.runs[name] = self._play(name, scenario, given, repaired if spec.patched else None)
+            scenario = registry.find(
+                str(self.folder / spec.scenario) if "/" in spec.scenario else spec.scenario
+            )
+            on = repaired if spec.patched else None
+            evidence.runs[name] = self._play(name, scenario, scenario.complete(given), on)
         for point in self.lab.points:
             if point.cell:
                 place = point.session, course.filled(point.cell, values)
@@ -120,8 +120,9 @@ class Grader:
         if evidence.plan is not None:
             given = self._stage(values)
             given["steps"] = steps.encode(evidence.plan)
+            played = registry.find(f"{stage.__file__}:{self.lab.plays}")
             try:
-                evidence.runs["own"] = self._play("own", f"{stage.__file__}:{self.lab.plays}", given)
+                evidence.runs[OWN] = self._play(OWN, played, played.complete(given))
             except BadInput as wrong:  # of the stage's rehearsal: a plan that makes no sense
                 evidence.problem = str(wrong).partition(": ")[2] or str(wrong)
         found = tuple(marks.mark(point, evidence) for point in self.lab.points)
@@ -209,37 +210,33 @@ class Grader:
 
     def _cell(self, session: str, move: str) -> Result | None:
         """What a session comes to in a move of the matrix; None where it has no part in it, here or at all."""
-        plan = matrix.Plan.parse(session, move, (1,))
-        for grid, _ in plan.grids():
-            try:
-                result = self._play(f"{session} {move}", grid.scenario.name, grid.combinations[0])
-            except UnsupportedHere:
-                return None
-            return None if result.judgement.verdict == pages.UNSUPPORTED else result
-        return None
+        kind, chosen = moves.SessionKind.named(session), moves.MOVES[move]
+        if kind.lacks(chosen):
+            return None
+        result = self._play(f"{session} {move}", chosen.found, kind.parameters(chosen))
+        return None if result.judgement.verdict == pages.UNSUPPORTED else result
 
     def _play(
-        self, name: str, scenario: str, given: Mapping[str, Any], kernel: Kernel | None = None
+        self, name: str, scenario: Scenario, parameters: Mapping[str, Any], kernel: Kernel | None = None
     ) -> Result:
-        key = scenario, repr(sorted(given.items())), kernel.variant if kernel else ""
+        key = scenario.reference, repr(sorted(parameters.items())), kernel.variant if kernel else ""
         if key not in self._played:
-            chosen = registry.find(scenario)
             result = orchestrator.run(
-                chosen,
-                chosen.complete({name: _text(value) for name, value in given.items()}),
+                scenario,
+                parameters,
                 seed=1,
                 kernel=kernel or self._kernel,
                 runs=self._runs,
                 on_line=lambda line: self._on_line(name, line),
             )
             failed = result.status >= LabError.status and result.judgement.verdict not in _ENDS
-            if failed and name != "own" and kernel is None:
+            if failed and name != OWN and kernel is None:
                 raise LabError(f"the lab's own run {name} failed: {'; '.join(result.judgement.reasons)}")
             self._played[key] = result
         return self._played[key]
 
     def _score(self, evidence: marks.Evidence) -> float | None:
-        own = evidence.runs.get("own")
+        own = evidence.runs.get(OWN)
         if not self.lab.score or own is None or own.judgement.verdict != "survived" or evidence.plan is None:
             return None
         outages = own.judgement.outage_s

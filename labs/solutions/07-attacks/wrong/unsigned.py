@@ -15,6 +15,8 @@ def attack(lab: Lab, forge: float = 4.0, forget: float = 7.0) -> None:
     session = lab.mobile.connect(lab.correspondent)
     home, here = lab.mobile.address_on(lab.home), attacker.address
     lab.at(1.0).start(session.stream(every=0.02))
-    lab.at(forge).forge(attacker, Request(Verb.ADD, here), Request(Verb.SET_PRIMARY, here), source=here, signing="none")
+    lab.at(forge).forge(
+        attacker, Request(Verb.ADD, here), Request(Verb.SET_PRIMARY, here), source=here, signing="none"
+    )
     lab.at(forget).forge(attacker, Request(Verb.DELETE, home), source=here, signing="none")
     lab.until(12.0)
