@@ -84,6 +84,7 @@ class Grader:
         self.folder = folder
         self.lab: Lab = course.read(folder)
         self._kernel, self._runs, self._salt, self._on_line = kernel, runs, salt, on_line
+        self._plans: dict[str, steps.Steps] = {}
         self._played: dict[tuple[str, str, str], Result] = {}
 
     def grade(self, hand_in: Path, student: str) -> Grade:
@@ -145,7 +146,9 @@ class Grader:
         if self.lab.page:
             evidence.page = pages.read(files[self.lab.page])
         if self.lab.plan:
-            evidence.plan = self._heard(files, evidence.values, folder)
+            evidence.plan = self._heard(
+                {n: f for n, f in files.items() if n != ANSWERS}, evidence.values, folder
+            )
         if self.lab.patch:
             return repair.kernel(files[self.lab.patch], lambda step: self._on_line("repaired", step))
         return None
@@ -155,7 +158,16 @@ class Grader:
         return {key: course.filled(text, values) for key, text in self.lab.stage.items()}
 
     def _heard(self, files: Files, values: Mapping[str, str], folder: str) -> steps.Steps:
-        """The plan that the student's file comes to. Raises BadInput where it comes to none that this lab allows."""
+        """The plan that the student's file comes to. Raises BadInput where it comes to none that this lab allows.
+
+        The same files with the same values come to the same plan: it is kept.
+        """
+        key = repr((sorted(files.items()), sorted(values.items())))
+        if key not in self._plans:
+            self._plans[key] = self._hear(files, values, folder)
+        return self._plans[key]
+
+    def _hear(self, files: Files, values: Mapping[str, str], folder: str) -> steps.Steps:
         directory = RunDirectory.create(self._runs, "heard")
         with directory.held():
             inside = directory.path / hear.HAND_IN

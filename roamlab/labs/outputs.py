@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from typing import TypedDict
 
@@ -81,6 +82,45 @@ def gradescope(grade: Grade) -> str:
     if grade.score is not None:
         result["leaderboard"] = [{"name": "score", "value": grade.score, "order": "asc"}]
     return json.dumps(result, indent=1)
+
+
+def classroom(grade: Grade) -> str:
+    """What GitHub Classroom's autograding reporter takes, in base64, from a runner's ``_RESULTS``: a test for each point.
+
+    The reporter adds up ``score``; the table that it prints counts tests, whatever they are worth.
+    """
+    tests = [
+        {
+            "name": mark.point.name,
+            "status": "pass" if mark.held else "fail",
+            "score": mark.got,
+            "message": mark.seen if mark.held else f"{mark.seen}\n{mark.point.hint}",
+        }
+        for mark in grade.marks
+    ]
+    status = "pass" if grade.got == grade.worth else "fail"
+    return json.dumps({"version": 1, "status": status, "max_score": grade.worth, "tests": tests}, indent=1)
+
+
+def inginious(grade: Grade) -> str:
+    """What an INGInious container leaves in ``/.__output/__feedback.json``: result, grade in percent, reStructuredText."""
+    lines = [f"{grade.got} of {grade.worth} points. {_literal(grade.problem)}".strip(), ""]
+    for mark in grade.marks:
+        told = mark.seen if mark.held else f"{mark.seen} | {mark.point.hint}"
+        lines += [
+            f"- {mark.got}/{mark.point.worth} {_literal(mark.point.name)}",
+            "",
+            f"  {_literal(told)}",
+            "",
+        ]
+    result = "success" if grade.got == grade.worth else "failed"
+    percent = round(100 * grade.got / grade.worth, 2) if grade.worth else 0.0
+    return json.dumps({"result": result, "grade": percent, "text": "\n".join(lines)}, indent=1)
+
+
+def _literal(text: str) -> str:
+    """Text in which reStructuredText finds no markup: on one line, with a backslash before what could begin some."""
+    return re.sub(r"([\\*`_|<>\[\]:])", r"\\\1", " ".join(text.split()))
 
 
 def table(grades: Sequence[Grade]) -> str:
