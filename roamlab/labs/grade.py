@@ -85,7 +85,8 @@ class Grader:
         self.lab: Lab = course.read(folder)
         self._kernel, self._runs, self._salt, self._on_line = kernel, runs, salt, on_line
         self._plans: dict[str, steps.Steps] = {}
-        self._played: dict[tuple[str, str, str], Result] = {}
+        self.played: dict[tuple[str, str, str], Result] = {}
+        """Runs by scenario, parameters and the kernel's variant; graders of one lab may share them."""
 
     def grade(self, hand_in: Path, student: str) -> Grade:
         """Grade one student's folder. Raises LabError for what has to do with this machine and not with the student."""
@@ -168,41 +169,15 @@ class Grader:
         return self._plans[key]
 
     def _hear(self, files: Files, values: Mapping[str, str], folder: str) -> steps.Steps:
-        directory = RunDirectory.create(self._runs, "heard")
-        with directory.held():
-            inside = directory.path / hear.HAND_IN
-            inside.mkdir()
-            for name, content in files.items():
-                guarded.write(inside, name, content)
-            own = course.own_values(self.lab, values)
-            given = self._stage(values)
-            walk = (
-                hear.Walk(
-                    int(given["walk"]),
-                    float(given["end"]) - 6.0,
-                    float(given["speed"]),
-                    float(given["apart"]),
-                )
-                if self.lab.policy
-                else None
+        given = self._stage(values)
+        walk = None
+        if self.lab.policy:
+            walk = hear.Walk(
+                int(given["walk"]), float(given["end"]) - 6.0, float(given["speed"]), float(given["apart"])
             )
-            hidden = [str(course.COURSE.resolve()), *([str(Path(folder).resolve().parent)] if folder else [])]
-            asking = hear.Asking(self.lab.plan, own, walk, tuple(hidden))
-            guarded.write(directory.path, hear.REQUEST, msgspec.json.encode(asking))
-            job = Job(
-                argv=(sys.executable, "-m", "roamlab.labs.hear", str(directory.path)),
-                run_dir=directory.path,
-                seed=1,
-            )
-            bytecode.prepare()
-            outcome = self._kernel.execute(job, lambda line: self._on_line("hear", line))
-        if outcome.reason:
-            raise BadInput(f"{self.lab.plan} did not come to an end: {outcome.reason}")
-        try:
-            said = guarded.read(directory.path, hear.HEARD, _LARGEST)
-            heard = msgspec.json.decode(said, type=hear.Heard)
-        except (FileNotFoundError, msgspec.DecodeError, ValueError, RecursionError):
-            raise BadInput(f"{self.lab.plan} came to no plan; does it run with `lab run`?") from None
+        hidden = [str(course.COURSE.resolve()), *([str(Path(folder).resolve().parent)] if folder else [])]
+        asking = hear.Asking(self.lab.plan, course.own_values(self.lab, values), walk, tuple(hidden))
+        heard = self._listen(asking, files)
         if heard.plan is None:
             raise BadInput(guarded.printable(heard.problem)[:500] or f"{self.lab.plan} came to no plan")
         for step in heard.plan.steps:
@@ -214,6 +189,30 @@ class Grader:
             if word not in self.lab.allowed:
                 raise BadInput(f"{word} is set before the session, which this lab does not allow")
         return self._without_the_labs_own(heard.plan)
+
+    def _listen(self, asking: hear.Asking, files: Files) -> hear.Heard:
+        """What a guest, which runs the student's code, says that it comes to. Raises BadInput where it says nothing."""
+        directory = RunDirectory.create(self._runs, "heard")
+        with directory.held():
+            inside = directory.path / hear.HAND_IN
+            inside.mkdir()
+            for name, content in files.items():
+                guarded.write(inside, name, content)
+            guarded.write(directory.path, hear.REQUEST, msgspec.json.encode(asking))
+            job = Job(
+                argv=(sys.executable, "-m", "roamlab.labs.hear", str(directory.path)),
+                run_dir=directory.path,
+                seed=1,
+            )
+            bytecode.prepare()
+            outcome = self._kernel.execute(job, lambda line: self._on_line("hear", line))
+        if outcome.reason:
+            raise BadInput(f"{asking.file} did not come to an end: {outcome.reason}")
+        try:
+            said = guarded.read(directory.path, hear.HEARD, _LARGEST)
+            return msgspec.json.decode(said, type=hear.Heard)
+        except (FileNotFoundError, msgspec.DecodeError, ValueError, RecursionError):
+            raise BadInput(f"{asking.file} came to no plan; does it run with `lab run`?") from None
 
     def _without_the_labs_own(self, plan: steps.Steps) -> steps.Steps:
         """The plan without what the lab does itself: to move the node, or to take its second NIC."""
@@ -232,7 +231,7 @@ class Grader:
         self, name: str, scenario: Scenario, parameters: Mapping[str, Any], kernel: Kernel | None = None
     ) -> Result:
         key = scenario.reference, repr(sorted(parameters.items())), kernel.variant if kernel else ""
-        if key not in self._played:
+        if key not in self.played:
             result = orchestrator.run(
                 scenario,
                 parameters,
@@ -244,8 +243,8 @@ class Grader:
             failed = result.status >= LabError.status and result.judgement.verdict not in _ENDS
             if failed and name != OWN and kernel is None:
                 raise LabError(f"the lab's own run {name} failed: {'; '.join(result.judgement.reasons)}")
-            self._played[key] = result
-        return self._played[key]
+            self.played[key] = result
+        return self.played[key]
 
     def _score(self, evidence: marks.Evidence) -> float | None:
         own = evidence.runs.get(OWN)

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,8 +18,9 @@ import msgspec
 import pytest
 
 from roamlab.kernels.choose import lab_kernels, select
-from roamlab.labs import course, outputs
-from roamlab.labs.grade import Grade, Grader
+from roamlab.labs import course, hear, outputs
+from roamlab.labs.grade import Files, Grade, Grader
+from roamlab.record.result import Result
 from roamlab.repeat import moves
 from roamlab.where import ROOT
 
@@ -36,25 +38,41 @@ STUDENTS = ("ada", "4711")
 Grading = Callable[..., Grade]
 
 
+class Trusting(Grader):
+    """A grader that hears hand-ins of ours here, without a guest."""
+
+    def _listen(self, asking: hear.Asking, files: Files) -> hear.Heard:
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in files.items():
+                (Path(folder) / name).write_bytes(content)
+            return hear.hear(asking, Path(folder))
+
+
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory: pytest.TempPathFactory) -> Grading:
     """Grades a folder of a lab, as the hand-in of the student ``demo`` unless another one is named.
 
-    With ``answers=False`` the points that are answers are left out.
+    With ``answers=False`` the points that are answers are left out; ``ours`` is a hand-in that needs no guest to be heard.
+    Runs of the lab's own are shared.
     """
-    graders: dict[tuple[str, bool], Grader] = {}
+    graders: dict[tuple[str, bool, bool], Grader] = {}
+    played: dict[str, dict[tuple[str, str, str], Result]] = {}
     runs = tmp_path_factory.mktemp("runs")
 
-    def grade(lab: str, folder: Path, student: str = "demo", *, answers: bool = True) -> Grade:
-        if (lab, answers) not in graders:
+    def grade(
+        lab: str, folder: Path, student: str = "demo", *, answers: bool = True, ours: bool = False
+    ) -> Grade:
+        if (lab, answers, ours) not in graders:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(moves, "sessions", lambda: COMPARED)
-                grader = Grader(course.find(lab), select("uml"), runs, on_line=lambda _run, _line: None)
+                kind = Trusting if ours else Grader
+                grader = kind(course.find(lab), select("uml"), runs, on_line=lambda _run, _line: None)
+            grader.played = played.setdefault(lab, grader.played)
             if not answers:
                 points = tuple(point for point in grader.lab.points if not point.answer)
                 grader.lab = msgspec.structs.replace(grader.lab, points=points)
-            graders[lab, answers] = grader
-        return graders[lab, answers].grade(folder, student)
+            graders[lab, answers, ours] = grader
+        return graders[lab, answers, ours].grade(folder, student)
 
     return grade
 
@@ -77,7 +95,7 @@ def test_a_solution_gets_full_marks(graded: Grading, lab: str) -> None:
 @pytest.mark.parametrize("lab", [lab for lab, folder in course.labs().items() if course.read(folder).plan])
 def test_a_solution_is_right_with_other_students_values(graded: Grading, lab: str) -> None:
     for student in os.environ.get("ROAMLAB_STUDENTS", " ".join(STUDENTS)).split():
-        grade = graded(lab, SOLUTIONS / lab, student, answers=False)
+        grade = graded(lab, SOLUTIONS / lab, student, answers=False, ours=True)
         missed = [(mark.point.name, mark.seen) for mark in grade.marks if not mark.held]
         assert (student, grade.values, missed) == (student, grade.values, [])
 
@@ -93,7 +111,7 @@ def test_a_typical_wrong_answer_gets_fewer_and_is_told_why(
     asked = course.read(course.find(lab))
     replaced = "answers.toml" if wrong.suffix == ".toml" else asked.plan or asked.patch or asked.page
     shutil.copyfile(wrong, hand_in / replaced)
-    grade = graded(lab, hand_in)
+    grade = graded(lab, hand_in, ours=True)
     missed = [mark for mark in grade.marks if not mark.held]
     assert missed
     assert grade.got < grade.worth

@@ -1,12 +1,14 @@
 """What is handed in besides plans: pages of results, and patches for the kernel."""
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from roamlab import registry
 from roamlab.errors import BadInput
 from roamlab.kernels.build.recipes import PATCHES, own_variant
-from roamlab.labs import pages, repair
+from roamlab.labs import course, handouts, pages, repair
 from roamlab.record.result import Both, Judgement
 
 
@@ -75,3 +77,56 @@ def test_a_patch_that_does_what_no_repair_needs_is_refused(content: str, words: 
     repair.checked(GOOD.encode())
     with pytest.raises(BadInput, match=words):
         repair.checked(content.encode())
+
+
+HANDOUT = """# Lab 0: A <title>
+
+| a | b |
+|---|---|
+| 1 | <b>2</b> |
+
+<!-- picture: fig05 edge_delay_ms=10 gap=a=b from 0.5 to 2: What <it> shows. -->
+
+The end.
+"""
+
+
+def test_a_handout_becomes_a_page_with_its_pictures_in_place() -> None:
+    asked: list[handouts.Picture] = []
+
+    def draw(picture: handouts.Picture) -> str:
+        asked.append(picture)
+        return "<svg></svg>"
+
+    page = handouts.page(HANDOUT, draw)
+    settings = {"edge_delay_ms": "10", "gap": "a=b"}
+    assert asked == [handouts.Picture("fig05", settings, (500_000_000, 2_000_000_000), "What <it> shows.")]
+    assert page.index("<td>1</td>") < page.index("<svg></svg>") < page.index("The end.")
+    assert "<title>Lab 0: A &lt;title&gt;</title>" in page
+    assert "What &lt;it&gt; shows." in page
+    assert "<b>" not in page
+
+
+def test_a_picture_that_is_written_wrong_is_told() -> None:
+    with pytest.raises(BadInput, match="a picture is"):
+        list(handouts.parts("<!-- picture: fig05: no times -->"))
+
+
+def test_every_picture_of_the_course_is_of_a_scenario_that_takes_its_settings() -> None:
+    for folder in course.labs().values():
+        pictures = [
+            part for part in handouts.parts((folder / "handout.md").read_text()) if not isinstance(part, str)
+        ]
+        assert pictures, folder.name
+        for picture in pictures:
+            registry.find(picture.scenario).complete(picture.settings)
+            assert picture.window[0] < picture.window[1]
+
+
+def test_a_pdf_without_a_browser_is_refused_before_anything_is_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BadInput, match="apt install chromium"):
+        handouts.write(tmp_path / "pages", cast("handouts.Painter", None), pdf=True)
+    assert not (tmp_path / "pages").exists()
