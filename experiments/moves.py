@@ -37,6 +37,8 @@ def move_one_nic(
     session = begin(lab, transport, family, mobile_ip=mobile_ip)
     idle_s = _IDLE_S if traffic == "idle" else 0.0
     lab.at(MOVE_S + gap + idle_s if idle_s else 1.0).start(session.traffic(traffic))
+    if gap >= find(transport).gives_up_s:
+        lab.expect(Verdict.BROKE)
     lab.at(MOVE_S).move(lab.mobile.nic("wlan0"), to=lab.visited, gap=gap)
     # After a long gap a retransmission timer that doubles is due within as long again.
     lab.until(MOVE_S + gap + idle_s + AFTER_S + (gap if gap > AFTER_S else 0.0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from roamlab.linux.namespace import Namespace
@@ -208,6 +209,7 @@ class Transport(ABC):
         repeats: Whether it sends again what was lost, a greeting too.
         says_when_up: Whether a notification that can be read tells that a channel is up, rather than that it can be written.
         moving: What must cross the new path when its node's address changes; None where no session can outlive that.
+        gives_up_s: After how many seconds without a path it ends a session by itself; infinite where a gap never is that long.
         connecting: What must cross it when the session connects again over it.
         known_to_break: Moves that no session of it outlives though `moving` says it might: ``nat`` (from behind a NAT to
             behind another), ``rebinding`` (a NAT gives it another port), ``silent`` (the old path dies and nobody is told),
@@ -227,6 +229,7 @@ class Transport(ABC):
     repeats: ClassVar[bool] = True
     says_when_up: ClassVar[bool] = False
     moving: ClassVar[Crossings | None] = None
+    gives_up_s: ClassVar[float] = inf
     connecting: ClassVar[Crossings]
     known_to_break: ClassVar[frozenset[str]] = frozenset()
     lacks: ClassVar[Mapping[str, str]] = {}

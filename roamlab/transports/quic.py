@@ -47,6 +47,7 @@ class Quic(Transport):
     moving = Crossings(up=(1, 0), down=(1, 1))
     """RFC 9000, 9.2 and 9.3: data may leave from a new address at once. The peer may answer there at once, with three
     times what it received from there until the path is validated (8.1)."""
+    gives_up_s = 60.0  # the engine's idle timeout
     connecting = Crossings(up=(2, 1), down=(2, 2))
     """RFC 9001, 4.1.1: data may leave with the client's Finished. The listening side sends when a message has named the
     session."""

@@ -276,4 +276,5 @@ def test_a_client_goes_to_the_newest_address_and_back_when_that_goes(
 
 
 def test_the_stack_that_is_named_is_the_one_that_is_installed() -> None:
+    assert find("quic").gives_up_s == QuicConfiguration().idle_timeout
     assert find("quic").stack == f"aioquic {version('aioquic')}"
