@@ -208,7 +208,11 @@ def _figures(verdict: Judgement) -> dict[str, Any]:
     plain = msgspec.to_builtins(verdict)
     for name in ("chain", "steps", "outages", "measures"):
         del plain[name]
-    return {**plain, "waits_s": verdict.waits_s, "measures": verdict.figures}
+    sessions = {f"session {session.pop('number')}": session for session in plain.pop("sessions")}
+    for session in sessions.values():
+        del session["outages"]
+    several = sessions if len(sessions) > 1 else {}  # one has the same figures as the run
+    return {**plain, **several, "waits_s": verdict.waits_s, "measures": verdict.figures}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

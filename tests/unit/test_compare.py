@@ -139,6 +139,27 @@ def test_measurements_that_differ_are_listed_by_name(runs: Runs) -> None:
     assert [(d.where, d.a, d.b) for d in compare(a, b).measurements] == [("outage_s down", "1.1", "0.6")]
 
 
+def test_sessions_are_compared_figure_by_figure_where_there_are_several(runs: Runs) -> None:
+    def session(number: int, down_s: float) -> dict[str, Any]:
+        what = {
+            "mobile": "mn",
+            "correspondent": "cn",
+            "transport": "sctp",
+            "verdict": "survived",
+            "reasons": [],
+        }
+        return {"number": number, **what, "outage_s": {"up": 0.2, "down": down_s}}
+
+    def differing(*numbers: int) -> list[tuple[str, str, str]]:
+        one, other = (
+            runs.make(sessions=[session(number, down_s) for number in numbers]) for down_s in (0.3, 0.4)
+        )
+        return [(found.where, found.a, found.b) for found in compare(one, other).measurements]
+
+    assert differing(1) == []
+    assert differing(1, 2) == [(f"session {number} outage_s down", "0.3", "0.4") for number in (1, 2)]
+
+
 def test_tags_drawn_at_random_are_no_measurement(runs: Runs) -> None:
     a, b = (
         runs.make(reasons=[f"one association (tags {tag} and 00000001)"]) for tag in ("0000000a", "0000000b")
