@@ -220,6 +220,11 @@ class LinkActs:
 
         lab.timeline.at(self.time_s, act)
 
+    def datagram(self, node: Node, peer: Node, *, size: int) -> None:
+        """Send one UDP datagram of ``size`` octets to a peer's discard port (RFC 863, IPv4), to show what becomes of it."""
+        lab = self.lab
+        lab.timeline.at(self.time_s, lambda: lab.routers.send(node.name, peer.address, size))
+
     def edge(self, nic: Nic) -> None:
         """Say that the link of a NIC to the segment that it is on then is unlike the others, so that the capture must show it.
 

@@ -303,6 +303,9 @@ class _Routers(Routers):
         self.check(segment)
         return self.translate(segment)
 
+    def send(self, node: str, address: str, size: int) -> None:
+        """Send nothing."""
+
     def swallow(self, segment: Segment, mtu: int, mobile: str) -> BlackHole:
         """Take note of a black hole."""
         return BlackHole(mtu=mtu, mobile=mobile, address="", node=segment.router)

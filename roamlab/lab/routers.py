@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import socket
+from typing import TYPE_CHECKING, Final
 
 from roamlab.errors import LabError
 from roamlab.linux.router_rules import AddressTranslation, swallow
@@ -13,8 +14,11 @@ if TYPE_CHECKING:
     from roamlab.topologies import Segment
 
 
+_DISCARD: Final = 9
+
+
 class Routers:
-    """The segments' routers of one run."""
+    """The segments' routers of one run, and what hosts send to show what these do."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -38,6 +42,13 @@ class Routers:
         nat, condition = self._translating[segment.name]
         nat.rebind()
         return condition
+
+    def send(self, node: str, address: str, size: int) -> None:
+        """Have a host send a UDP datagram to the discard port of an address."""
+        with self._site.namespace(node).entered():
+            sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        with sender:
+            sender.sendto(bytes(size), (address, _DISCARD))
 
     def check(self, segment: Segment) -> None:
         """Raise LabError where a segment is behind no NAT."""

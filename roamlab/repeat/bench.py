@@ -36,7 +36,7 @@ _BUILD_NEEDS: Final = frozenset({"bridge", "netns", "packet", "veth"})
 _LAB: Final = Path(__file__).parents[2] / "lab"
 _LONG: Final = {"length": "60"}
 _CELLS_A_CORE: Final = 4
-_ROWS, _COLUMNS = "sctp,mptcp,tcp,udp", "one-nic-0.5,one-nic-2,two-nics-1,requests"
+_ROWS, _COLUMNS = "sctp,mptcp,tcp,udp", "one-nic-0,one-nic-0.5,one-nic-2,requests"
 _SHARED: Final = 8
 OnStep = Callable[[str], None]
 

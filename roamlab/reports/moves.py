@@ -13,7 +13,9 @@ from rich.text import Text
 from roamlab.record import ours
 from roamlab.record.run_directory import REPORT, disk_error
 from roamlab.repeat.matrix import Cell, Plan, Spread
+from roamlab.reports.moves_svg import pictures
 from roamlab.reports.page import fill, save
+from roamlab.reports.svg import SIGN
 from roamlab.reports.terminal import console, verdict_text
 from roamlab.reports.words import MARKS, ratio
 from roamlab.where import COMMAND
@@ -26,8 +28,11 @@ About: TypeAlias = Mapping[str, Mapping[str, str]]
 """What a matrix follows from, by kernel: versions and hashes by name (roamlab.record.identity)."""
 
 
-def write(directory: Path, plan: Plan, cells: Sequence[Cell], about: About) -> tuple[Path, Path]:
-    """Write ``matrix.html`` and ``matrix.md``; their paths. LabError where they cannot be written."""
+def write(directory: Path, plan: Plan, cells: Sequence[Cell], about: About) -> list[Path]:
+    """Write ``matrix.html``, ``matrix.md`` and a picture for each kernel; their paths.
+
+    LabError where they cannot be written.
+    """
     page, text = directory / PAGE, directory / MARKDOWN
     kernels = list(dict.fromkeys(cell.kernel for cell in cells))
     by_place = {(cell.kernel, cell.session, cell.move): cell for cell in cells}
@@ -50,9 +55,12 @@ def write(directory: Path, plan: Plan, cells: Sequence[Cell], about: About) -> t
     )
     try:
         ours.replace(text, markdown(plan, cells, about).encode())
+        drawn = pictures(plan, cells)
+        for name, picture in drawn.items():
+            ours.save(directory / name, picture, SIGN)
     except OSError as error:
         raise disk_error(error, directory) from None
-    return page, text
+    return [page, text, *(directory / name for name in drawn)]
 
 
 def markdown(plan: Plan, cells: Sequence[Cell], about: About) -> str:

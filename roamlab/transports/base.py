@@ -214,6 +214,7 @@ class Transport(ABC):
         known_to_break: Moves that no session of it outlives though `moving` says it might: ``nat`` (from behind a NAT to
             behind another), ``rebinding`` (a NAT gives it another port), ``silent`` (the old path dies and nobody is told),
             ``called`` (who was called moves).
+        largest: The largest packet that it sends, octets with the IPv4 header; 0 where the path's MTU alone limits it.
         lacks: Kinds of move (`roamlab.repeat.moves.Move.kinds`) that it has no part in, each with the reason.
         stack: Which implementation it is, with its version; the kernel's own where that is empty.
         settings: What was configured, in a sentence; nothing where all is as it comes.
@@ -232,6 +233,7 @@ class Transport(ABC):
     gives_up_s: ClassVar[float] = inf
     connecting: ClassVar[Crossings]
     known_to_break: ClassVar[frozenset[str]] = frozenset()
+    largest: ClassVar[int] = 0
     lacks: ClassVar[Mapping[str, str]] = {}
     stack: ClassVar[str] = ""
     settings: ClassVar[str] = ""

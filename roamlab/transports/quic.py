@@ -31,6 +31,8 @@ class Quic(Transport):
     settings = (
         "its client migrates at the event of a new address: another socket and connection id, and a PING"
     )
+    largest = 1228
+    """aioquic sends datagrams of 1,200 octets, which every path for QUIC must carry (RFC 9000, 14)"""
     lacks: ClassVar[Mapping[str, str]] = {"both-ends": "only a client can migrate (RFC 9000, 9)"}
     modules = (
         "aioquic",

@@ -50,9 +50,6 @@ class Wireguard(Transport):
 
     needs = frozenset({"wireguard"})
     moving = Crossings(up=(1, 0), down=(1, 1))
-    known_to_break = frozenset({"silent"})
-    """It goes on from the address that it used last as long as the node has that, until a handshake had no answer, which takes
-    20 s (wg_expired_retransmit_handshake in drivers/net/wireguard/timers.c)."""
     keepalive_s: ClassVar[int] = 0
     """how often the mobile side sends something when nothing else is sent"""
 

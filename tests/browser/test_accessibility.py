@@ -70,6 +70,6 @@ def test_a_sweep(tmp_path: Path, open_page: Open, look: dict[str, Any]) -> None:
 def test_sessions_and_moves(tmp_path: Path, open_page: Open, look: dict[str, Any]) -> None:
     plan = Plan.parse("sctp,tcp-mip", "one-nic-0,two-nics-0", (1,))
     verdicts = {"one-nic-0": ("survived", 0.3), "two-nics-0": ("unsupported", None)}
-    cells = [cell(s, m, *verdicts[m], expected="survived") for s in plan.sessions for m in verdicts]
+    cells = [cell(s.name, m, *verdicts[m], expected="survived") for s in plan.sessions for m in verdicts]
     page = open_page(moves.write(tmp_path, plan, cells, {})[0], bypass_csp=True, **look).page
     assert serious(page) == []

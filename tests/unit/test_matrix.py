@@ -69,7 +69,7 @@ def test_the_page_and_the_table_hold_every_cell(tmp_path: Path) -> None:
         cell("tcp-mip", "two-nics-0", "unsupported"),
     ]
     cells[2] = replace(cells[2], told=(("cn", Spread.of([5.6])), ("mn", Spread.of([4.9]))))
-    page, text = moves.write(tmp_path, plan, cells, {"7.3.4": {"kernel_sha256": "47de81940c99"}})
+    page, text, drawn = moves.write(tmp_path, plan, cells, {"7.3.4": {"kernel_sha256": "47de81940c99"}})
     content = page.read_text()
     assert content.count("<td ") == len(cells)
     assert content.count(' surprise"') == 1
@@ -82,4 +82,8 @@ def test_the_page_and_the_table_hold_every_cell(tmp_path: Path) -> None:
     assert "* kernel_sha256: 47de81940c99" in table
     assert "mn told after 4.900 s" in content
     assert "47de81940c99" in content
+    picture = drawn.read_text()
+    assert (picture.count('class="survived'), picture.count("surprise")) == (2, 2)  # a field, and the style
+    assert ">0.300<" in picture
+    assert ">1.20<" in picture
     assert 'role="tablist"' not in content.partition("<main>")[2]
