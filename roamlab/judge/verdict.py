@@ -6,9 +6,11 @@ where it isn't is ``invalid``, never a pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import Any, Final
+from typing import Final
+
+from msgspec import structs
 
 from roamlab.errors import BadInput
 from roamlab.judge.announced import unmet
@@ -45,6 +47,7 @@ from roamlab.record.events import (
     RunStart,
     SessionStart,
 )
+from roamlab.record.messages import Key
 from roamlab.record.mobile_ip_events import MipServing
 from roamlab.record.program_events import ProgramStarted
 from roamlab.record.result import Both, Count, Judgement, Outage, SessionJudgement, longest
@@ -54,6 +57,8 @@ from roamlab.registry import Scenario, Verdict, find
 from roamlab.transports import find as find_transport
 
 _LAST_NS: Final = 10**9
+_CHAINS: Final = 10
+"""Up to so many sessions have a chain each: a crowd's are all alike, and each costs a reading of the capture."""
 
 
 def judge(run: RunDirectory, scenario: Scenario | None = None) -> Judgement:
@@ -83,9 +88,9 @@ def judge(run: RunDirectory, scenario: Scenario | None = None) -> Judgement:
     judged = [_of_session(part, one, epoch_ns) for part, one in zip(parts, sessions, strict=True)]
     verdict, reasons = together(judged)
     worst = worst_off(judged)
-    # The chain tells of one session: the first that something was done to.
-    told = next((n for n, part in enumerate(parts) if part.stimuli), 0)
     whole = scenario.figure == SET_UP
+    # The run's own chain is that of the first session that something was done to.
+    told = next((n for n, part in enumerate(parts) if part.stimuli), 0)
     causes = chain(parts[told], epoch_ns, *ends(sessions[told]), whole_set_up=whole)
     return Judgement(
         scenario=scenario.name,
@@ -100,7 +105,7 @@ def judge(run: RunDirectory, scenario: Scenario | None = None) -> Judgement:
         outage_s=worst.outage_s,
         lower_bound_s=worst.lower_bound_s,
         outages=renumbered(worst.outages, parts[judged.index(worst)], evidence),
-        sessions=judged,
+        sessions=_with_chains(judged, parts, epoch_ns) if 1 < len(judged) <= _CHAINS else judged,
         measures=[
             *measures(evidence),
             *growth_measures(evidence),
@@ -144,6 +149,19 @@ def _of_session(evidence: Evidence, session: SessionStart, epoch_ns: int) -> Ses
         lower_bound_s=_headline(costs.outages, lambda o: o.bound_ns, 0.0 if costs.bounded else None),
         outages=costs.outages,
     )
+
+
+def _with_chains(
+    judged: Sequence[SessionJudgement], parts: Sequence[Evidence], epoch_ns: int
+) -> list[SessionJudgement]:
+    """The sessions' judgements, each with its own causal chain: without what happens at the ends of others alone."""
+    anybodys = {node for one in judged for node in (one.mobile, one.correspondent)}
+    told = []
+    for one, part in zip(judged, parts, strict=True):
+        others = anybodys - {one.mobile, one.correspondent}
+        steps = chain(part, epoch_ns, one.mobile, one.correspondent)
+        told.append(structs.replace(one, chain=[step for step in steps if step.node not in others]))
+    return told
 
 
 def _dead_before(evidence: Evidence, later: list[Stimulus]) -> bool:
@@ -300,5 +318,5 @@ def _headline(outages: list[Outage], figure: Callable[[Outage], int | None], qui
     return Both(**figures)
 
 
-def _count(numbers: dict[Any, int]) -> Count:
+def _count(numbers: Mapping[Key, int]) -> Count:
     return Count(**{d: sum(n for key, n in numbers.items() if key[1] == d) for d in DIRECTIONS})

@@ -249,13 +249,15 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 class SessionJudgement(Findings, frozen=True, kw_only=True):
     """What became of one session.
 
-    ``mobile`` is the node whose messages go up, ``correspondent`` the other.
+    ``mobile`` is the node whose messages go up, ``correspondent`` the other. ``chain`` is the session's own causal chain, where
+    the run has several sessions, up to ten; where it has one, the run's is this session's.
     """
 
     number: int
     mobile: str
     correspondent: str
     transport: str
+    chain: list[CausalStep] = []
 
     @property
     def name(self) -> str:

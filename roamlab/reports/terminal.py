@@ -33,7 +33,7 @@ from rich.text import Text
 
 from roamlab.errors import LabError
 from roamlab.record import guarded, verified
-from roamlab.record.result import Both, Count, Judgement, Measure, Result
+from roamlab.record.result import Both, CausalStep, Count, Judgement, Measure, Result
 from roamlab.record.run_directory import CONSOLE, REPORT, VERDICT, RunDirectory
 from roamlab.registry import Scenario
 from roamlab.reports import words
@@ -238,15 +238,25 @@ def show_result(result: Result) -> None:
         say(out, f"  {reason}", 2)
     if result.status == LabError.status:
         show_console_tail(RunDirectory(Path(result.run_dir)))
-    if judgement.chain:
-        out.print()
-        for link in judgement.chain:
-            say(out, f"  {link.t:10.6f} s  {link.node:<6} {link.step:<22} {link.text}", 23)
-        out.print()
+    own = [(one.name, one.chain) for one in judgement.sessions if one.chain]
+    for title, chain in own or [("", judgement.chain)]:
+        _show_chain(out, title, chain)
     out.print(table([result], out.width))
     if judgement.measures:
         out.print(_measures(judgement.measures))
     out.print(Text(f"run directory: {result.run_dir}", "dim"), soft_wrap=True)
+
+
+def _show_chain(out: Console, title: str, chain: Sequence[CausalStep]) -> None:
+    """A causal chain, a step a line, under the name of its session where there are several."""
+    if not chain:
+        return
+    out.print()
+    if title:
+        say(out, f"  {title}", 2)
+    for step in chain:
+        say(out, f"  {step.t:10.6f} s  {step.node:<6} {step.step:<22} {step.text}", 23)
+    out.print()
 
 
 def _measures(measures: Sequence[Measure]) -> Table:

@@ -13,7 +13,7 @@ from roamlab.protocols import pcapng
 from roamlab.protocols.pcapng import Writer
 from roamlab.record.event import Event
 from roamlab.record.events import AddressDown, LinkDown, RunStart
-from roamlab.record.result import Result
+from roamlab.record.result import Asked, Happened, Result
 from roamlab.record.run_directory import CAPTURE, PLAN, RunDirectory
 from roamlab.record.stimuli import Attach, Kill, Start, Stimulus
 from roamlab.registry import find
@@ -91,6 +91,11 @@ def test_each_session_of_a_run_has_a_verdict_of_its_own(play: Play) -> None:
             moved_ns // 10**9,
         }
         assert session.outages
+        # So has its chain: what happens to the other mobile node is not in it.
+        assert session.chain[0].detail == Happened("stimulus.move")
+        assert int(session.chain[0].t) == moved_ns // 10**9
+        assert {step.node for step in session.chain} <= {session.mobile, "cn"}
+        assert any(isinstance(step.detail, Asked) for step in session.chain)
 
 
 def test_a_session_whose_far_end_moves_has_its_bound_the_other_way_round(play: Play) -> None:
