@@ -1,4 +1,4 @@
-"""Write one picture of a run: ``python -m reports figure RUN docs/pictures/fig09.svg``; ladder and timeline as well."""
+"""Write one picture of a run: ``python -m roamlab.reports figure RUN docs/pictures/fig09.svg``; ladder and timeline as well."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from roamlab.reports.export import PICTURES, PNG_SIGN, raster
 def main(arguments: list[str]) -> int:
     """Draw what is asked for; the target's ending says whether as SVG or as PNG. Return the exit status."""
     if len(arguments) != 3 or arguments[0] not in PICTURES:
-        sys.stderr.write(f"usage: python -m reports {'|'.join(PICTURES)} RUN FILE.svg|FILE.png\n")
+        sys.stderr.write(f"usage: python -m roamlab.reports {'|'.join(PICTURES)} RUN FILE.svg|FILE.png\n")
         return 2
     name, run, target = arguments[0], Path(arguments[1]), Path(arguments[2])
     try:
