@@ -25,7 +25,7 @@ PYTHON: Final = "/usr/bin/python3"
 _FILE: Final = Path(__file__).with_name("mininet.toml")
 _OVS: Final = Path("/usr/share/openvswitch/scripts/ovs-ctl")
 _LINE: Final = (
-    "apt-get install mininet openvswitch-switch openvswitch-testcontroller iperf iptables python3-pexpect"
+    "apt-get install mininet openvswitch-switch openvswitch-testcontroller iperf iptables telnet vlan"
 )
 _START: Final = """ulimit -Sn 8192
 command -v python > /dev/null || ln -s python3 /usr/bin/python
