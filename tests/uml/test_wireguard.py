@@ -60,17 +60,23 @@ def test_a_path_that_dies_untold_is_left_only_when_wireguard_is_told(
 
 
 @pytest.mark.parametrize(
-    ("transport", "gap", "outage_s"),
+    ("transport", "gap", "least_s"),
     [
-        ("wireguard-udp", "0", 6.22),
+        ("wireguard-udp", "0", 6.0),
         ("wireguard-udp", "10", None),
-        ("wireguard-udp-keepalive", "10", 31.32),
+        ("wireguard-udp-keepalive", "10", 30.0),
     ],
 )
 def test_who_only_listens_is_found_again_when_it_says_something(
-    mobile_ip: Player, transport: str, gap: str, outage_s: float | None
+    mobile_ip: Player, transport: str, gap: str, least_s: float | None
 ) -> None:
-    """Once, 10 s after the first data, by itself; and then as often as its persistent keepalive."""
+    """Once, 10 s after the first data, by itself; and then as often as its persistent keepalive.
+
+    The kernel's long timers may be an eighth late.
+    """
     judgement = mobile_ip("tunnel-silent", transport=transport, gap=gap).judgement
-    assert judgement.verdict == judgement.expected == ("broke" if outage_s is None else "survived")
-    assert judgement.outage_s.down == (outage_s if outage_s is None else pytest.approx(outage_s, abs=0.05))
+    assert judgement.verdict == judgement.expected == ("broke" if least_s is None else "survived")
+    outage_s = judgement.outage_s.down
+    assert (outage_s is None) == (least_s is None)
+    if outage_s is not None and least_s is not None:
+        assert least_s < outage_s < least_s * 1.25
