@@ -21,6 +21,7 @@ from roamlab.lab.handles import Nic
 from roamlab.lab.lab import Lab
 from roamlab.lab.names import addresses_of
 from roamlab.lab.settling import begin, settle
+from roamlab.linux.errors import MissingKernelOption
 from roamlab.linux.namespace import Namespace
 from roamlab.network.intf import Intf
 from roamlab.network.net import Mininet
@@ -93,7 +94,7 @@ class Site:
         self.lab = Lab(self, self._topology, self._agents, self._log, self._clock)
         self.lab.exact = self._exact
         for name in (*self.correspondents, *self.mobiles):
-            self._net[name].sysctl(_SCTP)
+            self._set_sctp(name, _SCTP)
             if name in self.correspondents or not self._topology.one_agent:
                 self.start_again(name)
         if self._topology.one_agent:
@@ -180,7 +181,12 @@ class Site:
         """Switch ASCONF off on all nodes; associations set up from now on have none."""
         self.asconf = False
         for name in (*self.mobiles, *self.correspondents):
-            self._net[name].sysctl({"net.sctp.addip_enable": 0})
+            self._set_sctp(name, {"net.sctp.addip_enable": 0})
+
+    def _set_sctp(self, node: str, values: Mapping[str, int]) -> None:
+        """Set what SCTP's sessions go by, where the kernel has it: sessions that need it have asked for it before."""
+        with suppress(MissingKernelOption):
+            self._net[node].sysctl(values)
 
     def announcing(self, node: str) -> None:
         """Have a node's kernel announce its addresses in ASCONFs, in associations set up from now on."""
