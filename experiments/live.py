@@ -23,7 +23,6 @@ def _sense(mobile_ip: bool, radio: bool, transport: str, **_: object) -> str | N
     "live",
     topology=HomeAndVisited,
     expect=Verdict.SURVIVED,
-    needs=frozenset({"sctp", "ipip"}),
     sense=_sense,
 )
 def live(

@@ -143,6 +143,7 @@ class Scenario:
             self.needs
             | (REWRITING if values.get("way") == "rewriting" else frozenset())
             | (find_transport(transport).needs if isinstance(transport, str) else frozenset())
+            | (frozenset({"ipip"}) if values.get("mobile_ip") is True else frozenset())
         )
 
     def modules_for(self, values: Mapping[str, Any]) -> tuple[str, ...]:

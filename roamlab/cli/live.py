@@ -41,6 +41,13 @@ def live(
     json: bool = False,
 ) -> int:
     """Serve a page on which you take the mobile node from network to network while it runs."""
+    try:
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ModuleNotFoundError as missing:
+        raise BadInput(
+            f"the live lab needs the package {missing.name}; install it with: pip install 'roamlab[live]'"
+        ) from None
     from roamlab.live.serve import listener, serve
     from roamlab.live.show import Looking
     from roamlab.live.stage import FASTEST, SLOWEST
@@ -89,7 +96,13 @@ def _play(
 
     chosen = _scenario(named)
     parameters = chosen.complete(read(settings))
-    session = LiveSession(chosen, parameters, seed=seed, kernel=kernel_for(kernel), runs=runs)
+    machine = kernel_for(kernel)
+    if machine.kind == "machine":
+        raise BadInput(
+            f"{machine.version} runs under QEMU, which hands its files out when it has ended: it cannot be watched; "
+            "take --kernel uml, debian or native"
+        )
+    session = LiveSession(chosen, parameters, seed=seed, kernel=machine, runs=runs)
     session.start()
     try:
         show(Playing(session, speed))

@@ -110,7 +110,7 @@ def _play(run: RunDirectory, plan: Plan) -> None:
             if plan.live or plan.hand is not None:
                 from roamlab.lab import by_hand
 
-                site.lab.follow(by_hand.recorded(plan.hand) if plan.hand else by_hand.live(run.path))
+                site.lab.follow(by_hand.recorded(plan.hand) if plan.hand else by_hand.live())
             scenario.play(site.lab, **own)
             step("collect")
     except MissingKernelOption as lack:

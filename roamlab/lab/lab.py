@@ -11,14 +11,14 @@ A scenario reads like the figure it reproduces::
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, Generic
 from typing import TypeVar as _TypeVar
 
 from roamlab.errors import LabError, NoSession
 from roamlab.lab.acts import At
-from roamlab.lab.by_hand import FOR_EVER_S, ByHand, nothing
+from roamlab.lab.by_hand import FOR_EVER_S, ByHand, Looking, looks
 from roamlab.lab.clock import Clock, Timeline
 from roamlab.lab.handles import PORT, Family, Nic, Node, SctpStack, Session, Stream, Style, Transport
 from roamlab.lab.under_way import UnderWay
@@ -216,7 +216,8 @@ class Lab(Generic[Net_co]):
                 self.timeline.at(float(second), partial(print, f"roamlab: at {second}/{end_s:g}", flush=True))
             self.timeline.play(end_s, self._readers, self._log.batch)
         else:
-            end_s = self.end_s = self._hand.play(self, self._readers, self._log.batch)
+            with self._looks() as look:
+                end_s = self.end_s = self._hand.play(self, look, self._readers, self._log.batch)
         self._await_last(end_s)
 
     def by_hand(self, acts: Callable[[Lab[Any]], None], *, until: float) -> None:
@@ -224,7 +225,10 @@ class Lab(Generic[Net_co]):
 
         With what the scenario sets besides, and with the looks that the live lab took, it comes to the same bits.
         """
-        self._hand = ByHand(acts, until, nothing)
+        self._hand = ByHand(acts, until)
+
+    def _looks(self) -> AbstractContextManager[Looking]:
+        return looks(self.site.run_dir)
 
     def follow(self, hand: ByHand) -> None:
         """Have a hand do what it does in this run, and say when it ends."""

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, Union, c
 from roamlab import topologies
 from roamlab.errors import BadInput, LabError, NoSession
 from roamlab.lab import lab as handles
+from roamlab.lab.by_hand import Looking
 from roamlab.lab.clock import Clock, Timeline
 from roamlab.lab.handles import Nic, Node
 from roamlab.lab.lab import Lab
@@ -29,6 +30,7 @@ from roamlab.lab.routers import Routers
 from roamlab.lab.site import Site
 from roamlab.record.attack_events import AttackStakes
 from roamlab.record.conditions import BlackHole, Translation
+from roamlab.record.hand import Look
 from roamlab.record.run_directory import EventLog, RunDirectory
 from roamlab.registry import Scenario, nearest
 from roamlab.topologies import RoamingTopo, Segment
@@ -258,6 +260,9 @@ class _RehearsedLab(Lab[RoamingTopo]):
         """What a list of that name has so far; another one where nobody records."""
         held: list[object] = self.recorder.prepared.setdefault(name, []) if self.recorder else []
         return held
+
+    def _looks(self) -> AbstractContextManager[Looking]:
+        return nullcontext(lambda _: Look())
 
     def _await(
         self,

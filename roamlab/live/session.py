@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
@@ -20,7 +21,18 @@ from roamlab.live.rules import Rules
 from roamlab.live.tail import Tail
 from roamlab.live.telling import Telling
 from roamlab.record import guarded
-from roamlab.record.hand import EVERY_S, AnyAct, Hand, Look, effect_s, end_of, look_file, look_s
+from roamlab.record.hand import (
+    EVERY_S,
+    LOOKS,
+    MOST_LOOKS,
+    PAGE,
+    AnyAct,
+    Hand,
+    Look,
+    effect_s,
+    end_of,
+    look_s,
+)
 from roamlab.record.result import Result
 from roamlab.registry import Scenario
 from roamlab.reports.network import configured_addresses
@@ -32,6 +44,8 @@ _STEP_NS: Final = 50_000_000
 _HELD_S: Final = 0.3
 """For how long a run may hold back what nobody inside waits for: packets and single messages."""
 _BEGINS: Final = re.compile(r"roamlab: by hand from (\d{1,9}) late (\d{1,9})")
+_AT_ONCE: Final = 16
+"""Acts of one look: what fits its page."""
 _SOON: Final = 2  # looks ahead, where time cannot be stopped
 
 
@@ -72,7 +86,8 @@ class LiveSession:
         self._end_pending = False
         self._acts: list[AnyAct] = []
         self._end_s: float | None = None
-        self._looks: list[int] = []
+        self._looks: int | None = None
+        """The file that the guest looks at."""
         self._ready_s = 0.0
         self._learnt: list[AnyFact] = []
         self._over_s: float | None = None
@@ -109,6 +124,9 @@ class LiveSession:
         if self._first is None and (found := _BEGINS.fullmatch(line.strip())):
             with self._lock:
                 self._first, self._late_s = int(found[1]), int(found[2])
+                if self._conductor is None:  # and nobody may be looking any more
+                    self._learn()
+                    self._tell_soon()
         self._on_line(line)
 
     @property
@@ -120,6 +138,9 @@ class LiveSession:
         """The run is about to begin."""
         with self._lock:
             self._run_dir, self._tail = run_dir, Tail(run_dir)
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            self._looks = os.open(run_dir / LOOKS, flags, 0o600)
+            os.ftruncate(self._looks, PAGE * MOST_LOOKS)
         if self._conductor is not None:
             self._conductor.allow(_STEP_NS)
 
@@ -127,8 +148,10 @@ class LiveSession:
         """The guest is gone: take away what told it what to do, and give the record of that."""
         with self._lock:
             assert self._run_dir is not None
-            for number in self._looks:
-                guarded.remove(self._run_dir, look_file(number))
+            guarded.remove(self._run_dir, LOOKS)  # where the guest did not come to that
+            if self._looks is not None:
+                os.close(self._looks)
+                self._looks = None
             return Hand(tuple(self._acts), self._end_s or round(self._ready_s + _HELD_S, 3))
 
     @property
@@ -219,6 +242,8 @@ class LiveSession:
         """Have something done at the next look."""
         with self._lock:
             number = self._next_look()
+            if len(self._pending) == _AT_ONCE:
+                raise BadInput("too much is to be done at one instant; let time go on")
             done = self._rules.accept(act, effect_s(number))
             self._pending.append(done)
             if self._conductor is None:
@@ -246,13 +271,11 @@ class LiveSession:
 
     def _tell(self, number: int) -> None:
         """Write what the look of that number is to find."""
-        assert self._run_dir is not None
-        if not (self._pending or self._end_pending):
+        if self._looks is None or not (self._pending or self._end_pending):
             return
         # An act that came while the guest was under way to this look was given the time of an earlier one.
         acts = tuple(msgspec.structs.replace(act, at=effect_s(number)) for act in self._pending)
-        guarded.write(self._run_dir, look_file(number), msgspec.json.encode(Look(acts, self._end_pending)))
-        self._looks.append(number)
+        os.pwrite(self._looks, msgspec.json.encode(Look(acts, self._end_pending)), number * PAGE)
         self._acts.extend(acts)
         self._pending.clear()
         if self._end_pending:

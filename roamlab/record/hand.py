@@ -13,6 +13,11 @@ EVERY_S: Final = 0.05
 """How often a run looks for what the hand does, s."""
 _BESIDE_S: Final = 0.0137
 """How long after each multiple of that: where nothing else is due, which a look would delay by some steps of the clock."""
+LOOKS: Final = "hand.looks"
+"""The file in a run directory in which a run looks: a page for each look, which is empty where nothing is to be done."""
+PAGE: Final = 4096
+MOST_LOOKS: Final = 200_000
+"""As many pages as the file has: the run ends when it comes to the last."""
 DRAIN_S: Final = 2.0
 """How long a run goes on after its streams have ended, s."""
 
@@ -111,8 +116,3 @@ def effect_s(number: int) -> float:
 def end_of(number: int) -> float:
     """When a run ends that is told to at a look, s."""
     return round(effect_s(number) + DRAIN_S, 3)
-
-
-def look_file(number: int) -> str:
-    """The file in a run directory in which the look of that number finds what it does."""
-    return f"hand-{number}.json"

@@ -94,7 +94,7 @@ def test_a_session_is_a_run_like_any_other(played: tuple[Result, Hand, Player]) 
     assert result.status == 0
     assert manifest(run).hand == hand
     assert [msgspec.to_builtins(act)["do"] for act in hand.acts] == ["move", "impair"]
-    assert not list(run.path.glob("hand-*"))
+    assert not list(run.path.glob("hand*"))
     assert [outage.stimulus for outage in result.judgement.outages]
 
 

@@ -68,8 +68,9 @@ export class NetworkMap {
     for (const spot of this.drawing.spots) {
       const [x, y] = this.at(spot.name);
       const segment = spot.role === "segment";
+      const wide = Math.max(segment ? 84 : 48, spot.name.length * 7 + 14);
       const shape = spot.role === "correspondent" ? element("circle", { cx: x, cy: y, r: 20 })
-        : element("rect", { x: x - (segment ? 42 : 24), y: y - 16, width: segment ? 84 : 48, height: 32, rx: segment ? 16 : 6 });
+        : element("rect", { x: x - wide / 2, y: y - 16, width: wide, height: 32, rx: segment ? 16 : 6 });
       const group = element("g", { class: `spot ${spot.role}` }, shape, element("text", { x, y: y + 4 }, spot.name));
       if (spot.note) group.append(element("text", { x, y: y + 31, class: "note" }, spot.note));
       if (segment) this.segmentShapes.set(spot.name, group);
