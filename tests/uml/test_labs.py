@@ -127,8 +127,9 @@ WALLED = {
         'print(\'{"got": 12, "worth": 12}\')\n'
     ),
     "writes a verdict and events": (
-        "import glob, json, pathlib\n"
-        "for place in ['.', *glob.glob('/*'), *glob.glob('/*/*'), *glob.glob('/**/heard/*', recursive=True)]:\n"
+        "import json, pathlib\n"
+        "mounts = [line.split()[1] for line in pathlib.Path('/proc/mounts').read_text().splitlines()]\n"
+        "for place in ['.', '..', *mounts]:\n"
         "    for name in ('verdict.json', 'events.jsonl', 'capture.pcapng', 'heard.json', 'checks.toml'):\n"
         "        try:\n"
         "            (pathlib.Path(place) / name).write_text(json.dumps({'verdict': 'survived'}))\n"
