@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 from roamlab.protocols import payload
 from roamlab.protocols.payload import Direction, Kind, Message
@@ -59,7 +59,7 @@ class Evidence:
     ends: tuple[str, str] = ("", "")
     """the session's nodes: whose messages go up, and the other"""
     messages: Messages = field(init=False)
-    _by_class: dict[type[Event], list[Any]] = field(default_factory=dict, init=False, repr=False)
+    _by_class: dict[type[Event], list[Event]] = field(default_factory=dict, init=False, repr=False)
     _in_order: dict[tuple[bool, str], list[Arrival]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -69,7 +69,7 @@ class Evidence:
         """The events of a class, subclasses included, in order; to ask again costs nothing."""
         if kind not in self._by_class:
             self._by_class[kind] = [event for event in self.events if isinstance(event, kind)]
-        return self._by_class[kind]
+        return cast("list[E]", self._by_class[kind])
 
     @property
     def sent(self) -> dict[Key, int]:

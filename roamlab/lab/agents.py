@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,6 +18,9 @@ from roamlab.record import attack_events, event, mobile_ip_events  # noqa: F401 
 from roamlab.record.commands import Command, For, Stop
 from roamlab.record.event import Event
 from roamlab.record.events import AgentDied, AgentReady
+
+if TYPE_CHECKING:
+    from roamlab.transports.base import Readable
 
 _READY_S = 20
 _STOP_S = 5
@@ -79,7 +82,7 @@ class Agents:
         except BrokenPipeError:
             self._read(name)
 
-    def readers(self) -> Mapping[Any, Callable[[], None]]:
+    def readers(self) -> Mapping[Readable, Callable[[], None]]:
         """What to wait on, and what to call when it can be read."""
         return {agent.control: partial(self._read, name) for name, agent in self._agents.items()}
 

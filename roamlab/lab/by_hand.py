@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from roamlab.lab.lab import Lab
+    from roamlab.transports.base import Readable
 
 FOR_EVER_S: Final = 1e8
 """The end of a run that ends when somebody says so."""
@@ -60,7 +61,7 @@ class ByHand:
         self,
         lab: Lab[Any],
         look: Looking,
-        readers: Callable[[], Mapping[Any, Callable[[], None]]],
+        readers: Callable[[], Mapping[Readable, Callable[[], None]]],
         batch: Callable[[], AbstractContextManager[None]],
     ) -> float:
         """Play what was set, look after look, until the end; gives that, in s."""

@@ -10,9 +10,12 @@ import select
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from roamlab.linux.alarm import Alarm
+
+if TYPE_CHECKING:
+    from roamlab.transports.base import Readable
 
 _SECOND_NS: Final = 10**9
 
@@ -23,7 +26,7 @@ class Clock(Protocol):
     def now_ns(self) -> int:
         """CLOCK_REALTIME in ns, the clock of the capture's timestamps."""
 
-    def wait(self, sources: Iterable[Any], until_ns: int) -> list[Any]:
+    def wait(self, sources: Iterable[Readable], until_ns: int) -> list[Readable]:
         """Wait for one of ``sources`` (anything with ``fileno``) to become readable, at the longest until ``until_ns``."""
 
 
@@ -37,7 +40,7 @@ class SystemClock:
         """CLOCK_REALTIME in ns."""
         return time.clock_gettime_ns(time.CLOCK_REALTIME)
 
-    def wait(self, sources: Iterable[Any], until_ns: int) -> list[Any]:
+    def wait(self, sources: Iterable[Readable], until_ns: int) -> list[Readable]:
         """Wait to the nanosecond, and for any number of sources."""
         self._alarm.set(until_ns)
         awaited = {source.fileno(): source for source in sources}
@@ -81,7 +84,7 @@ class Timeline:
     def play(
         self,
         until_s: float,
-        readers: Callable[[], Mapping[Any, Callable[[], None]]],
+        readers: Callable[[], Mapping[Readable, Callable[[], None]]],
         batch: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """Run until ``until_s``: actions when due, readers' callbacks when their sources have something.

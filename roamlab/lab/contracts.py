@@ -6,7 +6,7 @@ Types alone: nothing here is imported while a run goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from roamlab.agents.agent import Agent
 from roamlab.lab.handles import Nic
@@ -16,6 +16,9 @@ from roamlab.record.commands import Command
 from roamlab.record.stimuli import Move
 from roamlab.topologies import Segment
 from roamlab.transports.base import Ground
+
+if TYPE_CHECKING:
+    from roamlab.transports.base import Readable
 
 
 class HasHome(Protocol):
@@ -51,7 +54,7 @@ class Commands(Protocol):
     def command(self, name: str, command: Command) -> None:
         """Tell the agent of a node to do something. Raises LabError when it is gone."""
 
-    def readers(self) -> Mapping[Any, Callable[[], None]]:
+    def readers(self) -> Mapping[Readable, Callable[[], None]]:
         """What to wait on for agents' reports, and what to call when it can be read."""
 
     def kill(self, name: str) -> None:

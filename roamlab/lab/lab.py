@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from roamlab.lab.routers import Routers
     from roamlab.record.conditions import Condition
     from roamlab.topologies import HomeAndVisited, Segment
+    from roamlab.transports.base import Readable
 
     Net_co = TypeVar("Net_co", covariant=True, default=HomeAndVisited)
 else:  # the default is for who reads types; Python has it from 3.13 on
@@ -297,7 +298,7 @@ class Lab(Generic[Net_co]):
         """Seconds since the plan's beginning, which is some seconds later where the set-up took long."""
         return (self._clock.now_ns() - self.timeline.ns(0.0)) / 1e9
 
-    def _readers(self) -> Mapping[Any, Callable[[], None]]:
+    def _readers(self) -> Mapping[Readable, Callable[[], None]]:
         if "programs" not in self.__dict__:
             return self.agents.readers()
         return {**self.agents.readers(), **self.programs.readers()}

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final, NoReturn, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, Protocol
 
 from roamlab.errors import LabError
 from roamlab.lab.clock import Clock
@@ -36,6 +36,9 @@ from roamlab.record.program_events import (
     ProgramStarted,
     Stream,
 )
+
+if TYPE_CHECKING:
+    from roamlab.transports.base import Readable
 
 KEPT: Final = "written"
 """The directory of the run that programs of every node write as `RESULTS`."""
@@ -95,11 +98,11 @@ class Programs:
         self._record = record
         self._roots: dict[str, Path] = {}
         self._programs: dict[str, Program] = {}
-        self._readers: dict[_Source, Callable[[], None]] = {}
+        self._readers: dict[Readable, Callable[[], None]] = {}
         self._files: dict[tuple[str, Stream], BinaryIO] = {}
         self._bound: dict[str, frozenset[tuple[str, int]]] = {}
 
-    def readers(self) -> Mapping[_Source, Callable[[], None]]:
+    def readers(self) -> Mapping[Readable, Callable[[], None]]:
         """What to wait on, and what to call when it can be read."""
         return self._readers
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from roamlab.network.net import Mininet
     from roamlab.record.event import Event
     from roamlab.topologies import Segment
+    from roamlab.transports.base import Readable
 
 _WAITING: Final = (KeyError, IndexError, StopIteration, NoSession)
 """What comes of asking for results that are not there yet: no mistake."""
@@ -325,7 +326,7 @@ class _Clock:
     def now_ns(self) -> int:
         return self._now_ns
 
-    def wait(self, sources: Iterable[Any], until_ns: int) -> list[Any]:
+    def wait(self, sources: Iterable[Readable], until_ns: int) -> list[Readable]:
         del sources
         self._now_ns = max(self._now_ns, until_ns)
         return []
@@ -380,7 +381,7 @@ class _Agents:
                 f"there is no agent {name!r} to command{nearest(name, dict.fromkeys(self._names))}"
             )
 
-    def readers(self) -> Mapping[Any, Callable[[], None]]:
+    def readers(self) -> Mapping[Readable, Callable[[], None]]:
         """Nobody says anything."""
         return {}
 
@@ -414,7 +415,7 @@ class _Programs(_Anything):
         """Take note of one. Raises BadInput where the topology has no such node."""
         return Program(name or str(words), _known(node, self._topology), pid=0, stdin=-1)
 
-    def readers(self) -> Mapping[Any, Callable[[], None]]:
+    def readers(self) -> Mapping[Readable, Callable[[], None]]:
         """None says anything."""
         return {}
 
