@@ -16,7 +16,7 @@ from roamlab.agents.acknowledgements import AcknowledgementWatch, Answer
 from roamlab.agents.addresses import AddressChange, AddressWatch, LinkChange
 from roamlab.agents.agent import now_ns
 from roamlab.agents.endpoint import Endpoint
-from roamlab.protocols.mobility import AddressState, Announce, Command, MobilityPolicy, Verb, Wishes
+from roamlab.protocols.mobility import AddressRequest, AddressState, Announce, MobilityPolicy, Verb, Wishes
 from roamlab.protocols.payload import Direction
 from roamlab.protocols.rewriting import OWN_IDS
 from roamlab.protocols.sctp.parameters import DeleteIp, SetPrimary
@@ -335,7 +335,9 @@ class MobileNode(Endpoint):
             self.emit(AsconfRequest(command.verb.value, command.address))
             self._ask(association, policy, command, _BIND_ATTEMPTS)
 
-    def _ask(self, association: Association, policy: MobilityPolicy, command: Command, attempts: int) -> None:
+    def _ask(
+        self, association: Association, policy: MobilityPolicy, command: AddressRequest, attempts: int
+    ) -> None:
         try:
             self._perform(association, command)
         except OSError as error:
@@ -349,7 +351,7 @@ class MobileNode(Endpoint):
             policy.failed(command)
             self._obey()
 
-    def _perform(self, association: Association, command: Command) -> None:
+    def _perform(self, association: Association, command: AddressRequest) -> None:
         kept = self._kept if self._kept is not None else ()
         match command.verb:
             case Verb.ADD if self._rewriter and command.instead_of in kept:

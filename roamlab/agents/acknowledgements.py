@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from roamlab.linux.sockets import attach_filter
 from roamlab.protocols.errors import DecodeError
-from roamlab.protocols.mobility import Command, Verb
+from roamlab.protocols.mobility import AddressRequest, Verb
 from roamlab.protocols.sctp import chunks
 from roamlab.protocols.sctp.parameters import (
     PARAMETERS,
@@ -55,7 +55,7 @@ class Answer(NamedTuple):
 
     own_port: int
     peer_port: int
-    refused: frozenset[Command]
+    refused: frozenset[AddressRequest]
 
 
 class AcknowledgementWatch:
@@ -96,7 +96,7 @@ def attach(sock: socket.socket, *, ipv4: bool) -> None:
     attach_filter(sock, (load, *_DECIDE))
 
 
-def refused(acknowledgement: chunks.AsconfAck) -> frozenset[Command]:
+def refused(acknowledgement: chunks.AsconfAck) -> frozenset[AddressRequest]:
     """The requests that an ASCONF-ACK refuses; a cause carries a copy of the request it is about (RFC 5061, 4.3)."""
     commands = set()
     for indication in acknowledgement.parameters:
@@ -109,5 +109,5 @@ def refused(acknowledgement: chunks.AsconfAck) -> frozenset[Command]:
                 continue
             for request in copies:
                 if isinstance(request, AddIp | DeleteIp | SetPrimary):
-                    commands.add(Command(_VERBS[type(request)], str(request.address)))
+                    commands.add(AddressRequest(_VERBS[type(request)], str(request.address)))
     return frozenset(commands)

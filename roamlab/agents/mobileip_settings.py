@@ -11,7 +11,7 @@ from roamlab.protocols.mobileip.advertisement import AgentFlags
 from roamlab.protocols.mobileip.advertiser import Advertising
 from roamlab.protocols.mobileip.authentication import Algorithm, SecurityAssociation
 from roamlab.protocols.mobileip.foreign_agent import ForeignAgentConfig
-from roamlab.protocols.mobileip.identification import Replay
+from roamlab.protocols.mobileip.identification import ReplayProtection
 from roamlab.protocols.mobileip.movement import Movement
 from roamlab.protocols.mobileip.policy import Reverse
 from roamlab.protocols.mobileip.registering import MobileNodeConfig
@@ -35,7 +35,7 @@ def home_agent_config(told: ServeHomeAgent) -> HomeAgentConfig:
         _associations(told.foreign_agents),
         max_lifetime=told.max_lifetime,
         capacity=told.capacity,
-        replay=Replay(told.replay),
+        replay=ReplayProtection(told.replay),
         reverse=reverse,
         encapsulations=frozenset(map(Encapsulation, told.encapsulations)),
         barred=frozenset(map(IPv4Address, told.barred)),
@@ -77,7 +77,7 @@ def mobile_node_config(told: UseMobileIp) -> MobileNodeConfig:
         _associations(told.foreign_agents),
         lifetime=told.lifetime,
         flags=flags,
-        replay=Replay(told.replay),
+        replay=ReplayProtection(told.replay),
         movement=Movement(told.movement),
         prefer_co_located=told.co_located,
     )

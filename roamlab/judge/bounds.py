@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Final
 
 from roamlab.judge.evidence import Arrival, Evidence
-from roamlab.judge.parts import BEFORE, CROSSING, NO_LINK, Cut, Part, partition
+from roamlab.judge.parts import BEFORE, CROSSING, NO_LINK, Cut, Piece, partition
 from roamlab.judge.registrations import exchange
 from roamlab.judge.silences import Silence
 from roamlab.protocols.pcapng import Direction as Way
@@ -90,7 +90,7 @@ class Handover:
 
 def explain(
     evidence: Evidence, move: Handover | None, silence: Silence, direction: str, every_ns: int
-) -> list[Part]:
+) -> list[Piece]:
     """The parts of a silence that has an end; they add up to it. Without a ``move`` nothing had to be waited for."""
     assert silence.until_ns is not None
     cuts: list[Cut] = []

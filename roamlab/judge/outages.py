@@ -8,8 +8,7 @@ from typing import Final
 
 from roamlab.judge.bounds import Handover, explain, handover
 from roamlab.judge.evidence import Evidence
-from roamlab.judge.parts import NEEDED
-from roamlab.judge.parts import Part as Piece
+from roamlab.judge.parts import NEEDED, Piece
 from roamlab.judge.silences import Silence, owner, silences
 from roamlab.record.result import Outage, Part, Way
 from roamlab.record.stimuli import Attach, Stimulus

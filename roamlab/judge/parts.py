@@ -28,14 +28,14 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Piece:
     """A part of an outage: its name and how long it took (ns)."""
 
     name: str
     length_ns: int
 
 
-def partition(from_ns: int, until_ns: int, cuts: Iterable[Cut]) -> list[Part]:
+def partition(from_ns: int, until_ns: int, cuts: Iterable[Cut]) -> list[Piece]:
     """Cut the time from ``from_ns`` to ``until_ns`` at ``cuts``, in their order.
 
     A cut that lies before the one before it, or outside the outage, is moved to its edge, so that the lengths always add
@@ -48,4 +48,4 @@ def partition(from_ns: int, until_ns: int, cuts: Iterable[Cut]) -> list[Part]:
         if end > reached:
             lengths[cut.name] = lengths.get(cut.name, 0) + end - reached
         reached = end
-    return [Part(name, length) for name, length in lengths.items()]
+    return [Piece(name, length) for name, length in lengths.items()]

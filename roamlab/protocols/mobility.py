@@ -150,7 +150,7 @@ AWAITING: Final[dict[Verb, frozenset[AddressState]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class AddressRequest:
     """One request to make through the socket, for one address (text form).
 
     An ADD with ``instead_of`` asks in the same ASCONF for the DELETE of that address, which is the association's last.
@@ -183,8 +183,8 @@ class MobilityPolicy:
     announce: Announce
     wishes: Wishes = field(default_factory=Wishes)
     _states: dict[str, AddressState] = field(default_factory=dict)
-    _commands: deque[Command] = field(default_factory=deque)
-    _outstanding: deque[Command] = field(default_factory=deque)
+    _commands: deque[AddressRequest] = field(default_factory=deque)
+    _outstanding: deque[AddressRequest] = field(default_factory=deque)
     _connected: bool = False
 
     def state(self, address: str) -> AddressState:
@@ -233,7 +233,7 @@ class MobilityPolicy:
         """Delete an address while it is still configured."""
         self._step(address, AddressInput.FADED)
 
-    def acknowledged(self, refused: frozenset[Command]) -> None:
+    def acknowledged(self, refused: frozenset[AddressRequest]) -> None:
         """An ASCONF-ACK arrived; ``refused`` are the requests that it answers with an error cause.
 
         It answers the oldest command that is out. With none out it answers the kernel's own ASCONF (``KERNEL``),
@@ -243,7 +243,7 @@ class MobilityPolicy:
             self._answered(self._outstanding.popleft(), refused)
             return
         for address, state in list(self._states.items()):
-            if state is AddressState.ADDING and Command(Verb.ADD, address) in refused:
+            if state is AddressState.ADDING and AddressRequest(Verb.ADD, address) in refused:
                 self._step(address, AddressInput.REFUSED)
             elif state is AddressState.ADDING and not refused and not self._others(address):
                 # Nothing else is left that the peer could send to: there is nothing more to ask.
@@ -251,7 +251,7 @@ class MobilityPolicy:
             elif state is AddressState.ADDING or (state is AddressState.ORPHAN and not refused):
                 self._step(address, AddressInput.ACCEPTED)
 
-    def failed(self, command: Command) -> None:
+    def failed(self, command: AddressRequest) -> None:
         """The socket itself refused a command (an errno, not the peer)."""
         if command in self._outstanding:
             self._outstanding.remove(command)
@@ -261,9 +261,9 @@ class MobilityPolicy:
 
     def asked_otherwise(self) -> None:
         """Somebody else asked for something: the next ASCONF-ACK is not about the policy's commands."""
-        self._outstanding.append(Command(Verb.SET_PRIMARY, ""))
+        self._outstanding.append(AddressRequest(Verb.SET_PRIMARY, ""))
 
-    def next_command(self) -> Command | None:
+    def next_command(self) -> AddressRequest | None:
         """The next request to make, or None. It counts as outstanding until acknowledged or failed."""
         if not self._commands:
             return None
@@ -292,12 +292,14 @@ class MobilityPolicy:
     def _together(self) -> bool:
         return self.announce is Announce.REWRITING
 
-    def _answered(self, command: Command, refused: frozenset[Command]) -> None:
+    def _answered(self, command: AddressRequest, refused: frozenset[AddressRequest]) -> None:
         def answer(verb: Verb, address: str) -> None:
             if self.state(address) in AWAITING[verb]:
                 self._step(
                     address,
-                    AddressInput.REFUSED if Command(verb, address) in refused else AddressInput.ACCEPTED,
+                    AddressInput.REFUSED
+                    if AddressRequest(verb, address) in refused
+                    else AddressInput.ACCEPTED,
                 )
 
         if command.instead_of:
@@ -309,15 +311,15 @@ class MobilityPolicy:
         if command.verb is Verb.ADD and self._together:
             answer(Verb.SET_PRIMARY, command.address)
         if command.verb is Verb.DELETE:
-            self._cleared(refused=Command(Verb.DELETE, command.address) in refused)
+            self._cleared(refused=AddressRequest(Verb.DELETE, command.address) in refused)
 
-    def _left_alone(self, command: Command, refused: frozenset[Command]) -> bool:
+    def _left_alone(self, command: AddressRequest, refused: frozenset[AddressRequest]) -> bool:
         """Whether an address was added in the place of the last one, and that one is still the peer's."""
         return (
             self.announce is Announce.SOCKET
             and self.state(command.instead_of) is AddressState.ORPHAN
             and self.state(command.address) is AddressState.ADDING
-            and Command(Verb.ADD, command.address) not in refused
+            and AddressRequest(Verb.ADD, command.address) not in refused
         )
 
     def _cleared(self, *, refused: bool) -> None:
@@ -365,18 +367,18 @@ class MobilityPolicy:
     def _perform(self, address: str, step: PolicyStep) -> None:
         by_kernel = self.announce is Announce.KERNEL
         if step is PolicyStep.ADD and not by_kernel:
-            self._commands.append(Command(Verb.ADD, address, self._replaced(address)))
+            self._commands.append(AddressRequest(Verb.ADD, address, self._replaced(address)))
         elif step is PolicyStep.PREFER:
             if not self.wishes.set_primary:
                 self._states[address] = AddressState.MEMBER
             elif not self._together:
-                self._commands.append(Command(Verb.SET_PRIMARY, address))
+                self._commands.append(AddressRequest(Verb.SET_PRIMARY, address))
         elif step is PolicyStep.CHOOSE:
-            self._commands.append(Command(Verb.SET_PRIMARY, address))
+            self._commands.append(AddressRequest(Verb.SET_PRIMARY, address))
         elif step is PolicyStep.DELETE:
             # The kernel deletes by itself what was taken off a NIC; a last address cannot be deleted (RFC 5061, F5).
             if not by_kernel and (self._others(address) or self._announced()):
-                self._commands.append(Command(Verb.DELETE, address))
+                self._commands.append(AddressRequest(Verb.DELETE, address))
         elif step is PolicyStep.RETIRE_OTHERS:
             leaving = self.wishes.delete and not by_kernel
             for other in self._others(address):

@@ -43,7 +43,7 @@ class Direction(IntEnum):
     OUT = 2
 
 
-class Sink(Protocol):
+class ByteSink(Protocol):
     """A binary file open for writing."""
 
     def write(self, data: bytes, /) -> int | None:
@@ -56,7 +56,7 @@ class Writer:
     Open the file with `buffering=0`: a buffer would be cut anywhere when the process is killed.
     """
 
-    def __init__(self, file: Sink) -> None:
+    def __init__(self, file: ByteSink) -> None:
         self._file = file
         self._interfaces = 0
         body = struct.pack("<IHHq", _BYTE_ORDER_MAGIC, 1, 0, -1)

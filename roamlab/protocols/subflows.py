@@ -19,7 +19,7 @@ class Act(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class EndpointChange:
     """Add or remove the endpoint of an address."""
 
     act: Act
@@ -38,14 +38,14 @@ class SubflowPolicy:
         self._present: set[str] = set()
         self._endpoints: dict[str, bool] = {}
         """Whether a subflow from it is fully established, by address."""
-        self._commands: deque[Command] = deque()
+        self._commands: deque[EndpointChange] = deque()
 
     def address_up(self, address: str) -> None:
         """An address is configured."""
         self._present.add(address)
         if address not in self._endpoints:
             self._endpoints[address] = False
-            self._commands.append(Command(Act.ADD, address))
+            self._commands.append(EndpointChange(Act.ADD, address))
         self._clear()
 
     def address_down(self, address: str) -> None:
@@ -68,7 +68,7 @@ class SubflowPolicy:
         """The addresses whose subflows are not known to be fully established."""
         return frozenset(a for a in self._present if not self._endpoints.get(a, True))
 
-    def next_command(self) -> Command | None:
+    def next_command(self) -> EndpointChange | None:
         """What is to be done next, or None."""
         return self._commands.popleft() if self._commands else None
 
@@ -77,4 +77,4 @@ class SubflowPolicy:
         for address in [a for a in self._endpoints if a not in self._present]:
             if instead:
                 del self._endpoints[address]
-                self._commands.append(Command(Act.REMOVE, address))
+                self._commands.append(EndpointChange(Act.REMOVE, address))

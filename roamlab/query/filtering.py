@@ -25,7 +25,7 @@ from roamlab.protocols.ip import Arp
 from roamlab.protocols.mobileip.advertisement import (
     AgentAdvertisement,
     AgentSolicitation,
-    MobilityAgent,
+    MobilityAgentExtension,
     Router,
 )
 from roamlab.protocols.mobileip.extensions import FOREIGN_HOME, MOBILE_FOREIGN, MOBILE_HOME, Authentication
@@ -252,7 +252,7 @@ def _plain(name: str) -> str:
 def _vocabulary() -> tuple[frozenset[str], frozenset[str]]:
     kinds = [*KINDS.values(), *PARAMETERS.kinds, *CAUSES.kinds]
     names = frozenset(_plain(str(kind.name)) for kind in kinds)
-    messages = (*_MESSAGES, MobilityAgent, Router, Authentication, Arp)
+    messages = (*_MESSAGES, MobilityAgentExtension, Router, Authentication, Arp)
     known = {f.name for kind in (*kinds, *messages) for f in fields(kind)}
     return names | _OTHERS, _PACKET_FIELDS | known
 

@@ -122,7 +122,7 @@ def _build_in_guest(kernel: UmlKernel, hosts: int, directory: Path) -> dict[str,
 
 
 @dataclass(slots=True)
-class Watch:
+class StepWatch:
     """Takes the time, the guest's CPU time and its memory at each step that a run announces.
 
     ``marks`` are (step, seconds since ``began``, a time of perf_counter), in order.
@@ -155,7 +155,7 @@ class Watch:
 def run_by_step(scenario: str, settings: Mapping[str, str], kernel: Kernel, runs: Path) -> list[Figure]:
     """One run of a scenario, with our Python warm: wall time by step, CPU time, memory, and how fast virtual time went."""
     chosen = find(scenario)
-    watch = Watch(time.perf_counter(), [("boot", 0.0)])
+    watch = StepWatch(time.perf_counter(), [("boot", 0.0)])
     result = orchestrator.run(
         chosen, chosen.complete(settings), seed=1, kernel=kernel, runs=runs, on_line=watch.line
     )

@@ -12,7 +12,7 @@ from roamlab.errors import LabError
 from roamlab.kernels.job import Kernel
 from roamlab.record.run_directory import CAPTURE
 from roamlab.registry import Verdict, find
-from roamlab.repeat.bench import Figure, OnStep, Watch
+from roamlab.repeat.bench import Figure, OnStep, StepWatch
 from roamlab.runs import orchestrator
 
 NODES: Final = (1, 10, 100, 500)
@@ -38,7 +38,7 @@ def measure(kernel: Kernel, on_step: OnStep) -> list[Figure]:
 def run(kernel: Kernel, nodes: int, directory: Path) -> tuple[list[Figure], float, float]:
     """One size: its figures, wall time (s) and the guest's memory (MiB). Raises LabError when not all sessions survived."""
     scenario = find("crowd")
-    watch = Watch(time.perf_counter(), [("boot", 0.0)])
+    watch = StepWatch(time.perf_counter(), [("boot", 0.0)])
     result = orchestrator.run(
         scenario,
         scenario.complete({"nodes": str(nodes)}),

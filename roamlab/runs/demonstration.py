@@ -16,7 +16,7 @@ from roamlab.registry import Verdict, find
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class DemoRun:
     """One run of the demonstration: a scenario and what is set in it, as text."""
 
     scenario: str
@@ -28,18 +28,18 @@ class Part:
         return " ".join([self.scenario, *(f"{name}={value}" for name, value in self.settings.items())])
 
 
-PARTS: Sequence[Part] = (
-    Part("control"),
-    Part("fig06"),
-    Part("fig07", {"steps": "add"}),
-    Part("fig07", {"steps": "primary"}),
-    Part("fig07"),
-    Part("fig07", {"family": "6"}),
-    Part("fig09-fixed"),
-    Part("fig09-unmanaged"),
-    Part("fig09"),
-    Part("fig09", {"gap": "2"}),
-    Part("fig09", {"family": "6"}),
+PARTS: Sequence[DemoRun] = (
+    DemoRun("control"),
+    DemoRun("fig06"),
+    DemoRun("fig07", {"steps": "add"}),
+    DemoRun("fig07", {"steps": "primary"}),
+    DemoRun("fig07"),
+    DemoRun("fig07", {"family": "6"}),
+    DemoRun("fig09-fixed"),
+    DemoRun("fig09-unmanaged"),
+    DemoRun("fig09"),
+    DemoRun("fig09", {"gap": "2"}),
+    DemoRun("fig09", {"family": "6"}),
 )
 
 
@@ -60,7 +60,7 @@ def play(
     ``on_line`` gets (part, line) while they run, ``on_result`` (part, result) as each ends.
     """
 
-    def one(part: Part) -> Result:
+    def one(part: DemoRun) -> Result:
         result = run(
             part.scenario,
             kernel=kernel,

@@ -8,7 +8,7 @@ from typing import Final
 
 from roamlab.linux.errors import NetlinkError
 from roamlab.linux.mptcp import PathManager, SubflowWatch, subflows
-from roamlab.protocols.subflows import Act, Command, SubflowPolicy
+from roamlab.protocols.subflows import Act, EndpointChange, SubflowPolicy
 from roamlab.record.mptcp_events import MptcpEndpoint, MptcpFullyEstablished
 from roamlab.transports.base import Channel, Loop
 from roamlab.transports.sockets import can_send
@@ -65,7 +65,7 @@ class MptcpPaths:
         while (command := self._policy.next_command()) is not None:
             self._do(command, _RETRIES)
 
-    def _do(self, command: Command, retries: int) -> None:
+    def _do(self, command: EndpointChange, retries: int) -> None:
         if command.act is Act.ADD and retries and not self._usable(command.address):
             self._loop.at(
                 time.clock_gettime_ns(time.CLOCK_REALTIME) + _RETRY_NS, lambda: self._do(command, retries - 1)

@@ -13,7 +13,7 @@ import _pytest
 import pytest
 
 from roamlab.kernels.job import Job
-from roamlab.kernels.machine.initramfs import More, inside
+from roamlab.kernels.machine.initramfs import ArchiveContent, inside
 from roamlab.kernels.machine.kernel import MachineKernel
 
 pytestmark = pytest.mark.timeout(1800)
@@ -23,7 +23,7 @@ _NOT = {"test_bench.py", "test_leaves_nothing.py"}
 _PROGRAMS = "bash env false ifconfig ip kill mnexec pgrep ping ps sh sleep sysctl tc true which"
 
 
-def _more() -> More:
+def _more() -> ArchiveContent:
     """Pytest with all its parts, the tests, and the programs that they call."""
     directory = Path(_pytest.__file__).parent
     parts = [path.relative_to(directory.parent).with_suffix("") for path in sorted(directory.rglob("*.py"))]
@@ -34,7 +34,7 @@ def _more() -> More:
         listed = importlib.metadata.files(name) or []
         files += [Path(str(path.locate())) for path in listed if path.name == "METADATA"]
     found = [shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin") for name in _PROGRAMS.split()]
-    return More(
+    return ArchiveContent(
         modules=(
             "pytest",
             "pytest_timeout",

@@ -18,7 +18,7 @@ from roamlab.record.events import DataReceived, RunStart
 from roamlab.record.result import Judgement, Result
 from roamlab.record.run_directory import RunDirectory
 from roamlab.record.stimuli import Stimulus
-from roamlab.runs.demonstration import PARTS, Part
+from roamlab.runs.demonstration import PARTS, DemoRun
 
 Play = Callable[..., Result]
 
@@ -52,7 +52,7 @@ def steps(judgement: Judgement) -> list[str]:
 
 @needs_lab_kernel
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
-def test_every_part_of_the_demonstration_comes_out_as_announced(play: Play, part: Part) -> None:
+def test_every_part_of_the_demonstration_comes_out_as_announced(play: Play, part: DemoRun) -> None:
     result = play(part.scenario, **part.settings)
     assert result.judgement.verdict == result.judgement.expected, result.judgement.reasons
     assert result.status == 0

@@ -19,7 +19,12 @@ from roamlab.kernels.machine.modules import Module
 def test_an_archive_holds_files_links_and_the_directories_above(tmp_path: Path) -> None:
     if shutil.which("cpio") is None:
         pytest.skip("needs cpio, to have a second reader")
-    entries = {"/a/b/run": b"#!/bin/sh\n", "/a/odd": b"x" * 5, "/lib": cpio.Link("usr/lib"), "/empty": None}
+    entries = {
+        "/a/b/run": b"#!/bin/sh\n",
+        "/a/odd": b"x" * 5,
+        "/lib": cpio.CpioLink("usr/lib"),
+        "/empty": None,
+    }
     made = cpio.archive(entries, frozenset({"/a/b/run"})) + cpio.archive({"/second": b"2"})
     for part in (made,):
         subprocess.run(["cpio", "-idm", "--quiet"], input=part, cwd=tmp_path, check=True)

@@ -17,7 +17,7 @@ from roamlab.protocols.mobileip.authentication import sign
 from roamlab.protocols.mobileip.extensions import MOBILE_HOME
 from roamlab.protocols.mobileip.identification import (
     SECOND,
-    Replay,
+    ReplayProtection,
     high,
     join,
     timestamp,
@@ -43,7 +43,7 @@ from tests.unit.test_mobileip_home_agent import (
 class BindingTableMachine(RuleBasedStateMachine):
     """Whatever mobile nodes, attackers and time do, the shell's tunnels are the table's bindings, and ARP follows."""
 
-    @initialize(most=st.integers(1, 3), replay=st.sampled_from(Replay))
+    @initialize(most=st.integers(1, 3), replay=st.sampled_from(ReplayProtection))
     def start(self, most, replay):
         self.now = START
         self.agent = agent(max_bindings=most, max_lifetime=50, replay=replay)
@@ -88,7 +88,7 @@ class BindingTableMachine(RuleBasedStateMachine):
     def fresh(self, home, care_of, lifetime, flags=NO_FLAGS):
         self.serial += 1
         identification = timestamp(self.now) + self.serial
-        if self.agent.config.replay is Replay.NONCES:
+        if self.agent.config.replay is ReplayProtection.NONCES:
             identification = join(self.nonce[home], self.serial)
         return request(care_of, lifetime, flags=flags, home_address=home, identification=identification)
 

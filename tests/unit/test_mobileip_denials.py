@@ -14,7 +14,7 @@ from roamlab.protocols.mobileip.authentication import sign, verify
 from roamlab.protocols.mobileip.codes import describe
 from roamlab.protocols.mobileip.extensions import ENCAPSULATING_DELIVERY, FOREIGN_HOME, MOBILE_HOME, Extension
 from roamlab.protocols.mobileip.foreign_agent import ForeignAgent
-from roamlab.protocols.mobileip.identification import SECOND, Replay
+from roamlab.protocols.mobileip.identification import SECOND, ReplayProtection
 from roamlab.protocols.mobileip.policy import Reverse
 from roamlab.protocols.mobileip.registration import (
     RegistrationReply,
@@ -51,7 +51,10 @@ def test_a_wrong_clock_is_corrected_by_133(skew):
 
 
 def test_nonces_synchronise_by_133():
-    world = World(mn=replace(MN_CONFIG, replay=Replay.NONCES), ha=replace(HA_CONFIG, replay=Replay.NONCES))
+    world = World(
+        mn=replace(MN_CONFIG, replay=ReplayProtection.NONCES),
+        ha=replace(HA_CONFIG, replay=ReplayProtection.NONCES),
+    )
     world.move(FA1)
     world.run(100)
     assert world.codes() == [133]

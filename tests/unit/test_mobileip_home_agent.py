@@ -24,7 +24,7 @@ from roamlab.protocols.mobileip.extensions import FOREIGN_HOME, MOBILE_HOME
 from roamlab.protocols.mobileip.home_agent import HomeAgent
 from roamlab.protocols.mobileip.identification import (
     SECOND,
-    Replay,
+    ReplayProtection,
     TimestampGuard,
     TimestampSource,
     ahead,
@@ -297,7 +297,7 @@ def test_timestamps_rise_even_when_the_clock_does_not():
 
 
 def test_nonces_deny_the_first_request_with_a_nonce_that_the_next_one_needs():
-    machine = agent(replay=Replay.NONCES)
+    machine = agent(replay=ReplayProtection.NONCES)
     first, _ = ask(machine, request(identification=join(5, 1)))
     assert first.code == 133
     second, _ = ask(machine, request(identification=join(high(first.identification), 2)))

@@ -17,7 +17,7 @@ from roamlab.protocols.mobileip.advertisement import (
     AgentAdvertisement,
     AgentFlags,
     AgentSolicitation,
-    MobilityAgent,
+    MobilityAgentExtension,
     Router,
     checksum,
 )
@@ -65,7 +65,7 @@ def advertisements(draw):
     )
     lengths = tuple(draw(st.integers(0, 32)) for _ in routers) if draw(st.booleans()) else ()
     flags = draw(u8) << 8
-    mobility = MobilityAgent(
+    mobility = MobilityAgentExtension(
         draw(u16), draw(u16), AgentFlags(flags), tuple(draw(st.lists(addresses, max_size=3)))
     )
     return AgentAdvertisement(
@@ -218,7 +218,7 @@ def test_we_read_the_reply_as_scapy_wrote_it():
 def test_tshark_reads_what_we_wrote_as_we_do(tmp_path):
     request = sign(sign(REQUEST, MOBILE_HOME, KEY), MOBILE_FOREIGN, SHA)
     reply = sign(REPLY, MOBILE_HOME, KEY)
-    mobility = MobilityAgent(7, 0xFFFF, AgentFlags.F | AgentFlags.R | AgentFlags.T, (CARE_OF,))
+    mobility = MobilityAgentExtension(7, 0xFFFF, AgentFlags.F | AgentFlags.R | AgentFlags.T, (CARE_OF,))
     advertisement = AgentAdvertisement(3, (Router(CARE_OF),), mobility, (24,))
     plain = AgentAdvertisement(1800, (Router(CARE_OF, -5), Router(AGENT, 7)))
     datagrams = [

@@ -29,7 +29,7 @@ from roamlab.protocols.mobileip.advertiser import Advertising
 from roamlab.protocols.mobileip.authentication import SecurityAssociation
 from roamlab.protocols.mobileip.foreign_agent import ForeignAgent, ForeignAgentConfig
 from roamlab.protocols.mobileip.home_agent import HomeAgent
-from roamlab.protocols.mobileip.identification import SECOND, Replay
+from roamlab.protocols.mobileip.identification import SECOND, ReplayProtection
 from roamlab.protocols.mobileip.mobile_node import MobileNode
 from roamlab.protocols.mobileip.movement import Movement
 from roamlab.protocols.mobileip.registering import MobileNodeConfig
@@ -304,7 +304,7 @@ def test_without_a_reply_requests_are_repeated_with_doubling_waits_and_new_ident
 
 
 def test_under_nonces_a_request_is_repeated_unchanged():
-    world = World(loss=1.0, mn=replace(MN_CONFIG, replay=Replay.NONCES))
+    world = World(loss=1.0, mn=replace(MN_CONFIG, replay=ReplayProtection.NONCES))
     world.move(FA1)
     world.run(10)
     assert len(world.requests()) > 2
@@ -382,7 +382,7 @@ def test_every_waiting_state_ends_by_itself():
     assert all((state, RoamingInput.TIMEOUT) in TRANSITIONS for state in waiting)
 
 
-@pytest.mark.parametrize("replay", Replay)
+@pytest.mark.parametrize("replay", ReplayProtection)
 @pytest.mark.parametrize("seed", range(12))
 def test_whatever_the_wire_does_all_agree_in_the_end(seed, replay):
     """A bad wire for two minutes of moves, then a good one: one binding, where the node is, and the node knows it."""

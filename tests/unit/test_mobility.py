@@ -5,10 +5,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from roamlab.protocols.mobility import AddressState, Announce, Command, MobilityPolicy, Verb, Wishes
+from roamlab.protocols.mobility import AddressRequest, AddressState, Announce, MobilityPolicy, Verb, Wishes
 
 A, B, X = "192.0.2.10", "198.51.100.20", "203.0.113.30"
-ACCEPTED: frozenset[Command] = frozenset()
+ACCEPTED: frozenset[AddressRequest] = frozenset()
 
 
 def connected(announce: Announce, wishes: Wishes | None = None) -> MobilityPolicy:
@@ -18,13 +18,13 @@ def connected(announce: Announce, wishes: Wishes | None = None) -> MobilityPolic
     return policy
 
 
-def take(policy: MobilityPolicy) -> list[Command]:
+def take(policy: MobilityPolicy) -> list[AddressRequest]:
     return list(iter(policy.next_command, None))
 
 
-def answer_all(policy: MobilityPolicy) -> list[Command]:
+def answer_all(policy: MobilityPolicy) -> list[AddressRequest]:
     """Every command the policy makes while the peer accepts each."""
-    said: list[Command] = []
+    said: list[AddressRequest] = []
     while (command := policy.next_command()) is not None:
         said.append(command)
         policy.acknowledged(ACCEPTED)
@@ -35,11 +35,11 @@ def test_a_new_nic_is_added_preferred_and_replaces_the_first() -> None:
     """FIG. 7: ADD, SET PRIMARY, DELETE, one at a time, each behind the acknowledgement of the one before."""
     policy = connected(Announce.SOCKET)
     policy.address_up(B)
-    assert take(policy) == [Command(Verb.ADD, B)]
+    assert take(policy) == [AddressRequest(Verb.ADD, B)]
     policy.acknowledged(ACCEPTED)
-    assert take(policy) == [Command(Verb.SET_PRIMARY, B)]
+    assert take(policy) == [AddressRequest(Verb.SET_PRIMARY, B)]
     policy.acknowledged(ACCEPTED)
-    assert take(policy) == [Command(Verb.DELETE, A)]
+    assert take(policy) == [AddressRequest(Verb.DELETE, A)]
     policy.acknowledged(ACCEPTED)
     assert policy.state(B) is AddressState.PRIMARY
     assert policy.state(A) is AddressState.SPARE
@@ -63,7 +63,7 @@ def test_a_refused_add_is_not_preferred() -> None:
     policy = connected(Announce.SOCKET)
     policy.address_up(B)
     take(policy)
-    policy.acknowledged(frozenset({Command(Verb.ADD, B)}))
+    policy.acknowledged(frozenset({AddressRequest(Verb.ADD, B)}))
     assert take(policy) == []
     assert policy.state(B) is AddressState.SPARE
     assert policy.state(A) is AddressState.MEMBER
@@ -86,8 +86,8 @@ def test_a_roam_whose_delete_is_refused_asks_for_set_primary_at_once() -> None:
     policy = connected(Announce.KERNEL)
     policy.address_down(A)
     policy.address_up(X)
-    policy.acknowledged(frozenset({Command(Verb.DELETE, A)}))
-    assert take(policy) == [Command(Verb.SET_PRIMARY, X)]
+    policy.acknowledged(frozenset({AddressRequest(Verb.DELETE, A)}))
+    assert take(policy) == [AddressRequest(Verb.SET_PRIMARY, X)]
     policy.acknowledged(ACCEPTED)
     assert policy.state(X) is AddressState.PRIMARY
 
@@ -96,7 +96,7 @@ def test_a_second_nic_is_preferred_after_the_kernel_added_it() -> None:
     policy = connected(Announce.KERNEL)
     policy.address_up(B)
     policy.acknowledged(ACCEPTED)
-    assert take(policy) == [Command(Verb.SET_PRIMARY, B)]
+    assert take(policy) == [AddressRequest(Verb.SET_PRIMARY, B)]
 
 
 def test_a_lost_nic_is_deleted_when_another_address_remains() -> None:
@@ -104,7 +104,7 @@ def test_a_lost_nic_is_deleted_when_another_address_remains() -> None:
     policy.address_up(B)
     answer_all(policy)
     policy.address_down(A)
-    assert take(policy) == [Command(Verb.DELETE, A)]
+    assert take(policy) == [AddressRequest(Verb.DELETE, A)]
 
 
 def test_the_last_address_is_never_deleted() -> None:
@@ -131,7 +131,7 @@ def test_an_address_known_before_the_association_is_announced_when_it_comes_up()
     policy.address_up(B)
     assert take(policy) == []
     policy.association_up(frozenset({A}))
-    assert take(policy) == [Command(Verb.ADD, B)]
+    assert take(policy) == [AddressRequest(Verb.ADD, B)]
 
 
 def test_nothing_is_outstanding_after_the_association_ended() -> None:
@@ -140,7 +140,7 @@ def test_nothing_is_outstanding_after_the_association_ended() -> None:
     policy.association_down()
     assert take(policy) == []
     policy.association_up(frozenset({B}))
-    assert take(policy) == [Command(Verb.ADD, A)]
+    assert take(policy) == [AddressRequest(Verb.ADD, A)]
 
 
 def test_an_address_that_comes_after_the_last_one_went_takes_its_place() -> None:
@@ -148,9 +148,9 @@ def test_an_address_that_comes_after_the_last_one_went_takes_its_place() -> None
     policy = connected(Announce.SOCKET)
     policy.address_down(A)
     policy.address_up(X)
-    assert take(policy) == [Command(Verb.ADD, X, instead_of=A)]
+    assert take(policy) == [AddressRequest(Verb.ADD, X, instead_of=A)]
     policy.acknowledged(ACCEPTED)
-    assert take(policy) == [Command(Verb.SET_PRIMARY, X)]
+    assert take(policy) == [AddressRequest(Verb.SET_PRIMARY, X)]
     policy.acknowledged(ACCEPTED)
     assert take(policy) == []
     assert (policy.state(X), policy.state(A)) == (AddressState.PRIMARY, AddressState.ABSENT)
@@ -162,8 +162,8 @@ def test_a_delete_that_was_refused_on_the_way_is_asked_for_again_from_the_new_ad
     policy.address_down(A)
     policy.address_up(X)
     take(policy)
-    policy.acknowledged(frozenset({Command(Verb.DELETE, A)}))
-    assert take(policy) == [Command(Verb.DELETE, A)]
+    policy.acknowledged(frozenset({AddressRequest(Verb.DELETE, A)}))
+    assert take(policy) == [AddressRequest(Verb.DELETE, A)]
     policy.acknowledged(ACCEPTED)
     assert take(policy) == []
     assert (policy.state(X), policy.state(A)) == (AddressState.PRIMARY, AddressState.ABSENT)
@@ -176,11 +176,11 @@ def test_a_delete_that_is_refused_again_is_followed_by_set_primary(by_the_peer: 
     policy.address_down(A)
     policy.address_up(X)
     take(policy)
-    refused = frozenset({Command(Verb.DELETE, A)})
+    refused = frozenset({AddressRequest(Verb.DELETE, A)})
     policy.acknowledged(refused)
     (again,) = take(policy)
     policy.acknowledged(refused) if by_the_peer else policy.failed(again)
-    assert take(policy) == [Command(Verb.SET_PRIMARY, X)]
+    assert take(policy) == [AddressRequest(Verb.SET_PRIMARY, X)]
     policy.acknowledged(ACCEPTED)
     assert policy.state(X) is AddressState.PRIMARY
 
@@ -190,7 +190,10 @@ def test_it_can_go_back_to_where_it_came_from() -> None:
     for here, there in [(A, X), (X, A), (A, X)]:
         policy.address_down(here)
         policy.address_up(there)
-        assert answer_all(policy) == [Command(Verb.ADD, there, here), Command(Verb.SET_PRIMARY, there)]
+        assert answer_all(policy) == [
+            AddressRequest(Verb.ADD, there, here),
+            AddressRequest(Verb.SET_PRIMARY, there),
+        ]
 
 
 def test_one_message_makes_the_new_address_primary_at_its_first_acknowledgement() -> None:
@@ -198,7 +201,7 @@ def test_one_message_makes_the_new_address_primary_at_its_first_acknowledgement(
     policy = connected(Announce.REWRITING)
     policy.address_down(A)
     policy.address_up(X)
-    assert answer_all(policy) == [Command(Verb.ADD, X, instead_of=A)]
+    assert answer_all(policy) == [AddressRequest(Verb.ADD, X, instead_of=A)]
     assert (policy.state(X), policy.state(A)) == (AddressState.PRIMARY, AddressState.ABSENT)
 
 
@@ -206,14 +209,14 @@ def test_one_message_replaces_an_address_that_is_still_there() -> None:
     """FIG. 7 in one message: ADD, SET PRIMARY and DELETE while both NICs are up."""
     policy = connected(Announce.REWRITING)
     policy.address_up(B)
-    assert answer_all(policy) == [Command(Verb.ADD, B, instead_of=A)]
+    assert answer_all(policy) == [AddressRequest(Verb.ADD, B, instead_of=A)]
     assert (policy.state(B), policy.state(A)) == (AddressState.PRIMARY, AddressState.SPARE)
 
 
 def test_one_message_without_a_delete_keeps_both_addresses() -> None:
     policy = connected(Announce.REWRITING, Wishes(delete=False))
     policy.address_up(B)
-    assert answer_all(policy) == [Command(Verb.ADD, B)]
+    assert answer_all(policy) == [AddressRequest(Verb.ADD, B)]
     assert (policy.state(B), policy.state(A)) == (AddressState.PRIMARY, AddressState.MEMBER)
 
 
@@ -221,7 +224,7 @@ def test_a_set_primary_that_was_refused_in_one_message_leaves_a_member() -> None
     policy = connected(Announce.REWRITING, Wishes(delete=False))
     policy.address_up(B)
     take(policy)
-    policy.acknowledged(frozenset({Command(Verb.SET_PRIMARY, B)}))
+    policy.acknowledged(frozenset({AddressRequest(Verb.SET_PRIMARY, B)}))
     assert policy.state(B) is AddressState.MEMBER
 
 
@@ -229,14 +232,14 @@ def test_signals_bring_an_address_in_choose_it_and_give_up_the_other() -> None:
     """FIG. 8: each step when somebody who hears the radio says so."""
     policy = connected(Announce.SOCKET, Wishes(set_primary=False, delete=False))
     policy.address_up(B)
-    assert answer_all(policy) == [Command(Verb.ADD, B)]
+    assert answer_all(policy) == [AddressRequest(Verb.ADD, B)]
     policy.prefer(B)
-    assert answer_all(policy) == [Command(Verb.SET_PRIMARY, B)]
+    assert answer_all(policy) == [AddressRequest(Verb.SET_PRIMARY, B)]
     policy.give_up(A)
-    assert answer_all(policy) == [Command(Verb.DELETE, A)]
+    assert answer_all(policy) == [AddressRequest(Verb.DELETE, A)]
     assert (policy.state(B), policy.state(A)) == (AddressState.PRIMARY, AddressState.SPARE)
     policy.want(A)
-    assert answer_all(policy) == [Command(Verb.ADD, A)]
+    assert answer_all(policy) == [AddressRequest(Verb.ADD, A)]
 
 
 def test_the_last_address_is_the_only_one_that_the_association_has() -> None:
@@ -257,7 +260,7 @@ class Wandering(RuleBasedStateMachine):
         super().__init__()
         self.policy = connected(Announce.SOCKET)
         self.configured = {A}
-        self.out: list[Command] = []
+        self.out: list[AddressRequest] = []
         self.members = {A}
 
     @rule(address=st.sampled_from([A, B, X]))
@@ -282,7 +285,7 @@ class Wandering(RuleBasedStateMachine):
         command = self.out.pop(0)
         last = self.members == {command.address}
         accepted = refuse != "everything" and not (command.verb is Verb.DELETE and last)  # RFC 5061, 5.3 F7
-        refused = set() if accepted else {Command(command.verb, command.address)}
+        refused = set() if accepted else {AddressRequest(command.verb, command.address)}
         if accepted and command.verb is Verb.DELETE:
             self.members.discard(command.address)
         if accepted and command.verb is Verb.ADD:
@@ -291,7 +294,7 @@ class Wandering(RuleBasedStateMachine):
             if accepted and refuse == "nothing":
                 self.members.discard(command.instead_of)
             else:
-                refused.add(Command(Verb.DELETE, command.instead_of))
+                refused.add(AddressRequest(Verb.DELETE, command.instead_of))
         self.policy.acknowledged(frozenset(refused))
 
     @invariant()

@@ -11,7 +11,7 @@ from roamlab.protocols.ip import TCP, Datagram
 from roamlab.protocols.mptcp import Capable, FastClose, Join, Mapping, RemoveAddress
 from roamlab.protocols.payload import Direction, Kind, Message
 from roamlab.protocols.pcapng import Direction as Way
-from roamlab.protocols.subflows import Act, Command, SubflowPolicy
+from roamlab.protocols.subflows import Act, EndpointChange, SubflowPolicy
 from roamlab.protocols.trace import TcpPacket
 from roamlab.protocols.transport import Tcp
 from roamlab.transports.mptcp_reader import MptcpReader
@@ -106,7 +106,7 @@ def test_a_message_that_begins_on_one_subflow_and_ends_on_another_is_found() -> 
     assert sink.messages == [(OLD, mptcp.token(LISTENER))]
 
 
-def done(policy: SubflowPolicy) -> list[Command]:
+def done(policy: SubflowPolicy) -> list[EndpointChange]:
     return list(iter(policy.next_command, None))
 
 
@@ -114,17 +114,17 @@ def test_an_address_goes_when_another_s_subflow_is_fully_established_and_not_bef
     policy = SubflowPolicy()
     policy.address_up("A")
     policy.established("A")
-    assert done(policy) == [Command(Act.ADD, "A")]
+    assert done(policy) == [EndpointChange(Act.ADD, "A")]
     policy.address_down("A")
     policy.address_up("X")
     policy.joined("X")
-    assert done(policy) == [Command(Act.ADD, "X")]
+    assert done(policy) == [EndpointChange(Act.ADD, "X")]
     assert policy.waits_for() == {"X"}
     policy.established("X")
-    assert done(policy) == [Command(Act.REMOVE, "A")]
+    assert done(policy) == [EndpointChange(Act.REMOVE, "A")]
     policy.address_up("A")  # and back again
     policy.address_down("X")
-    assert done(policy) == [Command(Act.ADD, "A")]
+    assert done(policy) == [EndpointChange(Act.ADD, "A")]
 
 
 def test_an_address_that_is_back_before_the_other_was_ready_keeps_its_endpoint() -> None:
@@ -135,7 +135,11 @@ def test_an_address_that_is_back_before_the_other_was_ready_keeps_its_endpoint()
     policy.address_up("X")
     policy.address_down("X")
     policy.address_up("A")
-    assert done(policy) == [Command(Act.ADD, "A"), Command(Act.ADD, "X"), Command(Act.REMOVE, "X")]
+    assert done(policy) == [
+        EndpointChange(Act.ADD, "A"),
+        EndpointChange(Act.ADD, "X"),
+        EndpointChange(Act.REMOVE, "X"),
+    ]
 
 
 def test_the_eager_one_goes_by_the_kernel_s_event() -> None:
@@ -145,4 +149,4 @@ def test_the_eager_one_goes_by_the_kernel_s_event() -> None:
     policy.address_down("A")
     policy.address_up("X")
     policy.joined("X")
-    assert done(policy)[-1] == Command(Act.REMOVE, "A")
+    assert done(policy)[-1] == EndpointChange(Act.REMOVE, "A")

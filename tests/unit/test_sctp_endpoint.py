@@ -25,7 +25,7 @@ from roamlab.protocols.sctp.chunks import (
     Shutdown,
     ShutdownAck,
 )
-from roamlab.protocols.sctp.endpoint import EndpointState, Received, SctpEndpoint
+from roamlab.protocols.sctp.endpoint import EndpointState, ReceivedTsns, SctpEndpoint
 from roamlab.protocols.sctp.packet import Packet
 from roamlab.protocols.sctp.parameters import (
     AddIp,
@@ -191,7 +191,7 @@ def test_junk_and_packets_of_other_associations_are_ignored(up: SctpEndpoint, da
 
 @given(st.integers(0, 0xFFFFFFFF), st.lists(st.integers(1, 40)))
 def test_what_came_in_any_order_is_told_as_cumulative_and_gaps(start: int, offsets: list[int]) -> None:
-    received = Received(start)
+    received = ReceivedTsns(start)
     for offset in offsets:
         received.take((start + offset) & 0xFFFFFFFF)
     sack = received.sack()

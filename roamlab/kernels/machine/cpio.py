@@ -9,13 +9,13 @@ _DIRECTORY, _FILE, _LINK = 0o040755, 0o100644, 0o120777
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class CpioLink:
     """A symbolic link, by what it says."""
 
     target: str
 
 
-Entry = bytes | Link | None
+Entry = bytes | CpioLink | None
 """A file's content, a link, or a directory."""
 
 
@@ -34,7 +34,7 @@ def archive(entries: Mapping[str, Entry], programs: frozenset[str] = frozenset()
     for number, (name, entry) in enumerate(sorted(whole.items()), 1):
         if entry is None:
             _add(out, number, name, _DIRECTORY, b"")
-        elif isinstance(entry, Link):
+        elif isinstance(entry, CpioLink):
             _add(out, number, name, _LINK, entry.target.encode())
         else:
             _add(out, number, name, _FILE | (0o111 if f"/{name}" in programs else 0), entry)

@@ -73,7 +73,7 @@ class Initramfs:
 
 
 @dataclass(frozen=True, slots=True)
-class More:
+class ArchiveContent:
     """What an archive is to have besides.
 
     modules   modules by name, with all that they import
@@ -86,7 +86,7 @@ class More:
     files: tuple[Path, ...] = ()
 
 
-NOTHING: Final = More()
+NOTHING: Final = ArchiveContent()
 
 
 def python() -> Path:
@@ -102,7 +102,7 @@ def inside(path: Path) -> str:
     return str(path)
 
 
-def ready(cache: Path, more: More) -> Initramfs:
+def ready(cache: Path, more: ArchiveContent) -> Initramfs:
     """Give the archive for the code as it is now, from the cache or newly made; raises KernelError where it can't be made."""
     key = _key(more)
     path = cache / f"{key}.cpio"
@@ -126,7 +126,7 @@ def _intact(path: Path) -> Initramfs | None:
     return Initramfs(path, found) if found == told else None
 
 
-def _make(path: Path, more: More) -> Initramfs:
+def _make(path: Path, more: ArchiveContent) -> Initramfs:
     content = build(more)
     digest = hashlib.sha256(content).hexdigest()
     for name, data in ((path, content), (path.with_suffix(".sha256"), digest.encode())):
@@ -149,7 +149,7 @@ def _forget(cache: Path) -> None:
         old.with_suffix(".sha256").unlink(missing_ok=True)
 
 
-def _key(more: More) -> str:
+def _key(more: ArchiveContent) -> str:
     """Name the archive by the files it is made of, as far as one sees from outside that they changed."""
     digest = hashlib.sha256(repr((sys.version, more)).encode())
     own = (python(), *sorted(PACKAGE.rglob("*.py")), *inside_files(), *_packages())
@@ -170,7 +170,7 @@ def _search() -> list[str]:
     return [library, f"{library}/lib-dynload", str(ROOT), *map(str, _packages())]
 
 
-def build(more: More) -> bytes:
+def build(more: ArchiveContent) -> bytes:
     """Make the archive."""
     ours = list(inside_files())
     roots = [_module_name(path) for path in ours if path.suffix == ".py"]
@@ -189,7 +189,7 @@ def build(more: More) -> bytes:
         entries[_merged_path(inside(path))] = path.read_bytes()
     data = [path for path in ours if path.suffix != ".py"]
     entries |= {inside(path): path.read_bytes() for path in (*data, *more.files)}
-    entries["/usr/bin/python3"] = cpio.Link(_merged_path(str(python())))
+    entries["/usr/bin/python3"] = cpio.CpioLink(_merged_path(str(python())))
     run = frozenset(_merged_path(inside(path)) for path in (*binaries, *libraries(binaries)))
     return cpio.archive(entries, run)
 
@@ -202,7 +202,7 @@ def _module_name(path: Path) -> str:
 def _merged() -> dict[str, cpio.Entry]:
     """The links from / to /usr, as this machine has them."""
     return {
-        f"/{name}": cpio.Link(f"usr/{name}")
+        f"/{name}": cpio.CpioLink(f"usr/{name}")
         for name in ("bin", "sbin", "lib", "lib64")
         if Path(f"/{name}").is_symlink()
     }

@@ -19,7 +19,7 @@ from roamlab.kernels.inside.handing import JOB
 from roamlab.kernels.job import Job, KernelError, OnLine, Outcome, Unsupported
 from roamlab.kernels.limits import check_limits
 from roamlab.kernels.machine import cpio, initramfs, modules, qemu, results, store
-from roamlab.kernels.machine.initramfs import CODE, NOTHING, Initramfs, More
+from roamlab.kernels.machine.initramfs import CODE, NOTHING, ArchiveContent, Initramfs
 from roamlab.kernels.machine.store import Fetched
 from roamlab.kernels.supervise import Launch, supervise
 from roamlab.kernels.surroundings import SYSTEM_PATH, check_run_dir, in_memory, records
@@ -44,7 +44,7 @@ class MachineKernel:
     """
 
     fetched: Fetched
-    more: More = NOTHING
+    more: ArchiveContent = NOTHING
 
     @property
     def kind(self) -> str:

@@ -10,7 +10,7 @@ from roamlab.protocols.mobileip.authentication import SecurityAssociation, verif
 from roamlab.protocols.mobileip.bindings import BindingTable
 from roamlab.protocols.mobileip.codes import ReplyCode
 from roamlab.protocols.mobileip.extensions import FOREIGN_HOME, MOBILE_HOME
-from roamlab.protocols.mobileip.identification import WINDOW, Replay
+from roamlab.protocols.mobileip.identification import WINDOW, ReplayProtection
 from roamlab.protocols.mobileip.policy import Reverse, requested_encapsulation
 from roamlab.protocols.mobileip.registration import (
     INFINITE_LIFETIME,
@@ -37,7 +37,7 @@ class HomeAgentConfig:
     max_lifetime: int = 3 * 3600
     max_bindings: int = 1
     capacity: int = 1024
-    replay: Replay = Replay.TIMESTAMPS
+    replay: ReplayProtection = ReplayProtection.TIMESTAMPS
     window: int = WINDOW
     reverse: Reverse = Reverse.AVAILABLE
     encapsulations: frozenset[Encapsulation] = frozenset(Encapsulation)
@@ -51,7 +51,7 @@ class HomeAgentConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class HomeAgentCase:
     """A request before the home agent: its configuration, its table, the request and where that came from."""
 
     config: HomeAgentConfig
@@ -69,11 +69,11 @@ def discarded(config: HomeAgentConfig, request: RegistrationRequest) -> str | No
     return None
 
 
-def _mobile_node_fails(case: Case) -> bool:
+def _mobile_node_fails(case: HomeAgentCase) -> bool:
     return not verify(case.request, MOBILE_HOME, case.config.mobile_nodes[case.request.home_address])
 
 
-def _foreign_agent_fails(case: Case) -> bool:
+def _foreign_agent_fails(case: HomeAgentCase) -> bool:
     # A deregistration has no such authenticator, nor what a foreign agent relays of others' addresses (3.5.4).
     request, source = case.request, case.source.address
     association = case.config.foreign_agents.get(source)
@@ -81,11 +81,11 @@ def _foreign_agent_fails(case: Case) -> bool:
     return expected and association is not None and not verify(request, FOREIGN_HOME, association)
 
 
-def _other_home_agent(case: Case) -> bool:
+def _other_home_agent(case: HomeAgentCase) -> bool:
     return case.request.home_agent != case.config.address
 
 
-def _poorly_formed(case: Case) -> bool:
+def _poorly_formed(case: HomeAgentCase) -> bool:
     request = case.request
     care_of = request.care_of_address
     unusable = care_of in (_ANY, case.config.address) or care_of.is_multicast
@@ -93,24 +93,24 @@ def _poorly_formed(case: Case) -> bool:
     return bool(request.flags & RESERVED_FLAGS) or unusable or home_without_deregistration
 
 
-def _prohibited(case: Case) -> bool:
+def _prohibited(case: HomeAgentCase) -> bool:
     return case.request.home_address in case.config.barred
 
 
-def _reverse_unavailable(case: Case) -> bool:
+def _reverse_unavailable(case: HomeAgentCase) -> bool:
     return not case.request.deregisters and case.config.reverse.refuses(case.request.flags)
 
 
-def _reverse_missing(case: Case) -> bool:
+def _reverse_missing(case: HomeAgentCase) -> bool:
     return not case.request.deregisters and case.config.reverse.misses(case.request.flags)
 
 
-def _encapsulation_unavailable(case: Case) -> bool:
+def _encapsulation_unavailable(case: HomeAgentCase) -> bool:
     wanted = requested_encapsulation(case.request.flags)
     return not case.request.deregisters and wanted not in case.config.encapsulations
 
 
-def _too_many_bindings(case: Case) -> bool:
+def _too_many_bindings(case: HomeAgentCase) -> bool:
     request, most = case.request, case.config.max_bindings
     bound = {b.care_of_address for b in case.table.of(request.home_address)}
     adds = (
@@ -119,12 +119,12 @@ def _too_many_bindings(case: Case) -> bool:
     return adds and len(bound) >= most > 1
 
 
-def _out_of_resources(case: Case) -> bool:
+def _out_of_resources(case: HomeAgentCase) -> bool:
     new = not case.request.deregisters and not case.table.of(case.request.home_address)
     return new and case.table.away() >= case.config.capacity
 
 
-Rows = tuple[tuple[ReplyCode, Callable[[Case], bool]], ...]
+Rows = tuple[tuple[ReplyCode, Callable[[HomeAgentCase], bool]], ...]
 
 AUTHENTICITY: Rows = (
     (ReplyCode.HA_MOBILE_NODE_AUTHENTICATION, _mobile_node_fails),
@@ -145,6 +145,6 @@ ADMISSION: Rows = (
 """What is asked of a request that is authentic and fresh, in this order."""
 
 
-def first_objection(rows: Rows, case: Case) -> ReplyCode | None:
+def first_objection(rows: Rows, case: HomeAgentCase) -> ReplyCode | None:
     """Return the code of the first row that objects, or None."""
     return next((code for code, objects in rows if objects(case)), None)

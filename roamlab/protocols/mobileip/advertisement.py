@@ -53,7 +53,7 @@ _KNOWN_FLAGS = 0xFF00
 
 
 @dataclass(frozen=True, slots=True)
-class MobilityAgent:
+class MobilityAgentExtension:
     """Mobility Agent Advertisement Extension (RFC 5944, 2.1.1); the low-order 8 bits of the flags are not kept."""
 
     sequence: int
@@ -67,7 +67,7 @@ class MobilityAgent:
         return Extension(MOBILITY_AGENT, body + b"".join(a.packed for a in self.care_of_addresses)).encode()
 
     @classmethod
-    def decode(cls, data: bytes) -> "MobilityAgent":
+    def decode(cls, data: bytes) -> "MobilityAgentExtension":
         """Decode the extension's data; raises DecodeError."""
         if len(data) < _AGENT.size or (len(data) - _AGENT.size) % _WORD:
             raise DecodeError(f"Mobility Agent Advertisement Extension of length {len(data)}")
@@ -97,7 +97,7 @@ class AgentAdvertisement:
 
     lifetime: int
     routers: tuple[Router, ...] = ()
-    mobility: MobilityAgent | None = None
+    mobility: MobilityAgentExtension | None = None
     prefix_lengths: tuple[int, ...] = ()
     code: int = CODE_ROUTES_COMMON_TRAFFIC
     skipped: tuple[Extension, ...] = ()
@@ -146,12 +146,12 @@ class AgentAdvertisement:
     def _with_extensions(
         cls, code: int, lifetime: int, routers: tuple[Router, ...], tail: bytes
     ) -> "AgentAdvertisement":
-        mobility: MobilityAgent | None = None
+        mobility: MobilityAgentExtension | None = None
         prefix_lengths: tuple[int, ...] = ()
         skipped = []
         for extension in split_extensions(tail, (MOBILITY_AGENT, PREFIX_LENGTHS), PADDING):
             if extension.type == MOBILITY_AGENT:
-                mobility = MobilityAgent.decode(extension.data)
+                mobility = MobilityAgentExtension.decode(extension.data)
             elif extension.type == PREFIX_LENGTHS:
                 prefix_lengths = tuple(extension.data)
             else:

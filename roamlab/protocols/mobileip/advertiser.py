@@ -11,7 +11,7 @@ from roamlab.protocols.mobileip.advertisement import (
     ALL_HOSTS,
     AgentAdvertisement,
     AgentFlags,
-    MobilityAgent,
+    MobilityAgentExtension,
     Router,
 )
 from roamlab.protocols.mobileip.identification import SECOND
@@ -79,7 +79,7 @@ class Advertiser:
         if now < self._due:
             return None
         a = self._advertising
-        mobility = MobilityAgent(
+        mobility = MobilityAgentExtension(
             self._sequence,
             a.registration_lifetime,
             a.flags | AgentFlags.B if busy else a.flags,

@@ -48,7 +48,7 @@ class Whereabouts(StrEnum):
     AWAY = "away"
 
 
-class Cause(StrEnum):
+class BindingCause(StrEnum):
     """Why a binding comes or goes."""
 
     REGISTERED = "registered"
@@ -57,7 +57,7 @@ class Cause(StrEnum):
     EXPIRED = "expired"
 
 
-class Arp(StrEnum):
+class ArpAct(StrEnum):
     """What is done with ARP on the home network."""
 
     ANNOUNCE_SELF = "proxy ARP on, gratuitous ARP with the home agent's link-layer address"
@@ -68,16 +68,16 @@ class Arp(StrEnum):
 
 _HOME, _AWAY = Whereabouts.AT_HOME, Whereabouts.AWAY
 
-TRANSITIONS: dict[tuple[Whereabouts, Cause, Whereabouts], Arp] = {
-    (_HOME, Cause.REGISTERED, _AWAY): Arp.ANNOUNCE_SELF,
-    (_AWAY, Cause.REGISTERED, _AWAY): Arp.NOTHING,
-    (_AWAY, Cause.RETURNED, _HOME): Arp.ANNOUNCE_MOBILE_NODE,
-    (_HOME, Cause.RETURNED, _HOME): Arp.ANNOUNCE_MOBILE_NODE,
-    (_AWAY, Cause.DEREGISTERED, _AWAY): Arp.NOTHING,
-    (_AWAY, Cause.DEREGISTERED, _HOME): Arp.SILENCE,
-    (_HOME, Cause.DEREGISTERED, _HOME): Arp.NOTHING,
-    (_AWAY, Cause.EXPIRED, _AWAY): Arp.NOTHING,
-    (_AWAY, Cause.EXPIRED, _HOME): Arp.SILENCE,
+TRANSITIONS: dict[tuple[Whereabouts, BindingCause, Whereabouts], ArpAct] = {
+    (_HOME, BindingCause.REGISTERED, _AWAY): ArpAct.ANNOUNCE_SELF,
+    (_AWAY, BindingCause.REGISTERED, _AWAY): ArpAct.NOTHING,
+    (_AWAY, BindingCause.RETURNED, _HOME): ArpAct.ANNOUNCE_MOBILE_NODE,
+    (_HOME, BindingCause.RETURNED, _HOME): ArpAct.ANNOUNCE_MOBILE_NODE,
+    (_AWAY, BindingCause.DEREGISTERED, _AWAY): ArpAct.NOTHING,
+    (_AWAY, BindingCause.DEREGISTERED, _HOME): ArpAct.SILENCE,
+    (_HOME, BindingCause.DEREGISTERED, _HOME): ArpAct.NOTHING,
+    (_AWAY, BindingCause.EXPIRED, _AWAY): ArpAct.NOTHING,
+    (_AWAY, BindingCause.EXPIRED, _HOME): ArpAct.SILENCE,
 }
 """Before, why, after -> ARP (RFC 5944, 4.6). A mobile node may return home twice: its first reply may be lost."""
 
@@ -122,10 +122,14 @@ class BindingTable:
         actions: list[Action] = [RemoveTunnel(home, address) for address in gone]
         if old is None or old.tunnel != binding.tunnel:
             actions.append(binding.tunnel)
-        return actions + self._arp(home, before, Cause.REGISTERED)
+        return actions + self._arp(home, before, BindingCause.REGISTERED)
 
     def remove(
-        self, home_address: IPv4Address, care_of: tuple[IPv4Address, ...], cause: Cause, link: bytes = b""
+        self,
+        home_address: IPv4Address,
+        care_of: tuple[IPv4Address, ...],
+        cause: BindingCause,
+        link: bytes = b"",
     ) -> list[Action]:
         """Remove the bindings to these care-of addresses; those that aren't there don't matter."""
         before = self.whereabouts(home_address)
@@ -136,13 +140,15 @@ class BindingTable:
         actions: list[Action] = [RemoveTunnel(home_address, address) for address in gone]
         return actions + self._arp(home_address, before, cause, link)
 
-    def _arp(self, home: IPv4Address, before: Whereabouts, cause: Cause, link: bytes = b"") -> list[Action]:
+    def _arp(
+        self, home: IPv4Address, before: Whereabouts, cause: BindingCause, link: bytes = b""
+    ) -> list[Action]:
         match TRANSITIONS[before, cause, self.whereabouts(home)]:
-            case Arp.ANNOUNCE_SELF:
+            case ArpAct.ANNOUNCE_SELF:
                 return [ProxyArp(home, on=True), GratuitousArp(home)]
-            case Arp.ANNOUNCE_MOBILE_NODE:
+            case ArpAct.ANNOUNCE_MOBILE_NODE:
                 return [ProxyArp(home, on=False), GratuitousArp(home, of_mobile_node=True, link=link)]
-            case Arp.SILENCE:
+            case ArpAct.SILENCE:
                 return [ProxyArp(home, on=False)]
-            case Arp.NOTHING:
+            case ArpAct.NOTHING:
                 return []

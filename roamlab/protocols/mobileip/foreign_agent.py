@@ -29,7 +29,7 @@ from roamlab.protocols.mobileip.extensions import (
     MOBILE_HOME,
 )
 from roamlab.protocols.mobileip.identification import SECOND, low
-from roamlab.protocols.mobileip.policy import Arrival, Reverse, expiry, requested_encapsulation
+from roamlab.protocols.mobileip.policy import Reception, Reverse, expiry, requested_encapsulation
 from roamlab.protocols.mobileip.registration import (
     PORT,
     RESERVED_FLAGS,
@@ -88,40 +88,40 @@ class ForeignAgentConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class ForeignAgentCase:
     """A request before the foreign agent, how it came, and how full the agent is (itself not counted)."""
 
     config: ForeignAgentConfig
     request: RegistrationRequest
-    arrival: Arrival
+    arrival: Reception
     visitors: int
     pending: int
 
 
-def _poorly_formed(case: Case) -> bool:
+def _poorly_formed(case: ForeignAgentCase) -> bool:
     return bool(case.request.flags & RESERVED_FLAGS)
 
 
-def _mobile_node_fails(case: Case) -> bool:
+def _mobile_node_fails(case: ForeignAgentCase) -> bool:
     association = case.config.mobile_nodes.get(case.request.home_address)
     return association is not None and not verify(case.request, MOBILE_FOREIGN, association)
 
 
-def _too_distant(case: Case) -> bool:
+def _too_distant(case: ForeignAgentCase) -> bool:
     # A T bit from behind a router would let others' datagrams into the tunnel (RFC 3024, 4.2.1 and 6.1).
     return RequestFlags.T in case.request.flags and case.arrival.ttl != MAX_TTL
 
 
-def _encapsulation_unavailable(case: Case) -> bool:
+def _encapsulation_unavailable(case: ForeignAgentCase) -> bool:
     co_located = RequestFlags.D in case.request.flags
     return not co_located and requested_encapsulation(case.request.flags) not in case.config.encapsulations
 
 
-def _delivery_style(case: Case) -> bool:
+def _delivery_style(case: ForeignAgentCase) -> bool:
     return any(e.type == ENCAPSULATING_DELIVERY for e in case.request.extensions)
 
 
-def _invalid_care_of_address(case: Case) -> bool:
+def _invalid_care_of_address(case: ForeignAgentCase) -> bool:
     co_located = RequestFlags.D in case.request.flags
     return not (co_located or case.request.deregisters or _offered(case.config, case.request))
 
@@ -130,21 +130,21 @@ def _offered(config: ForeignAgentConfig, request: RegistrationRequest) -> bool:
     return request.care_of_address in config.advertising.care_of_addresses
 
 
-def _own_address(case: Case) -> bool:
+def _own_address(case: ForeignAgentCase) -> bool:
     # Relayed, it would come back here.
     own = {case.config.address, case.config.advertising.interface.ip}
     return case.request.home_agent in own
 
 
-def _lifetime_too_long(case: Case) -> bool:
+def _lifetime_too_long(case: ForeignAgentCase) -> bool:
     return case.request.lifetime > case.config.longest
 
 
-def _out_of_resources(case: Case) -> bool:
+def _out_of_resources(case: ForeignAgentCase) -> bool:
     return case.visitors >= case.config.capacity or case.pending >= case.config.max_pending
 
 
-DENIALS: tuple[tuple[ReplyCode, Callable[[Case], bool]], ...] = (
+DENIALS: tuple[tuple[ReplyCode, Callable[[ForeignAgentCase], bool]], ...] = (
     (ReplyCode.FA_POORLY_FORMED_REQUEST, _poorly_formed),
     (ReplyCode.FA_MOBILE_NODE_AUTHENTICATION, _mobile_node_fails),
     (ReplyCode.FA_PROHIBITED, lambda case: case.request.home_address in case.config.barred),
@@ -197,7 +197,7 @@ class ForeignAgent(Outbox):
             self._tell(MipDiscarded(source=str(source.address), why=str(error)))
             return
         if isinstance(message, RegistrationRequest):
-            self._request(message, Arrival(source, destination, link, ttl), now)
+            self._request(message, Reception(source, destination, link, ttl), now)
         else:
             self._reply(message, source, now)
 
@@ -231,10 +231,12 @@ class ForeignAgent(Outbox):
         if message := self._advertiser.due(now, busy=busy):
             self._do(SendIcmp(message.encode(), self.config.advertising.destination))
 
-    def _request(self, request: RegistrationRequest, arrival: Arrival, now: int) -> None:
+    def _request(self, request: RegistrationRequest, arrival: Reception, now: int) -> None:
         home = request.home_address
         others = len(self._visitors) - (self._visitors.get(home) is not None)
-        case = Case(self.config, request, arrival, others, len(self._pending) - (home in self._pending))
+        case = ForeignAgentCase(
+            self.config, request, arrival, others, len(self._pending) - (home in self._pending)
+        )
         relayed = cut_after(request, MOBILE_HOME)
         if relayed is None:
             self._deny(request, arrival, ReplyCode.FA_POORLY_FORMED_REQUEST)
@@ -295,7 +297,7 @@ class ForeignAgent(Outbox):
         self._do(*self._visitors.put(visitor))
         self._tell(MipRegistered(home_address=str(request.home_address), lifetime=lifetime))
 
-    def _deny(self, request: RegistrationRequest, arrival: Arrival, code: ReplyCode) -> None:
+    def _deny(self, request: RegistrationRequest, arrival: Reception, code: ReplyCode) -> None:
         too_long = code is ReplyCode.FA_LIFETIME_TOO_LONG
         lifetime = self.config.longest if too_long else request.lifetime
         reply = RegistrationReply(
@@ -304,7 +306,7 @@ class ForeignAgent(Outbox):
         self._tell(MipDenied(home_address=str(request.home_address), code=int(code)))
         self._send(reply, request, arrival)
 
-    def _send(self, reply: RegistrationReply, request: RegistrationRequest, arrival: Arrival) -> None:
+    def _send(self, reply: RegistrationReply, request: RegistrationRequest, arrival: Reception) -> None:
         """Send `reply` to the mobile node: where the request came from, at its link-layer address."""
         if association := self.config.mobile_nodes.get(request.home_address):
             reply = sign(reply, MOBILE_FOREIGN, association)

@@ -13,7 +13,7 @@ from roamlab.protocols.mobileip.actions import Encapsulation, Outbox, SendIcmp, 
 from roamlab.protocols.mobileip.admission import (
     ADMISSION,
     AUTHENTICITY,
-    Case,
+    HomeAgentCase,
     HomeAgentConfig,
     discarded,
     first_objection,
@@ -21,11 +21,16 @@ from roamlab.protocols.mobileip.admission import (
 from roamlab.protocols.mobileip.advertisement import AgentSolicitation
 from roamlab.protocols.mobileip.advertiser import Advertiser
 from roamlab.protocols.mobileip.authentication import sign
-from roamlab.protocols.mobileip.bindings import Binding, BindingTable, Cause
+from roamlab.protocols.mobileip.bindings import Binding, BindingCause, BindingTable
 from roamlab.protocols.mobileip.codes import ReplyCode, accepts
 from roamlab.protocols.mobileip.extensions import FOREIGN_HOME, MOBILE_HOME
-from roamlab.protocols.mobileip.identification import NonceGuard, Replay, ReplayGuard, TimestampGuard
-from roamlab.protocols.mobileip.policy import Arrival, expiry, granted_lifetime, requested_encapsulation
+from roamlab.protocols.mobileip.identification import (
+    NonceGuard,
+    ReplayGuard,
+    ReplayProtection,
+    TimestampGuard,
+)
+from roamlab.protocols.mobileip.policy import Reception, expiry, granted_lifetime, requested_encapsulation
 from roamlab.protocols.mobileip.registration import PORT, RegistrationReply, RegistrationRequest, RequestFlags
 from roamlab.record.mobile_ip_events import (
     MipDenied,
@@ -62,7 +67,7 @@ class HomeAgent(Outbox):
         except DecodeError as error:
             self._tell(MipDiscarded(source=str(source.address), why=str(error)))
             return
-        self._answer(request, Arrival(source, destination, link), now)
+        self._answer(request, Reception(source, destination, link), now)
 
     def receive_icmp(self, data: bytes, source: IPv4Address, now: int) -> None:
         """Take an ICMP message; a solicitation brings the next advertisement forward."""
@@ -86,12 +91,12 @@ class HomeAgent(Outbox):
         if self._advertiser and self.config.advertising and (message := self._advertiser.due(now)):
             self._do(SendIcmp(message.encode(), self.config.advertising.destination))
 
-    def _answer(self, request: RegistrationRequest, arrival: Arrival, now: int) -> None:
+    def _answer(self, request: RegistrationRequest, arrival: Reception, now: int) -> None:
         if why := discarded(self.config, request):
             self._tell(MipDiscarded(source=str(arrival.source.address), why=why))
             return
         identification = request.identification
-        case = Case(self.config, self._table, request, arrival.source)
+        case = HomeAgentCase(self.config, self._table, request, arrival.source)
         code = first_objection(AUTHENTICITY, case)
         if code is None:
             check = self._guard(request.home_address).check(identification, now)
@@ -107,15 +112,15 @@ class HomeAgent(Outbox):
             RegistrationReply(code, lifetime, request.home_address, self.config.address, identification),
         )
 
-    def _accept(self, request: RegistrationRequest, arrival: Arrival, now: int) -> tuple[ReplyCode, int]:
+    def _accept(self, request: RegistrationRequest, arrival: Reception, now: int) -> tuple[ReplyCode, int]:
         home, care_of = request.home_address, request.care_of_address
         if request.deregisters_all:
             bound = tuple(b.care_of_address for b in self._table.of(home))
-            self._do(*self._table.remove(home, bound, Cause.RETURNED, arrival.link))
+            self._do(*self._table.remove(home, bound, BindingCause.RETURNED, arrival.link))
             self._tell(MipDeregistered(home_address=str(home)))
             return ReplyCode.ACCEPTED, 0
         if request.deregisters:
-            self._do(*self._table.remove(home, (care_of,), Cause.DEREGISTERED))
+            self._do(*self._table.remove(home, (care_of,), BindingCause.DEREGISTERED))
             self._tell(MipDeregistered(home_address=str(home), care_of_address=str(care_of)))
             return ReplyCode.ACCEPTED, 0
         wants_simultaneous = RequestFlags.S in request.flags
@@ -138,7 +143,7 @@ class HomeAgent(Outbox):
             return ReplyCode.ACCEPTED_NO_SIMULTANEOUS, lifetime
         return ReplyCode.ACCEPTED, lifetime
 
-    def _reply(self, request: RegistrationRequest, arrival: Arrival, reply: RegistrationReply) -> None:
+    def _reply(self, request: RegistrationRequest, arrival: Reception, reply: RegistrationReply) -> None:
         reply = sign(reply, MOBILE_HOME, self.config.mobile_nodes[request.home_address])
         association = self.config.foreign_agents.get(arrival.source.address)
         if association and not request.deregisters:  # never on a deregistration's messages (RFC 5944, 3.5.4)
@@ -158,12 +163,12 @@ class HomeAgent(Outbox):
     def _expire(self, now: int) -> None:
         for binding in [b for b in self._table if b.expires is not None and b.expires <= now]:
             home, care_of = binding.home_address, binding.care_of_address
-            self._do(*self._table.remove(home, (care_of,), Cause.EXPIRED))
+            self._do(*self._table.remove(home, (care_of,), BindingCause.EXPIRED))
             self._tell(MipExpired(home_address=str(home), care_of_address=str(care_of)))
 
     def _guard(self, home_address: IPv4Address) -> ReplayGuard:
         if home_address not in self._guards:
-            nonces = self.config.replay is Replay.NONCES
+            nonces = self.config.replay is ReplayProtection.NONCES
             self._guards[home_address] = (
                 NonceGuard(self._random) if nonces else TimestampGuard(self.config.window)
             )

@@ -20,7 +20,7 @@ _ALL = 0xFFFFFFFFFFFFFFFF
 _HALF = 1 << 63
 
 
-class Replay(StrEnum):
+class ReplayProtection(StrEnum):
     """The style of replay protection of a mobility security association."""
 
     TIMESTAMPS = "timestamps"

@@ -29,10 +29,10 @@ from roamlab.protocols.mobileip.codes import accepts, from_home_agent
 from roamlab.protocols.mobileip.extensions import MOBILE_FOREIGN, MOBILE_HOME
 from roamlab.protocols.mobileip.identification import SECOND, low
 from roamlab.protocols.mobileip.movement import (
-    Agents,
     Attachment,
     AttachmentKind,
     Candidate,
+    HeardAgents,
     choose,
     same_place,
 )
@@ -80,7 +80,7 @@ class MobileNode(Outbox):
         self.attachment: Attachment | None = None
         self.registration: Registration | None = None
         self._registrar = Registrar(config, random)
-        self._agents = Agents(lambda: self._registrar.home_agent, config.home_address)
+        self._agents = HeardAgents(lambda: self._registrar.home_agent, config.home_address)
         self._co_located: dict[str, Candidate] = {}
         self._interfaces: list[str] = []
         self._sent: Sent | None = None

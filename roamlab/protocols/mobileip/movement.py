@@ -1,6 +1,6 @@
 """What a mobile node hears, and where it decides to attach (RFC 5944, 2.4).
 
-`Agents` remembers agents for as long as their advertisements are valid. `choose` compares them with the current
+`HeardAgents` remembers agents for as long as their advertisements are valid. `choose` compares them with the current
 attachment under one of three policies:
 
 - LIFETIME, the RFC's algorithm 1: stay while the current agent's advertisement is valid. Home, when heard, wins.
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
-from roamlab.protocols.mobileip.advertisement import AgentAdvertisement, AgentFlags, MobilityAgent
+from roamlab.protocols.mobileip.advertisement import AgentAdvertisement, AgentFlags, MobilityAgentExtension
 from roamlab.protocols.mobileip.identification import SECOND
 from roamlab.protocols.mobileip.registration import INFINITE_LIFETIME
 
@@ -66,11 +66,11 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
+class HeardAgent:
     """An agent as last heard; `since` is when it was first heard without a gap, in ns."""
 
     advertisement: AgentAdvertisement
-    mobility: MobilityAgent
+    mobility: MobilityAgentExtension
     address: IPv4Address
     interface: str
     link: bytes
@@ -91,13 +91,13 @@ class Agent:
         return IPv4Interface((router.address, length)).network
 
 
-class Agents:
+class HeardAgents:
     """The agents whose advertisements are valid, by interface and address."""
 
     def __init__(self, home_agent: Callable[[], IPv4Address], home_address: IPv4Address) -> None:
         self._home_agent = home_agent
         self._home_address = home_address
-        self._heard: dict[tuple[str, IPv4Address], Agent] = {}
+        self._heard: dict[tuple[str, IPv4Address], HeardAgent] = {}
 
     def hear(
         self,
@@ -110,7 +110,7 @@ class Agents:
         """Remember an agent; return whether it has started again since it was last heard (RFC 5944, 2.4.4)."""
         if advertisement.mobility is None:
             return False
-        agent = Agent(advertisement, advertisement.mobility, source, interface, link, now, now)
+        agent = HeardAgent(advertisement, advertisement.mobility, source, interface, link, now, now)
         old = self._heard.get((interface, source))
         # Agents advertise at least three times in a lifetime, so that two thirds of silence is an absence.
         if old and now - old.heard <= old.advertisement.lifetime * SECOND * 2 // 3:
@@ -119,14 +119,14 @@ class Agents:
         sequence = agent.mobility.sequence
         return old is not None and sequence < FIRST_AFTER_START and sequence < old.mobility.sequence
 
-    def expire(self, now: int) -> list[Agent]:
+    def expire(self, now: int) -> list[HeardAgent]:
         """Forget and return the agents whose advertisements are no longer valid."""
         gone = [a for a in self._heard.values() if a.expires <= now]
         for agent in gone:
             del self._heard[agent.interface, agent.address]
         return gone
 
-    def forget(self, interface: str) -> list[Agent]:
+    def forget(self, interface: str) -> list[HeardAgent]:
         """Forget and return what was heard on an interface."""
         gone = [a for a in self._heard.values() if a.interface == interface]
         for agent in gone:
@@ -137,7 +137,7 @@ class Agents:
         """Return when the next advertisement ceases to be valid, in ns, or None."""
         return min((a.expires for a in self._heard.values()), default=None)
 
-    def registrar(self, interface: str) -> Agent | None:
+    def registrar(self, interface: str) -> HeardAgent | None:
         """Return a foreign agent on `interface` that insists on registering through it (its R bit)."""
         wanted = AgentFlags.R | AgentFlags.F
         agents = [a for a in self._heard.values() if a.interface == interface and wanted in a.mobility.flags]
@@ -147,7 +147,7 @@ class Agents:
         """Return the attachments that the agents offer: the home network, and foreign agents' care-of addresses."""
         return [c for a in self._heard.values() if (c := self._candidate(a))]
 
-    def _is_home_agent(self, agent: Agent) -> bool:
+    def _is_home_agent(self, agent: HeardAgent) -> bool:
         """Tell whether an agent is the node's home agent; of one that it has yet to find it knows the network only.
 
         It is then looked for under the network's broadcast address (RFC 5944, 3.6.1.2).
@@ -156,7 +156,7 @@ class Agents:
         found = network is not None and wanted == network.broadcast_address
         return AgentFlags.H in agent.mobility.flags and (agent.address == wanted or found)
 
-    def _candidate(self, agent: Agent) -> Candidate | None:
+    def _candidate(self, agent: HeardAgent) -> Candidate | None:
         flags = agent.mobility.flags
         if self._is_home_agent(agent):
             at_home = Attachment(

@@ -25,7 +25,7 @@ class Reverse(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class Reception:
     """How a datagram came: from where, to which of our addresses, the sender's link-layer address, the TTL."""
 
     source: UdpAddress

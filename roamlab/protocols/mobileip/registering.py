@@ -10,7 +10,7 @@ from roamlab.protocols.mobileip.actions import DEFAULT_TTL, MAX_TTL
 from roamlab.protocols.mobileip.authentication import SecurityAssociation, sign
 from roamlab.protocols.mobileip.codes import ReplyCode, from_home_agent
 from roamlab.protocols.mobileip.extensions import MOBILE_FOREIGN, MOBILE_HOME
-from roamlab.protocols.mobileip.identification import SECOND, NonceSource, Replay, TimestampSource
+from roamlab.protocols.mobileip.identification import SECOND, NonceSource, ReplayProtection, TimestampSource
 from roamlab.protocols.mobileip.movement import Attachment, AttachmentKind, Movement
 from roamlab.protocols.mobileip.registration import RegistrationReply, RegistrationRequest, RequestFlags
 
@@ -34,7 +34,7 @@ class MobileNodeConfig:
     foreign_agents: Mapping[IPv4Address, SecurityAssociation] = field(default_factory=dict)
     lifetime: int = 300
     flags: RequestFlags = _NONE
-    replay: Replay = Replay.TIMESTAMPS
+    replay: ReplayProtection = ReplayProtection.TIMESTAMPS
     movement: Movement = Movement.LIFETIME
     prefer_co_located: bool = False
     max_back_off: int = 32 * SECOND
@@ -79,7 +79,7 @@ class Registrar:
         self._config = config
         self._most = config.lifetime
         self._wait = FIRST_BACK_OFF
-        nonces = config.replay is Replay.NONCES
+        nonces = config.replay is ReplayProtection.NONCES
         self._source = NonceSource(random) if nonces else TimestampSource(random)
 
     def moved(self) -> None:
@@ -112,7 +112,7 @@ class Registrar:
 
     def repeat(self, sent: Sent, now: int) -> Sent:
         """Make the request again: unchanged under nonces, with a new timestamp otherwise (RFC 5944, 3.6.3)."""
-        if self._config.replay is Replay.NONCES:
+        if self._config.replay is ReplayProtection.NONCES:
             return sent
         request = replace(sent.request, identification=self._source.next(now), extensions=())
         return self._signed(request, sent.attachment, now)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from roamlab.protocols.mobileip.actions import Action, AddVisitor, Decapsulate, Encapsulation, RemoveVisitor
-from roamlab.protocols.mobileip.policy import Arrival
+from roamlab.protocols.mobileip.policy import Reception
 from roamlab.protocols.mobileip.registration import RegistrationRequest
 
 
@@ -13,7 +13,7 @@ class Pending:
     """A Registration Request relayed to the home agent and not yet answered; `deadline` in ns."""
 
     request: RegistrationRequest
-    arrival: Arrival
+    arrival: Reception
     deadline: int
 
 

@@ -74,7 +74,7 @@ class EndpointState(Enum):
 
 
 @dataclass(slots=True)
-class Received:
+class ReceivedTsns:
     """Which TSNs have come: all up to ``cumulative``, and some beyond."""
 
     cumulative: int
@@ -126,7 +126,7 @@ class SctpEndpoint:
     prefers_first: bool = False
     asked: dict[int, Asconf] = field(default_factory=dict)
     _ssn: int = 0
-    _received: Received = field(default_factory=lambda: Received(0))
+    _received: ReceivedTsns = field(default_factory=lambda: ReceivedTsns(0))
     _vector: bytes = b""
     _key: bytes = b""
     _wanted: tuple[int, ...] = ()
@@ -257,7 +257,7 @@ class SctpEndpoint:
             return False
         self.cookie = cookies[0]
         self.peer_tag, self.peer_tsn = answer.tag, answer.tsn
-        self._received = Received((answer.tsn - 1) & _WRAP)
+        self._received = ReceivedTsns((answer.tsn - 1) & _WRAP)
         if self.secured:
             try:
                 self._key = auth.association_key(self._vector, auth.key_vector(answer.parameters))
