@@ -20,7 +20,7 @@ from roamlab.kernels import build
 from roamlab.kernels.build import transfer
 from roamlab.where import ROOT
 from tests.elsewhere import copy_of_code
-from tests.runner import Runner
+from tests.runner import NOBODY, Runner
 
 pytestmark = [
     pytest.mark.skipif(build.cached() is None, reason="needs a lab kernel: ./lab kernel"),
@@ -39,14 +39,17 @@ def runner() -> Iterator[Runner]:
 @pytest.fixture
 def action(runner: Runner) -> Path:
     """The action as a runner checks it out. Its .venv is there, as after its first job, and finds this one's packages."""
+    packages = sysconfig.get_path("purelib")
+    if subprocess.run([*NOBODY, "test", "-r", packages]).returncode:
+        pytest.skip(f"needs packages that a runner's user can read, and cannot read {packages}")
     into = runner.place / "actions" / "roamlab"
     into.mkdir(parents=True)
     for name in ("lab", "action.yml", "requirements.lock"):
         shutil.copy(ROOT / name, into / name)
     shutil.copytree(ROOT / "ci", into / "ci")
     venv.create(into / ".venv", with_pip=False, symlinks=True)
-    (packages,) = into.glob(".venv/lib/python*/site-packages")
-    (packages / "seen.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    (site,) = into.glob(".venv/lib/python*/site-packages")
+    (site / "seen.pth").write_text(packages + "\n")
     shutil.copy(ROOT / "requirements.lock", into / ".venv" / "installed-requirements.lock")
     copy_of_code(into)
     (into / ".git").unlink(missing_ok=True)  # the empty file that stands for this checkout's
