@@ -22,6 +22,9 @@ def copy_of_code(into: Path) -> Path:
     for folder in folders:
         bare = shutil.ignore_patterns("__pycache__")
         shutil.copytree(folder, into / folder.relative_to(ROOT), symlinks=True, ignore=bare)
+    for entry in ROOT.iterdir():  # Python reads the list of them
+        if not (into / entry.name).exists():
+            (into / entry.name).touch()
     return into
 
 
