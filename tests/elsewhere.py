@@ -6,14 +6,30 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import pytest
 
 from roamlab.kernels.choose import lab_kernels
 from roamlab.where import PACKAGE, ROOT
 
 DENIED = (sys.executable, str(Path(__file__).with_name("deny.py")))
 """What to put before a command to take namespaces, mounts and fixed addresses from it."""
+
+
+_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+
+
+def as_nobody() -> tuple[str, ...]:
+    """What to put before a command to run it as nobody; skips the test where that user cannot run this checkout."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root to become another user")
+    for path in (ROOT / "lab", Path(sys.executable), Path(sysconfig.get_path("purelib"))):
+        if subprocess.run([*_NOBODY, "test", "-r", str(path)]).returncode:
+            pytest.skip(f"another user can't read {path}: clone the checkout outside root's home directory")
+    return _NOBODY
 
 
 def copy_of_code(into: Path) -> Path:

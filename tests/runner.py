@@ -23,7 +23,7 @@ _NAME = re.compile(r"\$\{\{\s*([\w.-]+)\s*\}\}")
 _BARE = """mount -t tmpfs -o size=64k,mode=1777 none /dev/shm
 for sudo in /usr/bin/sudo /bin/bwrap /usr/bin/bwrap; do [ ! -e $sudo ] || mount --bind /dev/null $sudo; done
 exec "$@" """
-NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Runner:
             **variables,
         }
         return subprocess.run(
-            ["unshare", "--mount", "sh", "-c", _BARE, "sh", *DENIED, *NOBODY, *shell],
+            ["unshare", "--mount", "sh", "-c", _BARE, "sh", *DENIED, *_NOBODY, *shell],
             cwd=self.work,
             env=environment,
             capture_output=True,

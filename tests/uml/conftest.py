@@ -1,17 +1,14 @@
 """Runs that several modules of tests look at, and the user that some are made as."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.elsewhere import as_nobody
 from tests.uml.mobile_ip_runs import Player
 
 COMPARED = pytest.StashKey[str]()
 """What test_every_capture.py has compared."""
-_REPOSITORY = Path(__file__).resolve().parents[2]
-_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,7 +41,4 @@ def mobile_ip(tmp_path_factory: pytest.TempPathFactory) -> Player:
 @pytest.fixture
 def ordinary_user() -> list[str]:
     """What to put before a command to run it as nobody."""
-    for flag, path in (("-r", _REPOSITORY / "lab"), ("-x", Path(sys.executable))):
-        if subprocess.run([*_NOBODY, "test", flag, str(path)]).returncode:
-            pytest.skip("another user can't read this checkout: clone it outside root's home directory")
-    return _NOBODY
+    return [*as_nobody()]

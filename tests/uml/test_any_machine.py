@@ -16,12 +16,11 @@ import pytest
 from roamlab.kernels.choose import lab_kernels
 from roamlab.record.identity import SAME_BITS
 from roamlab.where import ROOT
-from tests.elsewhere import copy_of_code, copy_of_kernel, play
+from tests.elsewhere import as_nobody, copy_of_code, copy_of_kernel, play
 
 pytestmark = pytest.mark.skipif(not lab_kernels(), reason="needs a lab kernel: ./lab kernel")
 WORDS = ("run", "fig09", "--kernel", "uml", "--seed", "7919")
 _HEAVY = ("__pycache__", "pyarrow*", "numpy*", "pandas*", "playwright*", "mypy*", "ruff*", "scapy*")
-_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +64,7 @@ def other_user(place: Path) -> Path:
     runs.mkdir()
     os.chown(runs, 65534, 65534)
     environment = {"XDG_CACHE_HOME": str(place / "cache"), "HOME": "/nonexistent", "TMPDIR": "/var/tmp"}
-    run, _ = play(code, runs, WORDS, before=_NOBODY, environment=environment)
+    run, _ = play(code, runs, WORDS, before=as_nobody(), environment=environment)
     return run
 
 
@@ -93,6 +92,4 @@ def other_packages(place: Path) -> Path:
 
 @pytest.mark.parametrize("machine", [no_bytecode, other_user, other_packages])
 def test_the_bits_are_the_same(machine: Callable[[Path], Path], place: Path, here: dict[str, str]) -> None:
-    if machine is other_user and os.geteuid() != 0:
-        pytest.skip("needs root to become another user")
     assert bits(machine(place)) == here

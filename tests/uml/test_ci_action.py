@@ -19,8 +19,8 @@ import yaml
 from roamlab.kernels import build
 from roamlab.kernels.build import transfer
 from roamlab.where import ROOT
-from tests.elsewhere import copy_of_code
-from tests.runner import NOBODY, Runner
+from tests.elsewhere import as_nobody, copy_of_code
+from tests.runner import Runner
 
 pytestmark = [
     pytest.mark.skipif(build.cached() is None, reason="needs a lab kernel: ./lab kernel"),
@@ -39,9 +39,8 @@ def runner() -> Iterator[Runner]:
 @pytest.fixture
 def action(runner: Runner) -> Path:
     """The action as a runner checks it out. Its .venv is there, as after its first job, and finds this one's packages."""
+    as_nobody()
     packages = sysconfig.get_path("purelib")
-    if subprocess.run([*NOBODY, "test", "-r", packages]).returncode:
-        pytest.skip(f"needs packages that a runner's user can read, and cannot read {packages}")
     into = runner.place / "actions" / "roamlab"
     into.mkdir(parents=True)
     for name in ("lab", "action.yml", "requirements.lock"):

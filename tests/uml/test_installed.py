@@ -21,12 +21,12 @@ import pytest
 from roamlab.cli.collection import TASKS
 from roamlab.kernels.choose import lab_kernels
 from roamlab.where import ROOT
+from tests.elsewhere import as_nobody
 
 needs_lab_kernel = pytest.mark.skipif(
     not any(not kernel.metadata.variant for kernel in lab_kernels()),
     reason="needs a lab kernel: ./lab kernel",
 )
-_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 _POISON = "raise ImportError('a folder of the user was imported')\n"
 _SCENARIO = """
 from roamlab.lab.lab import Lab
@@ -95,7 +95,7 @@ class Installed:
             "HOME": str(self.home / "user"),
         }
         command = [
-            *(_NOBODY if user and not os.geteuid() else []),
+            *(as_nobody() if user and not os.geteuid() else []),
             str(self.home / "venv/bin" / program),
             *words,
         ]

@@ -17,7 +17,7 @@ from roamlab.kernels.choose import lab_kernels, select
 from roamlab.kernels.job import Job
 from roamlab.kernels.spin import guest_process
 from roamlab.where import ROOT
-from tests.elsewhere import DENIED, copy_of_code, copy_of_kernel, play
+from tests.elsewhere import DENIED, as_nobody, copy_of_code, copy_of_kernel, play
 from tests.processes import descendants, gone
 
 pytestmark = pytest.mark.skipif(not lab_kernels(), reason="needs a lab kernel: ./lab kernel")
@@ -48,13 +48,11 @@ def test_without_namespaces_it_gives_the_same_bits_and_says_what_is_missing(tmp_
 
 
 def test_an_ordinary_user_without_namespaces_or_home_can_play(for_everybody: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("needs root to become another user")
+    nobody = as_nobody()
     code, cache = copy_of_code(for_everybody / "code"), copy_of_kernel(for_everybody / "cache")
     runs = for_everybody / "runs"
     runs.mkdir()
     os.chown(runs, 65534, 65534)
-    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
     environment = {"HOME": "/nonexistent", "XDG_CACHE_HOME": str(cache), "TMPDIR": str(runs)}
     run, said = play(code, runs, WORDS, before=(*DENIED, *nobody), environment=environment)
     assert json.loads((run / "verdict.json").read_bytes())["verdict"] == "survived"
