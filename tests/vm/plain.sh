@@ -29,7 +29,7 @@ qemu-img create -q -f qcow2 -F qcow2 -b "$work/box.img" "$work/disk.qcow2"
 
 accelerator=(-accel tcg,thread=multi -cpu max)
 # A machine that is virtual itself may have a /dev/kvm with which QEMU cannot start a processor.
-echo quit | qemu-system-x86_64 -accel kvm -cpu host -nodefaults -display none -S -monitor stdio >/dev/null 2>&1 && accelerator=(-accel kvm -cpu host)
+(echo quit | qemu-system-x86_64 -accel kvm -cpu host -nodefaults -display none -S -monitor stdio) >/dev/null 2>&1 && accelerator=(-accel kvm -cpu host)
 say "$(qemu-system-x86_64 --version | head -1); ${accelerator[1]}; load $(cut -d' ' -f1 /proc/loadavg)"
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 # Gone with this script, however that ends.
