@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from roamlab.kernels.abilities import ABILITIES
+from roamlab.kernels.cpu import emulated
 from roamlab.kernels.job import KernelMissing, NotAKernel
 from roamlab.where import COMMAND
 
@@ -43,9 +44,9 @@ class Binary:
 
     @property
     def seccomp(self) -> bool:
-        """Whether it can run its programs under seccomp, several times faster than ptrace (6.16 on)."""
+        """Whether it runs programs under seccomp, several times faster than ptrace (6.16 on, and no emulated processor)."""
         major, minor = (int(part) for part in re.findall(r"\d+", self.version)[:2])
-        return (major, minor) >= (6, 16)
+        return (major, minor) >= (6, 16) and not emulated()
 
     @property
     def abilities(self) -> frozenset[str]:

@@ -6,8 +6,24 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
 
 _ROUNDS = 64
+_TCG = "QEMU TCG CPU"
+
+
+@lru_cache
+def emulated(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether QEMU emulates this machine's processor (TCG).
+
+    There a guest in seccomp mode has wrong registers after some signals: its Python imports what it did not ask for, or spins.
+    By ptrace it runs as anywhere (docs/vm.md).
+    """
+    try:
+        return _TCG in cpuinfo.read_text(errors="replace")
+    except OSError:
+        return False
 
 
 @contextmanager

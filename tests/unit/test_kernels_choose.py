@@ -165,7 +165,8 @@ def made(version: str, modules: Path | None = None, **options: str) -> Binary:
 @pytest.mark.parametrize(
     ("version", "seccomp"), [("6.1.176", False), ("6.15.9", False), ("6.16", True), ("7.3.4", True)]
 )
-def test_seccomp_mode_came_with_6_16(version: str, seccomp: bool) -> None:
+def test_seccomp_mode_came_with_6_16(version: str, seccomp: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(binary, "emulated", lambda: False)
     assert made(version).seccomp is seccomp
 
 

@@ -6,10 +6,18 @@ import os
 import subprocess
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
-from roamlab.kernels.cpu import own_cpu, pinned
+from roamlab.kernels.cpu import emulated, own_cpu, pinned
+
+
+def test_a_processor_that_qemu_emulates_is_known_by_its_name(tmp_path: Path) -> None:
+    real, virtual, none = tmp_path / "real", tmp_path / "virtual", tmp_path / "none"
+    real.write_text("model name\t: AMD EPYC 9B45\nflags\t\t: fpu hypervisor xsave\n")
+    virtual.write_text("processor\t: 0\nmodel name\t: QEMU TCG CPU version 2.5+\n")
+    assert [emulated(path) for path in (real, virtual, none)] == [False, True, False]
 
 
 def test_guests_at_once_are_spread_evenly() -> None:

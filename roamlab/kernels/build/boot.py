@@ -13,6 +13,7 @@ from pathlib import Path
 
 from roamlab.kernels.build.errors import BuildError
 from roamlab.kernels.build.recipes import release
+from roamlab.kernels.cpu import emulated
 from roamlab.kernels.sandbox import stand_by
 from roamlab.kernels.uml import HOSTFS_ROOT
 
@@ -47,8 +48,8 @@ class Told:
 
 
 def seccomp(version: str) -> bool:
-    """Tell whether kernels of a version can run their programs under seccomp (6.16 on)."""
-    return release(version) >= (6, 16)
+    """Tell whether kernels of a version run programs under seccomp here (6.16 on, and no emulated processor)."""
+    return release(version) >= (6, 16) and not emulated()
 
 
 def virtual_time(version: str, seed: int) -> list[str]:
