@@ -255,7 +255,8 @@ def _values(item: str, group: str, name: str, text: str) -> Iterator[tuple[str, 
         yield "sctp.chunk_type", str(copy[0])
         yield "sctp.chunk_flags", str(copy[1])
         yield "sctp.chunk_length", str(int.from_bytes(copy[2:4], "big"))
-        yield "sctp.chunk_value", copy[4:].hex()
+        if copy[4:]:  # tshark has no field of nothing
+            yield "sctp.chunk_value", copy[4:].hex()
     elif item == "Zero Checksum Acceptable":  # younger than tshark 4.0
         yield "sctp.parameter_value", f"{int(text):08x}"
     elif text in ("none", "") or name == "checked":
