@@ -23,6 +23,7 @@ from roamlab.protocols.sctp import chunks
 from roamlab.protocols.sctp.parameters import AddIp, DeleteIp, SetPrimary
 from roamlab.protocols.trace import IpDatagram, UdpPacket
 from roamlab.record.attack_events import AttackUnsent, CookieMissing
+from roamlab.record.events import NicDown
 from roamlab.record.stimuli import (
     Announced,
     Arrival,
@@ -46,6 +47,7 @@ from roamlab.record.stimuli import (
 )
 
 _SAME_INSTANT_NS: Final = 1_000_000
+_AT_ONCE_NS: Final = 1_000_000_000  # in which a host's links are cut, however slow the machine
 
 
 def unseen_stimuli(evidence: Evidence) -> list[Stimulus]:
@@ -194,10 +196,15 @@ def _announced(evidence: Evidence, stimulus: Announced) -> bool:
 
 
 def _fell_silent(evidence: Evidence, stimulus: Fail) -> bool:
-    """Whether a node was heard of before, and never after (or not until it was back or revived)."""
+    """Whether a node was heard of before, and never after (or not until it was back or revived).
+
+    Its links are cut one after another, which takes milliseconds where each instruction takes time.
+    """
     times = [p.time_ns for p in evidence.trace.sightings if p.node == stimulus.node]
     back = stimulus.t + round(stimulus.back_s * 1e9) if stimulus.back_s else _revived_ns(evidence, stimulus)
-    absent = [t for t in times if stimulus.t <= t < back]
+    cut = [e.t for e in evidence.of(NicDown) if e.node == stimulus.node]
+    done = max((t for t in cut if stimulus.t <= t < stimulus.t + _AT_ONCE_NS), default=stimulus.t)
+    absent = [t for t in times if done <= t < back]
     return any(t < stimulus.t for t in times) and not absent
 
 
