@@ -13,15 +13,16 @@ from pathlib import Path
 import pytest
 
 _STARTS = """
-import subprocess, sys
+import os, subprocess, sys
 from roamlab.kernels import sandbox
+os.environ["FRONT_END"] = str(os.getpid())
 command = [*sandbox.ended_with_us(), "sh", "-c", "touch begun; sleep 1000"]
 child = subprocess.Popen(command, process_group=0, stdout=subprocess.DEVNULL)
 print(child.pid, flush=True)
 child.wait()
 """
 _STOPPED = "kill -STOP $$"
-_LATE = "while kill -0 $PPID 2>/dev/null && [ $PPID = $(ps -o ppid= -p $$) ]; do sleep 0.05; done"
+_LATE = "while [ $FRONT_END = $(ps -o ppid= -p $$) ]; do sleep 0.05; done"
 _LIMIT_S = 300.0
 
 
